@@ -1,0 +1,46 @@
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo serve test test-interop bench-signing lint format clean
+
+help:  ## show what can be done here
+	@grep -hE '^[a-zA-Z_-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; say make PYTHON=python3.12"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --retries 5 --disable-pip-version-check -e '.[hub,font,dev]'
+	@touch $@
+
+install: $(STAMP)  ## create .venv with every extra
+
+demo: $(STAMP)  ## start a hub on an embedded PostgreSQL and play the whole story over HTTP
+	@$(BIN)/shuzheng demo $(DEMO_ARGS)
+
+serve: $(STAMP)  ## run the hub
+	@$(BIN)/shuzheng serve
+
+test: $(STAMP)  ## run the tests on their own embedded PostgreSQL
+	@$(BIN)/python -m pytest -m 'not interop' $(PYTEST_ARGS)
+
+test-interop: $(STAMP)  ## run the tests that need Java, Go, openssl, Chromium or an S3 server
+	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
+
+bench-signing: $(STAMP)  ## compare SM2 with raw libcrypto and gmssl, and receipts with 50,000 a second
+	@$(BIN)/python -m bench.signing
+
+lint: $(STAMP)  ## ruff and the strict type checker
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: $(STAMP)  ## let ruff mend what it can
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+clean:  ## remove the virtual environment and caches (not .shuzheng, which is your data)
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
