@@ -1,0 +1,117 @@
+"""Canonical JSON: one spelling for every value, so that it can be digested and signed.
+
+The rules of RFC 8785 (JCS) for the types that records here are made of: objects, arrays, strings, integers
+up to 2^53 - 1 either way, true, false and null. Numbers with a fraction are refused: money and measures
+travel as strings. Members stand in the order of their names' UTF-16 code units, without blanks; strings
+escape only what JSON demands; the bytes are UTF-8.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from signing.errors import DecodeError, EncodeError
+
+MAX_SAFE_INTEGER: Final = 2**53 - 1
+MAX_DEPTH: Final = 64
+_MAX_INTEGER_DIGITS: Final = 17
+
+JsonValue = None | bool | int | str | list["JsonValue"] | tuple["JsonValue", ...] | Mapping[str, "JsonValue"]
+
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def build_canonical_json(value: object) -> bytes:
+    """Write a value canonically; raise EncodeError for what has no canonical form here."""
+    try:
+        return _ENCODER.encode(_ordered(value, MAX_DEPTH)).encode()
+    except UnicodeEncodeError as error:
+        message = "A string holds half of a surrogate pair, which has no UTF-8 form."
+        raise EncodeError(message) from error
+
+
+def parse_json(data: bytes) -> JsonValue:
+    """Read JSON of the same types in any spelling; raise DecodeError for anything else.
+
+    Refused, because two readers may understand them differently: a member named twice, a fraction or
+    exponent, an integer beyond 2^53 - 1, text that is not UTF-8, nesting deeper than 64.
+    """
+    try:
+        value = json.loads(
+            data.decode(),
+            object_pairs_hook=_unique,
+            parse_int=_parse_integer,
+            parse_float=_refuse_number,
+            parse_constant=_refuse_number,
+        )
+        build_canonical_json(value)
+    except (ValueError, RecursionError, EncodeError) as error:
+        message = "This is not JSON of objects, arrays, strings, safe integers, booleans and null."
+        raise DecodeError(message) from error
+    checked: JsonValue = value
+    return checked
+
+
+def parse_canonical_json(data: bytes) -> JsonValue:
+    """Read JSON that must be spelt canonically; raise DecodeError otherwise."""
+    value = parse_json(data)
+    if build_canonical_json(value) != data:
+        message = "This JSON is not in its canonical form."
+        raise DecodeError(message)
+    return value
+
+
+def _ordered(value: object, depth: int) -> object:
+    """Check a value's types and put the members of its objects in order."""
+    if value is None or isinstance(value, str | bool):
+        return value
+    if isinstance(value, int):
+        return _safe_integer(value)
+    if depth == 0:
+        message = f"Values nest deeper than {MAX_DEPTH} levels."
+        raise EncodeError(message)
+    if isinstance(value, Mapping):
+        return {name: _ordered(value[name], depth - 1) for name in _order_of_names(value)}
+    if isinstance(value, list | tuple):
+        return [_ordered(each, depth - 1) for each in value]
+    message = f"A {type(value).__name__} has no canonical JSON form; give text or an integer."
+    raise EncodeError(message)
+
+
+def _order_of_names(value: Mapping[object, object]) -> list[str]:
+    names = [name for name in value if isinstance(name, str)]
+    if len(names) != len(value):
+        message = "The names of an object's members must be text."
+        raise EncodeError(message)
+    # Below U+D800 code points and UTF-16 code units sort alike, so plain sorting is right for most names.
+    if all(name.isascii() for name in names):
+        return sorted(names)
+    return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
+
+
+def _safe_integer(value: int) -> int:
+    if not -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER:
+        message = "An integer beyond 2^53 - 1 is read differently by different programs; give it as text."
+        raise EncodeError(message)
+    return int(value)
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        message = "a member is named twice"
+        raise ValueError(message)
+    return members
+
+
+def _parse_integer(text: str) -> int:
+    if len(text) > _MAX_INTEGER_DIGITS or text == "-0":
+        return _refuse_number(text)
+    return int(text)
+
+
+def _refuse_number(text: str) -> int:
+    message = f"the number {text[:20]} is not a safe integer"
+    raise ValueError(message)
