@@ -1,0 +1,52 @@
+"""Who calls, for whom and why: the words that every package above shares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NewType
+from uuid import UUID
+
+OrganisationCode = NewType("OrganisationCode", str)
+SystemId = NewType("SystemId", UUID)
+
+
+class Scope(StrEnum):
+    """What a system may do at all; grants then say to which data."""
+
+    ADMIN = "admin"
+    CATALOGUE_WRITE = "catalogue:write"
+    PUBLISH = "publish"
+    ACCESS_APPLY = "access:apply"
+    ACCESS_DECIDE = "access:decide"
+    QUERY = "query"
+    VERIFY = "verify"
+    SUBSCRIBE = "subscribe"
+    CERTIFICATE_ISSUE = "certificate:issue"
+    CERTIFICATE_USE = "certificate:use"
+    AUDIT = "audit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who makes a call, as its bearer token proved."""
+
+    system_id: SystemId
+    system_name: str
+    organisation_code: OrganisationCode
+    organisation_name: str
+    scopes: frozenset[Scope]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """Why a call is made (用途): the context that every access carries into the log.
+
+    `service_item` is the code of the service item (事项), `case_number` that of the case (办件),
+    `operator` the member of staff, `on_behalf_of` the organisation's code for which the caller asks.
+    """
+
+    service_item: str
+    case_number: str
+    operator: str
+    on_behalf_of: OrganisationCode | None = None

@@ -1,0 +1,109 @@
+"""The connection pool, with time-outs, and PostgreSQL's troubles turned into ours."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+
+from core.errors import Unavailable
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+    Connection = asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+CONNECTION_TROUBLES = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+)
+
+
+async def prepare_connection(connection: Connection) -> None:
+    """Teach a new connection to carry jsonb as Python values."""
+    await connection.set_type_codec(
+        "jsonb", encoder=_dump_jsonb, decoder=_load_jsonb, schema="pg_catalog", format="binary"
+    )
+
+
+def _dump_jsonb(value: Any) -> bytes:
+    """Write jsonb's binary form: the version octet 1, then the text (so that COPY carries it too)."""
+    return b"\x01" + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _load_jsonb(data: bytes) -> Any:
+    return json.loads(data[1:])
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. Open it with `connect`, close it with `close`."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], *, timeout_s: float) -> None:
+        self._pool = pool
+        self._timeout_s = timeout_s
+
+    @classmethod
+    async def connect(cls, url: str, *, pool_size: int, timeout_s: float) -> Database:
+        """Connect to `url`. Raises Unavailable, without the URL's password, where nothing answers."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=2,
+                max_size=pool_size,
+                timeout=timeout_s,
+                init=prepare_connection,
+                server_settings={"application_name": "shuzheng", "timezone": "UTC"},
+            )
+        except (*CONNECTION_TROUBLES, asyncpg.PostgresError) as trouble:
+            msg = (
+                f"PostgreSQL does not answer ({type(trouble).__name__}); "
+                "check that it runs and that SHUZHENG_DATABASE_URL is right"
+            )
+            raise Unavailable(msg) from trouble
+        return cls(pool, timeout_s=timeout_s)
+
+    async def close(self) -> None:
+        """Close the pool; connections still in use get a few seconds."""
+        try:
+            async with asyncio.timeout(5.0):
+                await self._pool.close()
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Lend a connection outside any transaction. Raises Unavailable where none is to be had."""
+        try:
+            connection = await self._pool.acquire(timeout=self._timeout_s)
+        except (*CONNECTION_TROUBLES, asyncpg.PostgresError) as trouble:
+            msg = "the database does not answer; nothing was changed; try again later"
+            raise Unavailable(msg) from trouble
+        try:
+            yield connection
+        except (
+            asyncpg.PostgresConnectionError,
+            asyncpg.AdminShutdownError,
+            asyncpg.CrashShutdownError,
+        ) as trouble:
+            msg = "the database connection broke; nothing was changed; try again later"
+            raise Unavailable(msg) from trouble
+        finally:
+            await self._pool.release(connection)
+
+    @asynccontextmanager
+    async def transaction(self, *, read_only: bool = False) -> AsyncIterator[Connection]:
+        """Lend a connection inside one transaction: committed at the end, rolled back on any error."""
+        async with self.acquire() as connection, connection.transaction(readonly=read_only):
+            yield connection

@@ -1,0 +1,231 @@
+"""Routes of identity: tokens, organisations, systems."""
+
+import base64
+import binascii
+from typing import Annotated, Any
+from urllib.parse import parse_qs, unquote_plus
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.caller import Caller, OrganisationCode, Scope, SystemId
+from core.errors import BadInput, UnsupportedContent
+from core.http.authentication import Authentication, read_bearer
+from core.identity.model import Organisation, Status, System
+from core.identity.service import IdentityService
+
+MAX_FORM_BYTES = 4096
+
+
+class OrganisationIn(BaseModel):
+    """An organisation to register."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: str = Field(description="unified social credit code (GB 32100)", examples=["11990000MB0000017T"])
+    name: str = Field(examples=["示例市市场监督管理局"])
+    division_code: str = Field(description="six digits (GB/T 2260)", examples=["990000"])
+    parent_code: str | None = None
+
+
+class OrganisationOut(BaseModel):
+    """An organisation as registered."""
+
+    code: str
+    name: str
+    division_code: str
+    parent_code: str | None
+    status: str
+
+
+class SystemIn(BaseModel):
+    """A system to register for an organisation."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    organisation_code: str
+    name: str
+    scopes: list[Scope]
+
+
+class SystemOut(BaseModel):
+    """A system as registered; `client_secret` is shown once, when it is made."""
+
+    client_id: str
+    organisation_code: str
+    name: str
+    scopes: list[str]
+    status: str
+    client_secret: str | None = None
+
+
+class StatusIn(BaseModel):
+    """Whether a system may act."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    status: Status
+
+
+class TokenOut(BaseModel):
+    """An access token response (RFC 6749 5.1)."""
+
+    access_token: str
+    token_type: str = "Bearer"  # noqa: S105 - the type's name, not a token
+    expires_in: int
+    scope: str
+
+
+def build_router(*, identity: IdentityService, authentication: Authentication) -> APIRouter:
+    """Build the routes over `identity`."""
+    router = APIRouter(prefix="/v1", tags=["identity"])
+    administrator = Annotated[Caller, Depends(authentication.requires(Scope.ADMIN))]
+    known = Depends(authentication.requires())
+    anyone = Annotated[Caller, known]
+
+    @router.post("/oauth/token", openapi_extra=_TOKEN_BODY)
+    async def issue_token(request: Request, response: Response) -> TokenOut:
+        """Issue a bearer token for client credentials (RFC 6749 4.4), from a form or HTTP Basic."""
+        form = await _read_form(request)
+        if form.get("grant_type") != "client_credentials":
+            msg = "grant_type must be client_credentials"
+            raise BadInput(msg)
+        client_id, client_secret = _read_client(request, form)
+        issued = await identity.issue_token(
+            client_id=client_id, client_secret=client_secret, scope=form.get("scope")
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return TokenOut(
+            access_token=issued.token, expires_in=issued.ttl_s, scope=" ".join(sorted(issued.scopes))
+        )
+
+    @router.post("/oauth/revocation", status_code=204, dependencies=[known])
+    async def revoke_token(request: Request) -> None:
+        """Revoke the bearer token that this call carries, at once and everywhere (RFC 7009)."""
+        await identity.revoke_token(read_bearer(request))
+
+    @router.post("/organisations", status_code=201)
+    async def register_organisation(body: OrganisationIn, caller: administrator) -> OrganisationOut:
+        """Register an organisation."""
+        organisation = Organisation(
+            code=OrganisationCode(body.code),
+            name=body.name,
+            division_code=body.division_code,
+            parent_code=None if body.parent_code is None else OrganisationCode(body.parent_code),
+        )
+        await identity.register_organisation(organisation, actor=caller)
+        return _render_organisation(organisation)
+
+    @router.get("/organisations", dependencies=[known])
+    async def list_organisations() -> list[OrganisationOut]:
+        """List all organisations."""
+        return [_render_organisation(found) for found in await identity.list_organisations()]
+
+    @router.post("/systems", status_code=201)
+    async def register_system(body: SystemIn, caller: administrator) -> SystemOut:
+        """Register a system; its secret is in this answer and nowhere else."""
+        made = await identity.register_system(
+            organisation_code=OrganisationCode(body.organisation_code),
+            name=body.name,
+            scopes=frozenset(body.scopes),
+            actor=caller,
+        )
+        return _render_system(made.system, secret=made.secret)
+
+    @router.post("/systems/{system_id}/status")
+    async def set_system_status(system_id: UUID, body: StatusIn, caller: administrator) -> SystemOut:
+        """Suspend a system, or make it active again; its tokens stop or work at once."""
+        system = await identity.set_system_status(SystemId(system_id), body.status, actor=caller)
+        return _render_system(system, secret=None)
+
+    @router.get("/whoami")
+    async def whoami(caller: anyone) -> dict[str, Any]:
+        """Tell whom the token stands for."""
+        return {
+            "client_id": str(caller.system_id),
+            "system": caller.system_name,
+            "organisation_code": caller.organisation_code,
+            "organisation": caller.organisation_name,
+            "scopes": sorted(caller.scopes),
+        }
+
+    return router
+
+
+def _render_organisation(organisation: Organisation) -> OrganisationOut:
+    return OrganisationOut(
+        code=organisation.code,
+        name=organisation.name,
+        division_code=organisation.division_code,
+        parent_code=organisation.parent_code,
+        status=organisation.status,
+    )
+
+
+def _render_system(system: System, *, secret: str | None) -> SystemOut:
+    return SystemOut(
+        client_id=str(system.id),
+        organisation_code=system.organisation_code,
+        name=system.name,
+        scopes=sorted(system.scopes),
+        status=system.status,
+        client_secret=secret,
+    )
+
+
+_TOKEN_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["grant_type"],
+                    "properties": {
+                        "grant_type": {"type": "string", "enum": ["client_credentials"]},
+                        "client_id": {"type": "string"},
+                        "client_secret": {"type": "string"},
+                        "scope": {"type": "string"},
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+async def _read_form(request: Request) -> dict[str, str]:
+    """Read the form of a token request. Raises UnsupportedContent or BadInput."""
+    if (
+        request.headers.get("content-type", "").partition(";")[0].strip()
+        != "application/x-www-form-urlencoded"
+    ):
+        msg = "send the token request as application/x-www-form-urlencoded"
+        raise UnsupportedContent(msg)
+    body = await request.body()
+    if len(body) > MAX_FORM_BYTES:
+        msg = f"a token request has at most {MAX_FORM_BYTES} bytes"
+        raise BadInput(msg)
+    try:
+        fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=10)
+    except ValueError as trouble:
+        msg = "the token request is not a well-formed form"
+        raise BadInput(msg) from trouble
+    if any(len(values) > 1 for values in fields.values()):
+        msg = "a parameter of the token request occurs twice"
+        raise BadInput(msg)
+    return {name: values[0] for name, values in fields.items()}
+
+
+def _read_client(request: Request, form: dict[str, str]) -> tuple[str, str]:
+    """Take the credentials from HTTP Basic (RFC 6749 2.3.1), else from the form."""
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "basic":
+        return form.get("client_id", ""), form.get("client_secret", "")
+    try:
+        user, _, secret = base64.b64decode(value.strip(), validate=True).decode("utf-8").partition(":")
+    except (binascii.Error, UnicodeDecodeError) as trouble:
+        msg = "the Authorization header is not well-formed HTTP Basic"
+        raise BadInput(msg) from trouble
+    return unquote_plus(user), unquote_plus(secret)

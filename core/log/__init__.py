@@ -1,0 +1,1 @@
+"""The transparency log: who did what to which data, and proof that nothing was altered or left out."""

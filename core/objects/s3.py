@@ -1,0 +1,117 @@
+"""Objects in an S3 bucket, through the `minio` SDK (the only place that names it)."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+import urllib3
+from minio import Minio
+from minio.error import InvalidResponseError, S3Error, ServerError
+
+from core.errors import BadInput, Conflict, NotFound, Unavailable
+from core.objects.store import check_key
+from core.settings import Settings
+
+TROUBLES = (OSError, urllib3.exceptions.HTTPError, InvalidResponseError, ServerError)
+MISSING_CODES = {"NoSuchKey", "NoSuchObject", "NotFound"}
+
+
+class S3Store:
+    """Objects below `prefix` in one bucket; strong read-after-write consistency is expected of the server."""
+
+    def __init__(self, client: Minio, *, bucket: str, prefix: str) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._prefix = prefix
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write `data` under `key`; other bytes under a key in use raise Conflict."""
+        name = self._prefix + check_key(key)
+        if self.exists(key):
+            if self.get(key) != data:
+                msg = f"another object is already stored as {key}"
+                raise Conflict(msg)
+            return
+        try:
+            self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
+        except (*TROUBLES, S3Error) as trouble:
+            raise _unavailable() from trouble
+
+    def get(self, key: str) -> bytes:
+        """Return the bytes under `key`. Raises NotFound."""
+        try:
+            response = self._client.get_object(self._bucket, self._prefix + check_key(key))
+        except S3Error as trouble:
+            if trouble.code in MISSING_CODES:
+                msg = f"no object is stored as {key}"
+                raise NotFound(msg) from None
+            raise _unavailable() from trouble
+        except TROUBLES as trouble:
+            raise _unavailable() from trouble
+        try:
+            return bytes(response.read())
+        except TROUBLES as trouble:
+            raise _unavailable() from trouble
+        finally:
+            response.close()
+            response.release_conn()
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object under `key`."""
+        try:
+            self._client.stat_object(self._bucket, self._prefix + check_key(key))
+        except S3Error as trouble:
+            if trouble.code in MISSING_CODES:
+                return False
+            raise _unavailable() from trouble
+        except TROUBLES as trouble:
+            raise _unavailable() from trouble
+        return True
+
+    def keys(self, prefix: str = "") -> Iterator[str]:
+        """List the keys that begin with `prefix`, in order."""
+        try:
+            for entry in self._client.list_objects(
+                self._bucket, prefix=self._prefix + prefix, recursive=True
+            ):
+                yield str(entry.object_name)[len(self._prefix) :]
+        except (*TROUBLES, S3Error) as trouble:
+            raise _unavailable() from trouble
+
+    def delete(self, key: str) -> None:
+        """Remove the object; nothing happens where there is none."""
+        try:
+            self._client.remove_object(self._bucket, self._prefix + check_key(key))
+        except (*TROUBLES, S3Error) as trouble:
+            raise _unavailable() from trouble
+
+
+def _unavailable() -> Unavailable:
+    return Unavailable("the object store does not answer or refuses; nothing was changed; try again later")
+
+
+def open_s3_store(place: str, settings: Settings) -> S3Store:
+    """Open `s3://bucket[/prefix]`, making the bucket where it is missing."""
+    bucket, _, prefix = place.removeprefix("s3://").partition("/")
+    if not bucket or settings.s3_endpoint is None:
+        msg = (
+            "an S3 object store needs SHUZHENG_OBJECT_STORE=s3://bucket[/prefix]"
+            " and SHUZHENG_S3_ENDPOINT=host:port"
+        )
+        raise BadInput(msg)
+    client = Minio(
+        settings.s3_endpoint,
+        access_key=settings.s3_access_key.get_secret_value() if settings.s3_access_key else None,
+        secret_key=settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None,
+        secure=settings.s3_secure,
+        http_client=urllib3.PoolManager(
+            timeout=urllib3.Timeout(connect=5, read=30), retries=urllib3.Retry(total=3, backoff_factor=0.2)
+        ),
+    )
+    try:
+        if not client.bucket_exists(bucket):
+            client.make_bucket(bucket)
+    except (*TROUBLES, S3Error) as trouble:
+        raise _unavailable() from trouble
+    return S3Store(client, bucket=bucket, prefix=f"{prefix.strip('/')}/" if prefix.strip("/") else "")

@@ -1,0 +1,1 @@
+"""The hub's own public-key infrastructure: root and issuing CA, certified keys, revocation lists."""

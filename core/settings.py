@@ -1,0 +1,75 @@
+"""Settings of the hub, read from the environment with the prefix `SHUZHENG_`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+MEBIBYTE = 1024 * 1024
+
+
+class Settings(BaseSettings):
+    """Every setting, with its default. `docs/settings.md` lists them; a test keeps the two equal."""
+
+    model_config = SettingsConfigDict(env_prefix="SHUZHENG_", extra="ignore", frozen=True)
+
+    home: Annotated[Path, Field(description="folder of the embedded database, objects and keys")] = Path(
+        ".shuzheng"
+    )
+    database_url: Annotated[
+        SecretStr | None,
+        Field(description="PostgreSQL 17 or later; unset starts the embedded one under `home`"),
+    ] = None
+    database_pool_size: Annotated[int, Field(ge=2, le=200, description="connections per hub process")] = 10
+    database_timeout_s: Annotated[
+        float, Field(gt=0, description="how long to wait for a connection before answering 503")
+    ] = 10.0
+    object_store: Annotated[
+        str | None,
+        Field(description="`s3://bucket[/prefix]`, or a directory; unset uses `home`/objects"),
+    ] = None
+    s3_endpoint: Annotated[str | None, Field(description="host:port of the S3 server")] = None
+    s3_access_key: Annotated[SecretStr | None, Field(description="access key of the S3 server")] = None
+    s3_secret_key: Annotated[SecretStr | None, Field(description="secret key of the S3 server")] = None
+    s3_secure: Annotated[bool, Field(description="speak TLS to the S3 server")] = True
+    master_key: Annotated[
+        SecretStr | None,
+        Field(description="32 bytes in hex that unlock the keys; unset reads `home`/master.key (0600)"),
+    ] = None
+    host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535, description="port to listen on")] = 8000
+    workers: Annotated[int, Field(ge=1, le=64, description="hub processes")] = 1
+    public_url: Annotated[
+        str | None, Field(description="where others reach this hub; written into certificates and QR codes")
+    ] = None
+    token_ttl_s: Annotated[int, Field(ge=10, le=86_400, description="life of a bearer token")] = 3600
+    max_body_bytes: Annotated[int, Field(ge=1024, description="limit of an ordinary request body")] = (
+        4 * MEBIBYTE
+    )
+    max_batch_bytes: Annotated[int, Field(ge=1024, description="limit of one published batch")] = (
+        1024 * MEBIBYTE
+    )
+    max_certificate_bytes: Annotated[int, Field(ge=1024, description="limit of a file to verify")] = (
+        64 * MEBIBYTE
+    )
+    graceful_stop_s: Annotated[int, Field(ge=1, le=600, description="what open requests get at SIGTERM")] = 15
+    log_interval_s: Annotated[
+        float, Field(gt=0, le=60, description="how often the transparency log integrates new leaves")
+    ] = 0.5
+
+    @property
+    def keys_dir(self) -> Path:
+        """Folder of the encrypted private keys."""
+        return self.home / "keys"
+
+    @property
+    def spool_dir(self) -> Path:
+        """Folder in which uploads lie while they are read."""
+        return self.home / "spool"
+
+    def resolve_public_url(self) -> str:
+        """Return the address that goes into certificates: `public_url`, or host and port."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")

@@ -1,0 +1,87 @@
+"""Fixtures that every test may use: one embedded PostgreSQL, fresh databases on it, a running hub."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from core.database import Database
+from core.database.embedded import EmbeddedPostgres, start_embedded
+from core.database.migrate import apply_migrations, load_migrations
+from core.settings import Settings
+from hub.app import create_app
+from hub.services import MIGRATED_PACKAGES, Services, open_services
+from tests.hubs import RunningHub
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One embedded PostgreSQL for the whole run, in a folder with a short name (its socket lies there)."""
+    with tempfile.TemporaryDirectory(prefix="sz-", ignore_cleanup_errors=True) as folder:
+        os.chmod(folder, 0o755)  # noqa: PTH101 - the server runs as another user where the tests run as root
+        server = start_embedded(Path(folder) / "pg")
+        yield server
+        server.stop()
+
+
+@pytest.fixture
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A database of this test's own, empty, dropped afterwards."""
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    admin = await asyncpg.connect(postgres.url)
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    try:
+        yield postgres.url.replace("/postgres?", f"/{name}?", 1)
+    finally:
+        await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        await admin.close()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A pool on a fresh, migrated database."""
+    opened = await Database.connect(database_url, pool_size=6, timeout_s=10)
+    try:
+        await apply_migrations(opened, load_migrations(MIGRATED_PACKAGES))
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+def hub_settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings of a hub on a fresh database, with its folder below `tmp_path`."""
+    return Settings(
+        home=tmp_path / "home",
+        database_url=SecretStr(database_url),
+        database_pool_size=6,
+        log_interval_s=0.05,
+        public_url="http://hub.test",
+    )
+
+
+@pytest.fixture
+async def services(hub_settings: Settings) -> AsyncIterator[Services]:
+    """The services of a hub, without HTTP."""
+    async with open_services(hub_settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def hub(hub_settings: Settings) -> AsyncIterator[RunningHub]:
+    """A whole hub in this process, spoken to over ASGI; see `RunningHub` for its helpers."""
+    app = create_app(hub_settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub.test", timeout=60) as client:
+            yield await RunningHub.start(app=app, client=client)

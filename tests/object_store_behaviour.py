@@ -1,0 +1,41 @@
+"""What every object store must do; subclass it with a `store` fixture."""
+
+from __future__ import annotations
+
+import pytest
+
+from core.errors import Conflict, NotFound
+from core.objects import ObjectStore
+
+
+class ObjectStoreBehaviour:
+    """The behaviour suite of `core.objects.ObjectStore`."""
+
+    def test_put_then_get_returns_the_bytes(self, store: ObjectStore) -> None:
+        for data in (b"", b"\x00\xff" * 1000):
+            store.put(f"a/{len(data)}", data)
+            assert store.get(f"a/{len(data)}") == data
+
+    def test_put_of_the_same_bytes_again_is_harmless(self, store: ObjectStore) -> None:
+        store.put("same", b"x")
+        store.put("same", b"x")
+        assert store.get("same") == b"x"
+
+    def test_put_of_other_bytes_under_a_used_key_is_refused(self, store: ObjectStore) -> None:
+        store.put("used", b"x")
+        with pytest.raises(Conflict):
+            store.put("used", b"y")
+        assert store.get("used") == b"x"
+
+    def test_keys_are_listed_in_order_by_prefix(self, store: ObjectStore) -> None:
+        for key in ("p/b", "p/a", "q/c", "p/a2/d"):
+            store.put(key, b"")
+        assert list(store.keys("p/")) == ["p/a", "p/a2/d", "p/b"]
+
+    def test_delete_removes_and_forgives(self, store: ObjectStore) -> None:
+        store.put("gone", b"x")
+        store.delete("gone")
+        store.delete("gone")
+        assert not store.exists("gone")
+        with pytest.raises(NotFound):
+            store.get("gone")
