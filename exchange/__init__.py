@@ -1,0 +1,1 @@
+"""The exchange: catalogue, publishing, access requests and grants, query and verification."""

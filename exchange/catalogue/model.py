@@ -1,0 +1,100 @@
+"""The domain words of the catalogue."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from core.caller import OrganisationCode
+
+
+class Theme(StrEnum):
+    """The base catalogue (基础目录) that a resource belongs to."""
+
+    POPULATION = "population"
+    LEGAL_PERSON = "legal_person"
+    SPATIAL = "spatial"
+    CREDIT = "credit"
+    CERTIFICATE = "certificate"
+    OTHER = "other"
+
+
+class ShareType(StrEnum):
+    """Share type (共享类型), decided per item."""
+
+    UNCONDITIONAL = "unconditional"
+    CONDITIONAL = "conditional"
+    NOT_SHARED = "not_shared"
+
+
+class UpdateCycle(StrEnum):
+    """How often the provider promises to update (更新周期)."""
+
+    REALTIME = "realtime"
+    DAILY = "daily"
+    WEEKLY = "weekly"
+    MONTHLY = "monthly"
+    QUARTERLY = "quarterly"
+    HALF_YEARLY = "half_yearly"
+    YEARLY = "yearly"
+    IRREGULAR = "irregular"
+    NEVER = "never"
+
+
+class CheckRule(StrEnum):
+    """A check that goes beyond an item's format."""
+
+    CITIZEN_NUMBER = "citizen_number"
+    CREDIT_CODE = "credit_code"
+    DIVISION_CODE = "division_code"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One data item (数据项), that is one column.
+
+    `format` is written in the mini-language of the legal-person specification: `C18`, `C..50`, `n2`,
+    `n..12`, `N..24,6`, `YYYYMMDD`, `YYYYMMDDhhmmss`, `B`. `code_list` names a shipped code list.
+    `share_basis` is the condition of conditional sharing, or the legal basis for not sharing.
+    """
+
+    name: str
+    title: str
+    format: str
+    is_key: bool = False
+    is_required: bool = False
+    share_type: ShareType = ShareType.CONDITIONAL
+    share_basis: str = ""
+    code_list: str | None = None
+    check_rule: CheckRule | None = None
+    is_sensitive: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resource:
+    """An information resource (信息资源): one published dataset.
+
+    `items` are in column order. `current_version` is 0 before the first batch. `external_codes` maps a
+    scheme to the code that the resource has there.
+    """
+
+    code: str
+    title: str
+    summary: str
+    theme: Theme
+    provider_code: OrganisationCode
+    update_cycle: UpdateCycle
+    items: tuple[Item, ...]
+    external_codes: dict[str, str] = field(default_factory=dict)
+    schema_version: int = 1
+    current_version: int = 0
+    current_rows: int = 0
+
+    @property
+    def key_items(self) -> tuple[Item, ...]:
+        """The items that identify a row."""
+        return tuple(item for item in self.items if item.is_key)
+
+    def item(self, name: str) -> Item | None:
+        """Return the item of that name, or None."""
+        return next((item for item in self.items if item.name == name), None)

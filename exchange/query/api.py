@@ -1,0 +1,85 @@
+"""The route of a query."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.caller import Caller, Scope
+from core.http.authentication import Authentication
+from exchange.access.refusal import RefusalLog
+from exchange.access.values import render_value
+from exchange.query.model import Answer, Question
+from exchange.query.service import QueryService
+
+MAX_ROWS = 1000
+DEFAULT_ROWS = 100
+
+
+class QueryIn(BaseModel):
+    """A query by all key items (`keys`), or by granted items (`where`, equality)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    keys: dict[str, Any] | None = Field(default=None, examples=[{"GMSFHM": "99010119900101001X"}])
+    where: dict[str, Any] | None = None
+    items: list[str] | None = Field(default=None, max_length=500, description="left out: all granted ones")
+    limit: int = Field(default=DEFAULT_ROWS, ge=1, le=MAX_ROWS)
+    after: str | None = Field(default=None, description="`next` of the page before")
+
+
+class QueryOut(BaseModel):
+    """One page of rows. Decimals are exact text, days and times ISO 8601.
+
+    `has_more` with `next` null: there are more rows, and to page through them the key items must be among
+    the items asked for.
+    """
+
+    resource_code: str
+    grant_id: UUID
+    version: int
+    as_of: datetime | None
+    items: list[str]
+    rows: list[dict[str, str | bool | None]]
+    has_more: bool
+    next: str | None
+
+
+def build_router(*, query: QueryService, refusals: RefusalLog, authentication: Authentication) -> APIRouter:
+    """Build the route over `query`."""
+    router = APIRouter(prefix="/v1", tags=["query"])
+    asker = Annotated[Caller, Depends(authentication.requires(Scope.QUERY))]
+
+    @router.post("/resources/{code}/query")
+    async def query_rows(code: str, body: QueryIn, caller: asker, request: Request) -> QueryOut:
+        """Query rows under a grant.
+
+        Send the purpose headers `Shuzheng-Service-Item`, `-Case-Number` and `-Operator`.
+        """
+        purpose = await refusals.read_purpose(request, caller=caller, resource_code=code, action="query")
+        question = Question(
+            keys=body.keys,
+            where=body.where,
+            items=None if body.items is None else tuple(body.items),
+            limit_rows=body.limit,
+            after=body.after,
+        )
+        answer = await query.query(caller=caller, purpose=purpose, resource_code=code, question=question)
+        return _render(answer)
+
+    return router
+
+
+def _render(answer: Answer) -> QueryOut:
+    return QueryOut(
+        resource_code=answer.resource_code,
+        grant_id=answer.grant_id,
+        version=answer.snapshot.version,
+        as_of=answer.snapshot.as_of,
+        items=list(answer.items),
+        rows=[{name: render_value(value) for name, value in row.items()} for row in answer.snapshot.rows],
+        has_more=answer.has_more,
+        next=answer.next_cursor,
+    )

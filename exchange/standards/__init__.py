@@ -1,0 +1,1 @@
+"""Ready schemas in the national forms, their code lists, and invented sample data for them."""

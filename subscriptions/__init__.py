@@ -1,0 +1,1 @@
+"""Subscriptions (订阅): changes reach every subscriber, once and in order."""
