@@ -1,0 +1,99 @@
+"""Put the services of certificates together, and their routes: what an application wires in two calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter
+
+import certs.issue.api
+import certs.seals.api
+import certs.types.api
+import certs.use.api
+import certs.verify.api
+from certs.issue.lifecycle import LifecycleService
+from certs.issue.service import IssueService, Produce
+from certs.seals.service import DrawPicture, SealService
+from certs.types.service import TypeService
+from certs.use.service import UseService
+from certs.verify.service import VerifyService
+from core.database import Database
+from core.http.authentication import Authentication
+from core.log.writer import LogWriter
+from core.objects import ObjectStore
+from core.pki.service import PkiService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateServices:
+    """Everything that certificates need in a running hub."""
+
+    types: TypeService
+    seals: SealService
+    issue: IssueService
+    lifecycle: LifecycleService
+    use: UseService
+    verify: VerifyService
+
+
+def assemble(
+    *,
+    database: Database,
+    objects: ObjectStore,
+    log: LogWriter,
+    pki: PkiService,
+    public_url: str,
+    now: Callable[[], datetime],
+    produce: Produce,
+    draw_picture: DrawPicture,
+    templates: Callable[[], Collection[str]],
+) -> CertificateServices:
+    """Build the services; run `types.install_shipped()` before the first request.
+
+    `produce` makes sealed files, `draw_picture` draws seals, `templates` names the layouts there are.
+    """
+    seals = SealService(database=database, log=log, pki=pki, draw_picture=draw_picture, now=now)
+    return CertificateServices(
+        types=TypeService(database=database, log=log, templates=templates),
+        seals=seals,
+        issue=IssueService(
+            database=database,
+            objects=objects,
+            log=log,
+            seals=seals,
+            produce=produce,
+            public_url=public_url,
+            now=now,
+        ),
+        lifecycle=LifecycleService(database=database, log=log, now=now),
+        use=UseService(database=database, objects=objects, log=log, now=now),
+        verify=VerifyService(database=database, log=log, trust=pki.trust_policy, now=now),
+    )
+
+
+def build_routers(
+    services: CertificateServices,
+    *,
+    authentication: Authentication,
+    max_certificate_bytes: int,
+    now: Callable[[], datetime],
+) -> list[APIRouter]:
+    """Build the routes of all rooms."""
+    return [
+        certs.types.api.build_router(types=services.types, authentication=authentication),
+        certs.seals.api.build_router(seals=services.seals, authentication=authentication),
+        certs.use.api.build_router(use=services.use, authentication=authentication, clock=now),
+        certs.verify.api.build_router(
+            verify=services.verify,
+            authentication=authentication,
+            max_certificate_bytes=max_certificate_bytes,
+        ),
+        certs.issue.api.build_router(
+            issue=services.issue,
+            lifecycle=services.lifecycle,
+            authentication=authentication,
+            clock=now,
+        ),
+    ]

@@ -1,0 +1,201 @@
+"""All SQL of issued certificates."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from certs.issue.model import Certificate, CertificateStatus, Holder, StatusChange
+from certs.types.model import HolderCodeType
+from core.caller import OrganisationCode
+from core.database import Connection
+from core.errors import Conflict, NotFound
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueRequest:
+    """An issue that was asked for under an Idempotency-Key, and what came of it."""
+
+    system_id: UUID
+    key: str
+    body_sm3: bytes
+    identifier: str
+    requested_at: datetime
+
+
+async def save_certificate(connection: Connection, *, certificate: Certificate) -> None:
+    """Insert a certificate. Raises Conflict where its number, or a successor of its predecessor, exists."""
+    try:
+        await connection.execute(
+            "INSERT INTO certs.certificate (identifier, type_code, type_version, number, version,"
+            " holder_name, holder_code, holder_code_type, issuer_code, issuer_name, status, predecessor,"
+            " issued_on, valid_from, valid_until, data, qr_payload, service_item, case_number, seal_id,"
+            " object_key, size_bytes, digest_sm3, sealed_sm3, created_at)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
+            " $20, $21, $22, $23, $24, $25)",
+            certificate.identifier,
+            certificate.type_code,
+            certificate.type_version,
+            certificate.number,
+            certificate.version,
+            certificate.holder.name,
+            certificate.holder.code,
+            certificate.holder.code_type,
+            certificate.issuer_code,
+            certificate.issuer_name,
+            certificate.status,
+            certificate.predecessor,
+            certificate.issued_on,
+            certificate.valid_from,
+            certificate.valid_until,
+            dict(certificate.data),
+            certificate.qr_payload,
+            certificate.service_item,
+            certificate.case_number,
+            certificate.seal_id,
+            certificate.object_key,
+            certificate.size_bytes,
+            certificate.digest_sm3,
+            certificate.sealed_sm3,
+            certificate.created_at,
+        )
+    except asyncpg.UniqueViolationError as taken:
+        raise Conflict(_explain(taken.constraint_name)) from taken
+
+
+def _explain(constraint: str | None) -> str:
+    if constraint == "certificate_predecessor_unique":
+        return "the predecessor was already replaced by another certificate"
+    return "a certificate of this type and number was already issued; name it as predecessor to replace it"
+
+
+async def save_change(connection: Connection, *, change: StatusChange) -> None:
+    """Insert one step in a certificate's life."""
+    await connection.execute(
+        "INSERT INTO certs.status_change (id, identifier, from_status, to_status, reason, organisation_code,"
+        " system_id, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        uuid4(),
+        change.identifier,
+        change.from_status,
+        change.to_status,
+        change.reason,
+        change.organisation_code,
+        change.system_id,
+        change.changed_at,
+    )
+
+
+async def set_status(connection: Connection, *, identifier: str, status: CertificateStatus) -> None:
+    """Set the status of a certificate."""
+    await connection.execute(
+        "UPDATE certs.certificate SET status = $2 WHERE identifier = $1", identifier, status
+    )
+
+
+async def save_request(connection: Connection, *, request: IssueRequest) -> None:
+    """Insert an idempotent request. asyncpg.UniqueViolationError where the key is taken."""
+    await connection.execute(
+        "INSERT INTO certs.issue_request (system_id, key, body_sm3, identifier, requested_at)"
+        " VALUES ($1, $2, $3, $4, $5)",
+        request.system_id,
+        request.key,
+        request.body_sm3,
+        request.identifier,
+        request.requested_at,
+    )
+
+
+async def load_request(connection: Connection, *, system_id: UUID, key: str) -> IssueRequest | None:
+    """Load what came of a key; None before its first use."""
+    row = await connection.fetchrow(
+        "SELECT * FROM certs.issue_request WHERE system_id = $1 AND key = $2", system_id, key
+    )
+    return None if row is None else IssueRequest(**dict(row))
+
+
+async def load_certificate(connection: Connection, *, identifier: str) -> Certificate:
+    """Load one certificate. Raises NotFound."""
+    row = await connection.fetchrow(
+        "SELECT * FROM certs.described_certificate WHERE identifier = $1", identifier
+    )
+    if row is None:
+        msg = "no certificate of that identifier is registered here"
+        raise NotFound(msg)
+    return _certificate(row)
+
+
+async def find_certificate(connection: Connection, *, identifier: str) -> Certificate | None:
+    """Load one certificate; None where it is not registered here."""
+    row = await connection.fetchrow(
+        "SELECT * FROM certs.described_certificate WHERE identifier = $1", identifier
+    )
+    return None if row is None else _certificate(row)
+
+
+async def lock_certificate(connection: Connection, *, identifier: str) -> Certificate:
+    """Load one certificate and hold its row until the transaction ends. Raises NotFound."""
+    await connection.execute("SELECT FROM certs.certificate WHERE identifier = $1 FOR UPDATE", identifier)
+    return await load_certificate(connection, identifier=identifier)
+
+
+async def find_by_file(
+    connection: Connection, *, digest_sm3: bytes, sealed_sm3: Sequence[bytes]
+) -> Certificate | None:
+    """Load the certificate whose file this is, or whose sealed content it holds; None where neither."""
+    row = await connection.fetchrow(
+        "SELECT * FROM certs.described_certificate WHERE digest_sm3 = $1 OR sealed_sm3 = ANY($2::bytea[])"
+        " ORDER BY (digest_sm3 = $1) DESC, created_at LIMIT 1",
+        digest_sm3,
+        list(sealed_sm3),
+    )
+    return None if row is None else _certificate(row)
+
+
+async def load_by_holder(
+    connection: Connection, *, holder_code: str, holder_code_type: str, type_code: str | None, limit: int
+) -> list[Certificate]:
+    """Load a holder's certificates, newest first."""
+    rows = await connection.fetch(
+        "SELECT * FROM certs.described_certificate WHERE holder_code = $1 AND holder_code_type = $2"
+        " AND ($3::text IS NULL OR type_code = $3) ORDER BY created_at DESC, identifier LIMIT $4",
+        holder_code,
+        holder_code_type,
+        type_code,
+        limit,
+    )
+    return [_certificate(row) for row in rows]
+
+
+async def load_changes(connection: Connection, *, identifier: str) -> list[StatusChange]:
+    """Load the life of a certificate, oldest step first."""
+    rows = await connection.fetch(
+        "SELECT * FROM certs.status_change WHERE identifier = $1 ORDER BY changed_at, id", identifier
+    )
+    return [
+        StatusChange(
+            identifier=row["identifier"],
+            from_status=None if row["from_status"] is None else CertificateStatus(row["from_status"]),
+            to_status=CertificateStatus(row["to_status"]),
+            reason=row["reason"],
+            organisation_code=OrganisationCode(row["organisation_code"]),
+            system_id=row["system_id"],
+            changed_at=row["changed_at"],
+        )
+        for row in rows
+    ]
+
+
+def _certificate(row: asyncpg.Record) -> Certificate:
+    fields = dict(row)
+    fields["holder"] = Holder(
+        name=fields.pop("holder_name"),
+        code=fields.pop("holder_code"),
+        code_type=HolderCodeType(fields.pop("holder_code_type")),
+    )
+    fields["status"] = CertificateStatus(row["status"])
+    fields["issuer_code"] = OrganisationCode(row["issuer_code"])
+    return Certificate(**fields)

@@ -1,0 +1,165 @@
+"""Break text into lines and fit it into boxes, with the real advances of the font.
+
+Chinese is broken between any two characters, save that closing marks never begin a line and opening marks
+never end one (GB/T 15834-2011 5.1); runs of Latin letters and digits stay whole where they fit on a line.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from certs.ofd.errors import TextOverflow
+from certs.ofd.fonts import FontFace
+
+_CLOSING: Final = frozenset("，。、；：？！）》」』】〕”’…—·％,.;:?!)]}%")
+_OPENING: Final = frozenset("（《「『【〔“‘([{")
+_PIECE: Final = re.compile(r"[A-Za-z0-9@#&+\-_/.]+|.", re.DOTALL)
+_STEP: Final = 0.96
+"""How much smaller each trial is."""
+_SLACK_MM: Final = 1e-6
+
+
+class Align(StrEnum):
+    """Where a line lies in its box."""
+
+    LEFT = "left"
+    CENTRE = "centre"
+    RIGHT = "right"
+
+
+class VerticalAlign(StrEnum):
+    """Where a block of lines lies in its box."""
+
+    TOP = "top"
+    MIDDLE = "middle"
+    BOTTOM = "bottom"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box:
+    """A place on the page, in millimetres."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedLine:
+    """One line that was placed: pen start and baseline in millimetres."""
+
+    text: str
+    x: float
+    baseline: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FittedText:
+    """A text that was fitted into its box."""
+
+    lines: tuple[FittedLine, ...]
+    size: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextStyle:
+    """How a text is set: sizes in millimetres, `leading` as a multiple of the size.
+
+    `min_size` is how far it may be shrunk to fit. `spacing` is added after each character.
+    """
+
+    face: FontFace
+    size: float
+    min_size: float
+    leading: float = 1.4
+    spacing: float = 0.0
+    align: Align = Align.LEFT
+    vertical: VerticalAlign = VerticalAlign.TOP
+
+
+def fit_text(text: str, box: Box, style: TextStyle, *, subject: str) -> FittedText:
+    """Set `text` into `box` at the largest size that fits, from `size` down to `min_size`.
+
+    Line feeds in the text are kept. Raises TextOverflow, which names `subject`, where even the smallest
+    size does not fit, and GlyphMissing.
+    """
+    size = style.size
+    while True:
+        lines = break_lines(text, width=box.width, size=size, style=style)
+        if lines is not None and _block_height(len(lines), size, style) <= box.height + _SLACK_MM:
+            return FittedText(lines=_place(lines, box, size, style), size=size)
+        if size <= style.min_size:
+            msg = (
+                f"{subject} is too long for its place on the certificate "
+                f"({box.width:g} by {box.height:g} mm, at {style.min_size:g} mm)"
+            )
+            raise TextOverflow(msg)
+        size = max(size * _STEP, style.min_size)
+
+
+def break_lines(text: str, *, width: float, size: float, style: TextStyle) -> list[str] | None:
+    """Break a text into lines no wider than `width`; None where a single character is wider."""
+    lines: list[str] = []
+    for paragraph in text.split("\n"):
+        found = _break_paragraph(paragraph, width, size, style)
+        if found is None:
+            return None
+        lines += found
+    return lines
+
+
+def _break_paragraph(paragraph: str, width: float, size: float, style: TextStyle) -> list[str] | None:
+    advances = [advance + style.spacing for advance in style.face.advances(paragraph, size)]
+    if any(advance > width + _SLACK_MM for advance in advances):
+        return None
+    stops = _stops(paragraph)
+    lines = []
+    start = 0
+    while start < len(paragraph):
+        end, total = start, 0.0
+        while end < len(paragraph) and total + advances[end] - style.spacing <= width + _SLACK_MM:
+            total += advances[end]
+            end += 1
+        end = max(end, start + 1)
+        if end < len(paragraph):
+            end = next((stop for stop in range(end, start, -1) if stop in stops), end)
+        lines.append(paragraph[start:end].strip(" ") if end < len(paragraph) else paragraph[start:end])
+        start = end
+    return lines or [""]
+
+
+def _stops(paragraph: str) -> frozenset[int]:
+    """Return the places where a line may end, as numbers of characters before them."""
+    stops = set()
+    for piece in _PIECE.finditer(paragraph):
+        at = piece.end()
+        if at >= len(paragraph) or paragraph[at] in _CLOSING or paragraph[at - 1] in _OPENING:
+            continue
+        stops.add(at)
+    return frozenset(stops)
+
+
+def _block_height(count: int, size: float, style: TextStyle) -> float:
+    return size * (1 + (count - 1) * style.leading)
+
+
+def _place(lines: list[str], box: Box, size: float, style: TextStyle) -> tuple[FittedLine, ...]:
+    """Place lines; a character's body is one em high, with the baseline at 0.88 of it."""
+    height = _block_height(len(lines), size, style)
+    free = max(0.0, box.height - height)
+    top = (
+        box.y
+        + {VerticalAlign.TOP: 0.0, VerticalAlign.MIDDLE: free / 2, VerticalAlign.BOTTOM: free}[style.vertical]
+    )
+    placed = []
+    for number, line in enumerate(lines):
+        width = style.face.measure(line, size) + style.spacing * max(0, len(line) - 1)
+        free = max(0.0, box.width - width)
+        shift = {Align.LEFT: 0.0, Align.CENTRE: free / 2, Align.RIGHT: free}[style.align]
+        baseline = top + size * (0.88 + number * style.leading)
+        placed.append(FittedLine(text=line, x=box.x + shift, baseline=baseline))
+    return tuple(placed)

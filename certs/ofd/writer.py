@@ -1,0 +1,277 @@
+"""Put an OFD document together and write its package (GB/T 33190-2016).
+
+    facts = DocumentFacts(document_id=…, title="营业执照", created_on=day)
+    builder = DocumentBuilder(facts, page_size=(297, 210))
+    layer = builder.add_page()
+    layer.add(Text(…), tag="KZ_JYFW")
+    data = builder.build()
+
+The same calls give the same octets. Every number that the format calls ST_ID is given out here, so none
+comes twice, and MaxUnitID is the highest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from certs.ofd.errors import DocumentInvalid
+from certs.ofd.fonts import FontFace
+from certs.ofd.objects import PageObject, Path, Picture, Text
+from certs.ofd.page_xml import path_xml, picture_xml, text_xml
+from certs.ofd.xml_writer import Attributes, document, element, numbers, raw_element, text
+from certs.ofd.zip_writer import write_package
+
+CREATOR: Final = "Shuzheng"
+TAG_NAMESPACE: Final = "urn:shuzheng:certificate-items:1"
+"""Namespace of the tag file: each item of the metadata, and the page objects that show it."""
+
+_ATTACHMENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DocumentFacts:
+    """What DocInfo says. `document_id` is 32 hexadecimal digits; `metadata` are names and values."""
+
+    document_id: str
+    title: str
+    created_on: date
+    author: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not re.fullmatch(r"[0-9a-f]{32}", self.document_id):
+            msg = "a DocID has 32 hexadecimal digits, in small letters"
+            raise DocumentInvalid(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attachment:
+    name: str
+    content: bytes
+    format: str
+    created_on: date
+
+
+class PageLayer:
+    """One page, or one background that pages share; objects are drawn in the order they are added."""
+
+    def __init__(self, builder: DocumentBuilder, page_id: int, background_ids: tuple[int, ...]) -> None:
+        self._builder = builder
+        self.page_id = page_id
+        self.background_ids = background_ids
+        self.objects: list[tuple[int, PageObject]] = []
+        self.layer_id = builder.next_id()
+
+    def add(self, item: PageObject, *, tag: str | None = None) -> int:
+        """Add an object and return its ID; `tag` names the metadata element that it shows."""
+        object_id = self._builder.next_id()
+        self._builder.register(item)
+        self.objects.append((object_id, item))
+        if tag is not None:
+            self._builder.note_tag(tag, self.page_id, object_id)
+        return object_id
+
+
+class DocumentBuilder:
+    """Collects pages, fonts, pictures, tags and attachments; `build` writes the package."""
+
+    def __init__(self, facts: DocumentFacts, *, page_size: tuple[float, float]) -> None:
+        self._facts = facts
+        self._page_size = page_size
+        self._last_id = 0
+        self._pages: list[PageLayer] = []
+        self._backgrounds: list[PageLayer] = []
+        self._fonts: dict[int, tuple[int, FontFace, set[str]]] = {}
+        self._pictures: dict[str, tuple[int, bytes]] = {}
+        self._tags: dict[str, list[tuple[int, int]]] = {}
+        self._attachments: list[_Attachment] = []
+
+    def next_id(self) -> int:
+        """Give out the next number of the document."""
+        self._last_id += 1
+        return self._last_id
+
+    def add_page(self, *backgrounds: PageLayer) -> PageLayer:
+        """Add a page, over backgrounds made before."""
+        layer = PageLayer(self, self.next_id(), tuple(each.page_id for each in backgrounds))
+        self._pages.append(layer)
+        return layer
+
+    def add_background(self) -> PageLayer:
+        """Add a background (模板页) that pages can lie on."""
+        layer = PageLayer(self, self.next_id(), ())
+        self._backgrounds.append(layer)
+        return layer
+
+    def attach(self, name: str, content: bytes, *, format: str) -> None:  # noqa: A002 - the standard's word
+        """Attach a file under a plain ASCII name, each name once. Raises DocumentInvalid."""
+        taken = name.lower() in {each.name.lower() for each in self._attachments}
+        if not _ATTACHMENT_NAME.fullmatch(name) or taken:
+            msg = "an attachment needs a name of its own, of letters, digits, dots and dashes"
+            raise DocumentInvalid(msg)
+        created_on = self._facts.created_on
+        self._attachments.append(
+            _Attachment(name=name, content=content, format=format, created_on=created_on)
+        )
+
+    def register(self, item: PageObject) -> None:
+        """Note the resources that an object needs."""
+        if isinstance(item, Text):
+            if id(item.face) not in self._fonts:
+                self._fonts[id(item.face)] = (self.next_id(), item.face, set())
+            self._fonts[id(item.face)][2].update(item.text)
+        elif isinstance(item, Picture):
+            key = hashlib.sha256(item.data).hexdigest()
+            if key not in self._pictures:
+                self._pictures[key] = (self.next_id(), item.data)
+
+    def note_tag(self, tag: str, page_id: int, object_id: int) -> None:
+        """Note that an object shows a metadata element."""
+        self._tags.setdefault(tag, []).append((page_id, object_id))
+
+    def build(self) -> bytes:
+        """Write the package. Raises DocumentInvalid where there is no page."""
+        return write_package(self.build_files())
+
+    def build_files(self) -> dict[str, bytes]:
+        """Write every file, by its path in the package."""
+        if not self._pages:
+            msg = "a document has at least one page"
+            raise DocumentInvalid(msg)
+        files = {"OFD.xml": self._root_xml(), "Doc_0/Document.xml": self._document_xml()}
+        files |= self._resources()
+        for number, layer in enumerate(self._backgrounds):
+            files[f"Doc_0/Tpls/Tpl_{number}/Content.xml"] = self._page_xml(layer, kind="Background")
+        for number, layer in enumerate(self._pages):
+            files[f"Doc_0/Pages/Page_{number}/Content.xml"] = self._page_xml(layer, kind="Body")
+        return files | self._tag_files() | self._attachment_files()
+
+    def _root_xml(self) -> bytes:
+        facts = self._facts
+        custom = [
+            element("CustomData", {"Name": name}, text(value)) for name, value in facts.metadata.items()
+        ]
+        info = element(
+            "DocInfo",
+            None,
+            element("DocID", None, facts.document_id),
+            element("Title", None, text(facts.title)),
+            element("Author", None, text(facts.author)) if facts.author else "",
+            element("CreationDate", None, facts.created_on.isoformat()),
+            element("Creator", None, CREATOR),
+            element("CustomDatas", None, *custom) if custom else "",
+        )
+        body = element("DocBody", None, info, element("DocRoot", None, "Doc_0/Document.xml"))
+        return document("OFD", {"Version": "1.0", "DocType": "OFD"}, body)
+
+    def _document_xml(self) -> bytes:
+        common = element(
+            "CommonData",
+            None,
+            element("MaxUnitID", None, str(self._last_id)),
+            element("PageArea", None, element("PhysicalBox", None, numbers((0, 0, *self._page_size)))),
+            element("PublicRes", None, "PublicRes.xml") if self._fonts else "",
+            element("DocumentRes", None, "DocumentRes.xml") if self._pictures else "",
+            *[
+                element("TemplatePage", {"ID": layer.page_id, "BaseLoc": f"Tpls/Tpl_{number}/Content.xml"})
+                for number, layer in enumerate(self._backgrounds)
+            ],
+        )
+        pages = [
+            element("Page", {"ID": layer.page_id, "BaseLoc": f"Pages/Page_{number}/Content.xml"})
+            for number, layer in enumerate(self._pages)
+        ]
+        return document(
+            "Document",
+            None,
+            common,
+            element("Pages", None, *pages),
+            element("CustomTags", None, "Tags/CustomTags.xml") if self._tags else "",
+            element("Attachments", None, "Attachs/Attachments.xml") if self._attachments else "",
+        )
+
+    def _resources(self) -> dict[str, bytes]:
+        files: dict[str, bytes] = {}
+        fonts, pictures = [], []
+        for font_id, face, characters in self._fonts.values():
+            name = f"font_{font_id}.ttf"
+            files[f"Doc_0/Res/{name}"] = face.subset(characters)
+            attributes: Attributes = {
+                "ID": font_id,
+                "FontName": face.family,
+                "FamilyName": face.family,
+                "Bold": "true" if face.weight >= 600 else None,
+            }
+            fonts.append(element("Font", attributes, element("FontFile", None, name)))
+        for picture_id, data in self._pictures.values():
+            name = f"image_{picture_id}.png"
+            files[f"Doc_0/Res/{name}"] = data
+            attributes = {"ID": picture_id, "Type": "Image", "Format": "PNG"}
+            pictures.append(element("MultiMedia", attributes, element("MediaFile", None, name)))
+        if fonts:
+            files["Doc_0/PublicRes.xml"] = document("Res", {"BaseLoc": "Res"}, element("Fonts", None, *fonts))
+        if pictures:
+            files["Doc_0/DocumentRes.xml"] = document(
+                "Res", {"BaseLoc": "Res"}, element("MultiMedias", None, *pictures)
+            )
+        return files
+
+    def _page_xml(self, layer: PageLayer, *, kind: str) -> bytes:
+        objects = [self._object_xml(object_id, item) for object_id, item in layer.objects]
+        content = element("Content", None, element("Layer", {"ID": layer.layer_id, "Type": kind}, *objects))
+        backgrounds = [element("Template", {"TemplateID": each}) for each in layer.background_ids]
+        return document("Page", None, *backgrounds, content)
+
+    def _object_xml(self, object_id: int, item: PageObject) -> str:
+        if isinstance(item, Text):
+            return text_xml(item, object_id=object_id, font_id=self._fonts[id(item.face)][0])
+        if isinstance(item, Path):
+            return path_xml(item, object_id=object_id)
+        key = hashlib.sha256(item.data).hexdigest()
+        return picture_xml(item, object_id=object_id, resource_id=self._pictures[key][0])
+
+    def _tag_files(self) -> dict[str, bytes]:
+        """Write custom tags (GB/T 33190 chapter 16): which objects of which page show which element."""
+        if not self._tags:
+            return {}
+        items = [
+            raw_element(
+                "c:Item",
+                {"Name": tag},
+                *[element("ObjectRef", {"PageRef": page}, str(object_id)) for page, object_id in places],
+            )
+            for tag, places in self._tags.items()
+        ]
+        root = raw_element(
+            "c:Items", {"xmlns:c": TAG_NAMESPACE, "xmlns:ofd": "http://www.ofdspec.org/2016"}, *items
+        )
+        entry = element("CustomTag", {"NameSpace": TAG_NAMESPACE}, element("FileLoc", None, "Items.xml"))
+        return {
+            "Doc_0/Tags/CustomTags.xml": document("CustomTags", None, entry),
+            "Doc_0/Tags/Items.xml": f'<?xml version="1.0" encoding="UTF-8"?>\n{root}'.encode(),
+        }
+
+    def _attachment_files(self) -> dict[str, bytes]:
+        if not self._attachments:
+            return {}
+        entries = [
+            element(
+                "Attachment",
+                {
+                    "ID": f"a{number:03d}",
+                    "Name": each.name,
+                    "Format": each.format,
+                    "CreationDate": f"{each.created_on.isoformat()}T00:00:00",
+                    "Size": len(each.content) / 1024,
+                },
+                element("FileLoc", None, f"Files/{each.name}"),
+            )
+            for number, each in enumerate(self._attachments, start=1)
+        ]
+        files = {f"Doc_0/Attachs/Files/{each.name}": each.content for each in self._attachments}
+        return {"Doc_0/Attachs/Attachments.xml": document("Attachments", None, *entries), **files}

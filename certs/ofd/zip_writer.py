@@ -1,0 +1,68 @@
+"""Write ZIP packages as GB/T 33190 readers want them, reproducibly.
+
+Sizes stand in the local header, there are no data descriptors, names are UTF-8 and say so, times are
+fixed, `OFD.xml` comes first: readers that follow local headers and readers that follow the central directory
+see the same files. An entry that is carried over from another package keeps its compressed octets.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+ROOT_FILE: Final = "OFD.xml"
+STORED: Final = 0
+DEFLATED: Final = 8
+_LOCAL: Final = struct.Struct("<4s5H3I2H")
+_CENTRAL: Final = struct.Struct("<4s6H3I5H2I")
+_END: Final = struct.Struct("<4s4H2IH")
+_UTF8_FLAG: Final = 0x800
+_VERSION: Final = 20
+_DATE: Final = (44 << 9) | (1 << 5) | 1  # 2024-01-01; the same content makes the same octets.
+_LEVEL: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PackedEntry:
+    """One file as it lies in a ZIP: compressed octets, method, checksum and size of the plain octets."""
+
+    name: str
+    method: int
+    crc: int
+    size: int
+    packed: bytes = field(repr=False)
+
+
+def pack_entry(name: str, content: bytes) -> PackedEntry:
+    """Compress one file; what does not shrink is stored."""
+    compressor = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15)
+    packed = compressor.compress(content) + compressor.flush()
+    shrinks = len(packed) < len(content)
+    return PackedEntry(
+        name=name,
+        method=DEFLATED if shrinks else STORED,
+        crc=zlib.crc32(content),
+        size=len(content),
+        packed=packed if shrinks else content,
+    )
+
+
+def write_zip(entries: Iterable[PackedEntry]) -> bytes:
+    """Write entries in their order, but OFD.xml first. Names are the caller's care: unique and relative."""
+    ordered = sorted(entries, key=lambda entry: entry.name != ROOT_FILE)
+    body, directory = bytearray(), bytearray()
+    for entry in ordered:
+        name = entry.name.encode()
+        facts = (_UTF8_FLAG, entry.method, 0, _DATE, entry.crc, len(entry.packed), entry.size, len(name), 0)
+        directory += _CENTRAL.pack(b"PK\x01\x02", _VERSION, _VERSION, *facts, 0, 0, 0, 0, len(body)) + name
+        body += _LOCAL.pack(b"PK\x03\x04", _VERSION, *facts) + name + entry.packed
+    end = _END.pack(b"PK\x05\x06", 0, 0, len(ordered), len(ordered), len(directory), len(body), 0)
+    return bytes(body + directory + end)
+
+
+def write_package(files: Mapping[str, bytes]) -> bytes:
+    """Compress and write files by their path inside the package."""
+    return write_zip(pack_entry(name, content) for name, content in files.items())

@@ -1,0 +1,110 @@
+"""Draw the ornaments of printed certificates: frames of interlaced waves, rosettes, guilloches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from math import cos, hypot, pi, sin, tau
+from typing import Final
+
+from certs.ofd.objects import Colour, Command, Path, circle, rectangle
+from certs.templates.model import Frame, Guilloche
+
+_WAVE_MM: Final = 6.0
+_STEPS: Final = 12
+"""Straight pieces per wave; fine enough that none is seen."""
+
+
+def parse_colour(value: str) -> Colour:
+    """Read a colour such as #B8860B."""
+    return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
+
+
+def draw_frame(frame: Frame) -> list[Path]:
+    """Draw a frame: outer and inner rules, three waves between them, a rosette in every corner."""
+    x, y, width, height = frame.box
+    stroke, band = parse_colour(frame.stroke), frame.band
+    paths = []
+    if frame.fill is not None:
+        outer, inner = rectangle(*frame.box), rectangle(*_inset(frame.box, band))
+        paths.append(Path(commands=(*outer, *inner), fill=parse_colour(frame.fill), even_odd=True))
+    for inset, line in ((0.0, 0.9), (1.1, 0.25), (band - 1.1, 0.25), (band, 0.6)):
+        paths.append(Path(commands=rectangle(*_inset(frame.box, inset)), stroke=stroke, line_width=line))
+    waves: list[Command] = []
+    half = band / 2
+    for phase in (0.0, tau / 3, 2 * tau / 3):
+        for start, end in _sides(x + half, y + half, width - band, height - band, gap=band * 0.62):
+            waves += _wave(start, end, amplitude=half - 1.6, phase=phase)
+    paths.append(Path(commands=tuple(waves), stroke=stroke, line_width=0.22))
+    for left in (x, x + width - band):
+        for top in (y, y + height - band):
+            paths += _draw_corner(left + half, top + half, half - 1.3, stroke)
+    return paths
+
+
+def _inset(box: tuple[float, float, float, float], by: float) -> tuple[float, float, float, float]:
+    return box[0] + by, box[1] + by, box[2] - 2 * by, box[3] - 2 * by
+
+
+Point = tuple[float, float]
+
+
+def _sides(x: float, y: float, width: float, height: float, *, gap: float) -> Iterator[tuple[Point, Point]]:
+    """The middle lines of the four sides, stopping `gap` short of the corners."""
+    yield (x + gap, y), (x + width - gap, y)
+    yield (x + gap, y + height), (x + width - gap, y + height)
+    yield (x, y + gap), (x, y + height - gap)
+    yield (x + width, y + gap), (x + width, y + height - gap)
+
+
+def _wave(start: Point, end: Point, *, amplitude: float, phase: float) -> list[Command]:
+    length = hypot(end[0] - start[0], end[1] - start[1])
+    waves = max(1, round(length / _WAVE_MM))
+    along = (end[0] - start[0]) / length, (end[1] - start[1]) / length
+
+    def point(share: float) -> Point:
+        off = amplitude * sin(phase + tau * waves * share)
+        return (
+            start[0] + along[0] * length * share - along[1] * off,
+            start[1] + along[1] * length * share + along[0] * off,
+        )
+
+    return _polyline(point, waves * _STEPS)
+
+
+def _draw_corner(x: float, y: float, radius: float, stroke: Colour) -> list[Path]:
+    def petal(share: float) -> Point:
+        angle = tau * share
+        reach = radius * (0.62 + 0.38 * cos(8 * angle))
+        return x + reach * cos(angle), y + reach * sin(angle)
+
+    rings = (*circle(x, y, radius), *circle(x, y, radius * 0.24))
+    return [
+        Path(commands=rings, stroke=stroke, line_width=0.25),
+        Path(commands=tuple(_polyline(petal, 160)), stroke=stroke, line_width=0.22),
+    ]
+
+
+def draw_guilloche(part: Guilloche) -> Path:
+    """Draw a rosette of two families of closed curves that cross each other."""
+    commands: list[Command] = []
+    for turn in range(8):
+        for petals, depth in ((11, 0.22), (7, 0.34)):
+            commands += _polyline(_rosette(part, petals=petals, depth=depth, turn=turn * pi / 44), 480)
+    return Path(commands=tuple(commands), stroke=parse_colour(part.stroke), line_width=part.line_width)
+
+
+def _rosette(part: Guilloche, *, petals: int, depth: float, turn: float) -> Callable[[float], Point]:
+    x, y = part.centre
+
+    def point(share: float) -> Point:
+        angle = tau * share
+        reach = part.radius * (1 - depth + depth * cos(petals * angle + turn * petals * 2))
+        return x + reach * cos(angle), y + reach * sin(angle)
+
+    return point
+
+
+def _polyline(point: Callable[[float], Point], steps: int) -> list[Command]:
+    commands: list[Command] = [("M", *point(0.0))]
+    commands += [("L", *point(step / steps)) for step in range(1, steps + 1)]
+    return commands

@@ -1,0 +1,94 @@
+"""All SQL of certificate types."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import asyncpg
+
+from certs.types.model import (
+    CertificateItem,
+    CertificateType,
+    DefiningLevel,
+    Evidence,
+    HolderCategory,
+    ServiceItem,
+)
+from core.database import Connection
+from core.errors import NotFound
+
+
+async def save_type(connection: Connection, *, kind: CertificateType) -> bool:
+    """Insert one version of a type; False where that version is there already."""
+    done = await connection.execute(
+        "INSERT INTO certs.certificate_type (code, version, name, defining_body, defining_level,"
+        " holder_category, items, template, end_required, max_years, evidence)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        kind.code,
+        kind.version,
+        kind.name,
+        kind.defining_body,
+        kind.defining_level,
+        kind.holder_category,
+        [_dump_item(item) for item in kind.items],
+        kind.template,
+        kind.end_required,
+        kind.max_years,
+        kind.evidence,
+    )
+    return done.endswith(" 1")
+
+
+async def replace_service_items(
+    connection: Connection, *, type_code: str, items: Sequence[ServiceItem]
+) -> None:
+    """Make `items` the only service items that may use a type."""
+    await connection.execute("DELETE FROM certs.type_service_item WHERE type_code = $1", type_code)
+    await connection.executemany(
+        "INSERT INTO certs.type_service_item (type_code, service_item, name) VALUES ($1, $2, $3)",
+        [(type_code, item.code, item.name) for item in items],
+    )
+
+
+async def load_types(connection: Connection) -> list[CertificateType]:
+    """Load the newest version of every type, by code."""
+    rows = await connection.fetch("SELECT * FROM certs.described_type WHERE is_newest ORDER BY code")
+    return [_type(row) for row in rows]
+
+
+async def load_type(connection: Connection, *, code: str) -> CertificateType:
+    """Load the newest version of one type. Raises NotFound."""
+    row = await connection.fetchrow("SELECT * FROM certs.described_type WHERE code = $1 AND is_newest", code)
+    if row is None:
+        msg = "no certificate type of that code is registered; GET /v1/certificate-types lists them"
+        raise NotFound(msg)
+    return _type(row)
+
+
+def _dump_item(item: CertificateItem) -> dict[str, Any]:
+    return {
+        "name": item.name,
+        "title": item.title,
+        "format": item.format,
+        "is_required": item.is_required,
+        "is_sensitive": item.is_sensitive,
+        "allowed": list(item.allowed),
+    }
+
+
+def _type(row: asyncpg.Record) -> CertificateType:
+    return CertificateType(
+        code=row["code"],
+        version=row["version"],
+        name=row["name"],
+        defining_body=row["defining_body"],
+        defining_level=DefiningLevel(row["defining_level"]),
+        holder_category=HolderCategory(row["holder_category"]),
+        items=tuple(CertificateItem(**{**item, "allowed": tuple(item["allowed"])}) for item in row["items"]),
+        template=row["template"],
+        end_required=row["end_required"],
+        max_years=row["max_years"],
+        evidence=Evidence(row["evidence"]),
+        service_items=tuple(ServiceItem(code=code, name=name) for code, name in row["service_items"]),
+    )
