@@ -1,0 +1,189 @@
+"""A synchronous client of the hub: tokens, purpose headers, problems turned into exceptions."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from connectors.errors import ConnectionFailed, Refused
+
+TIMEOUT_S = 60.0
+RENEW_BEFORE_S = 30.0
+NDJSON = "application/x-ndjson"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purpose:
+    """Why a call is made (用途): service item, case number, operator, and for whom where not for oneself."""
+
+    service_item: str
+    case_number: str
+    operator: str
+    on_behalf_of: str | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The purpose as header fields, percent-encoded UTF-8."""
+        values = {
+            "Shuzheng-Service-Item": self.service_item,
+            "Shuzheng-Case-Number": self.case_number,
+            "Shuzheng-Operator": self.operator,
+            "Shuzheng-On-Behalf-Of": self.on_behalf_of,
+        }
+        return {name: quote(value) for name, value in values.items() if value is not None}
+
+
+class HubClient:
+    """One system's connection to a hub. Not safe for use by several threads at once.
+
+    Methods raise Refused for a problem document and ConnectionFailed where no answer came. Use it as a
+    context manager, or call `close`.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        client_id: str,
+        client_secret: str,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._http = httpx.Client(base_url=base_url, timeout=TIMEOUT_S, transport=transport)
+        self._client_id = client_id
+        self._client_secret = client_secret
+        self._token = ""
+        self.cursor: str | None = None
+        self._token_until_s = 0.0
+
+    def __repr__(self) -> str:
+        return f"HubClient({str(self._http.base_url)!r}, client_id={self._client_id!r})"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def get(self, path: str, *, purpose: Purpose | None = None, **params: str | int) -> Any:
+        """GET a path and return its JSON."""
+        return self.send("GET", path, purpose=purpose, params=params).json()
+
+    def post(
+        self,
+        path: str,
+        body: Any = None,
+        *,
+        purpose: Purpose | None = None,
+        idempotency_key: str | None = None,
+    ) -> Any:
+        """POST a JSON body and return the JSON of the answer (None for an empty one)."""
+        headers = {"Idempotency-Key": idempotency_key} if idempotency_key else {}
+        answer = self.send("POST", path, purpose=purpose, json=body, headers=headers)
+        return answer.json() if answer.content else None
+
+    def publish(
+        self,
+        resource: str,
+        content: bytes | Iterable[bytes],
+        *,
+        idempotency_key: str,
+        mode: str = "upsert",
+        content_type: str = "text/csv; charset=utf-8",
+    ) -> dict[str, Any]:
+        """Publish a batch: bytes, or an iterable of chunks that is streamed. Returns the hub's accounting."""
+        answer = self.send(
+            "POST",
+            f"/v1/resources/{resource}/batches",
+            params={"mode": mode},
+            content=content,
+            headers={"Content-Type": content_type, "Idempotency-Key": idempotency_key},
+            timeout=None,
+        )
+        return dict(answer.json())
+
+    def changes(
+        self, subscription: str, *, purpose: Purpose, after: str | None = None, limit: int = 1000
+    ) -> Iterator[dict[str, Any]]:
+        """Read the changes of a subscription after a cursor, page by page, until there are no more.
+
+        `cursor` of this client is then what to acknowledge, once the effect of the changes is safe.
+        """
+        while True:
+            params: dict[str, str | int] = {"limit": limit}
+            if after is not None:
+                params["after"] = after
+            path = f"/v1/subscriptions/{subscription}/changes"
+            answer = self.send("GET", path, purpose=purpose, params=params)
+            changes = [json.loads(line) for line in answer.text.splitlines() if line]
+            yield from changes
+            self.cursor = after = answer.headers["Shuzheng-Next-Cursor"]
+            if not changes:
+                return
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        purpose: Purpose | None = None,
+        headers: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> httpx.Response:
+        """Send one request with token and purpose; return the answer. Raises Refused, ConnectionFailed."""
+        merged = {
+            "Authorization": f"Bearer {self._fresh_token()}",
+            **(purpose.headers if purpose else {}),
+            **(headers or {}),
+        }
+        return self._send(method, path, headers=merged, **arguments)
+
+    def _fresh_token(self) -> str:
+        if time.monotonic() >= self._token_until_s:
+            form = {
+                "grant_type": "client_credentials",
+                "client_id": self._client_id,
+                "client_secret": self._client_secret,
+            }
+            answer = self._send("POST", "/v1/oauth/token", data=form).json()
+            self._token = str(answer["access_token"])
+            self._token_until_s = time.monotonic() + float(answer["expires_in"]) - RENEW_BEFORE_S
+        return self._token
+
+    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **arguments)
+        except httpx.TransportError as trouble:
+            msg = f"the hub at {self._http.base_url} does not answer ({type(trouble).__name__})"
+            raise ConnectionFailed(msg) from trouble
+        if answer.is_success:
+            return answer
+        raise _read_problem(answer)
+
+
+def _read_problem(answer: httpx.Response) -> Refused:
+    try:
+        problem = answer.json()
+    except ValueError:
+        problem = {}
+    return Refused(
+        status=answer.status_code,
+        code=str(problem.get("code", "UNKNOWN")),
+        detail=str(problem.get("detail", "the answer is not a problem document")),
+        errors=list(problem.get("errors", [])),
+    )

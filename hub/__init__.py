@@ -1,0 +1,1 @@
+"""The assembled application: FastAPI app, command line, demo."""

@@ -1,0 +1,117 @@
+"""The FastAPI application: every package's routes over one set of services."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+import certs.types.api
+import certs.verify.api
+import core.identity.api
+import core.log.api
+import core.pki.api
+import exchange.access.api
+import exchange.catalogue.api
+import exchange.publish.api
+import exchange.query.api
+import exchange.verify.api
+import subscriptions.api
+from core.http.authentication import Authentication
+from core.settings import Settings
+from hub import health
+from hub.middleware import BodyLimit, BodyLimitMiddleware, LastResortMiddleware
+from hub.problems import install_problem_handlers
+from hub.services import Services, open_services
+
+DESCRIPTION = """
+Departments publish datasets; others subscribe to them, query them and check facts against them;
+e-certificates are issued under SM2 e-seals and verified. Every error is an RFC 9457 problem document.
+"""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Build the application. Services open when it starts and close when it stops."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_services(settings) as services:
+            app.state.services = services
+            include_routers(app, services)
+            yield
+            app.state.services = None
+
+    app = FastAPI(
+        title="Shuzheng 数证",
+        version="0.1.0",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+        redoc_url=None,
+    )
+    app.include_router(health.build_router(lambda: getattr(app.state, "services", None)))
+    install_problem_handlers(app)
+    app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
+    app.add_middleware(LastResortMiddleware)
+    return app
+
+
+def include_routers(app: FastAPI, services: Services) -> None:
+    """Add every package's routes."""
+    authentication = Authentication(services.identity.authenticate)
+    app.include_router(
+        core.identity.api.build_router(identity=services.identity, authentication=authentication)
+    )
+    app.include_router(core.pki.api.build_router(pki=services.pki))
+    app.include_router(core.log.api.build_router(log=services.log, authentication=authentication))
+    app.include_router(
+        exchange.publish.api.build_router(
+            publisher=services.publisher, settings=services.settings, authentication=authentication
+        )
+    )
+    app.include_router(
+        exchange.access.api.build_router(access=services.access, authentication=authentication)
+    )
+    app.include_router(
+        exchange.query.api.build_router(
+            query=services.query, refusals=services.refusals, authentication=authentication
+        )
+    )
+    app.include_router(
+        exchange.verify.api.build_router(
+            verify=services.verify, refusals=services.refusals, authentication=authentication
+        )
+    )
+    app.include_router(
+        subscriptions.api.build_router(
+            subscriptions=services.subscriptions, refusals=services.refusals, authentication=authentication
+        )
+    )
+    app.include_router(
+        certs.types.api.build_router(types=services.certificate_types, authentication=authentication)
+    )
+    app.include_router(
+        certs.verify.api.build_router(
+            verify=services.certificate_verify,
+            authentication=authentication,
+            max_certificate_bytes=services.settings.max_certificate_bytes,
+        )
+    )
+    app.include_router(
+        exchange.catalogue.api.build_router(catalogue=services.catalogue, authentication=authentication)
+    )
+
+
+def body_limits(settings: Settings) -> list[BodyLimit]:
+    """List the limits of request bodies, the special ones first."""
+    return [
+        BodyLimit(prefix="/v1/resources/", suffix="/batches", max_bytes=settings.max_batch_bytes),
+        BodyLimit(prefix="/v1/certificates/", suffix="/verify", max_bytes=settings.max_certificate_bytes),
+        BodyLimit(prefix="/", suffix="", max_bytes=settings.max_body_bytes),
+    ]
+
+
+def _operation_id(route: APIRoute) -> str:
+    return f"{route.tags[0] if route.tags else 'hub'}.{route.name}"

@@ -1,0 +1,3 @@
+"""The command line `shuzheng`."""
+
+from hub.cli.main import main as main

@@ -1,0 +1,38 @@
+"""Play the story, and let the hub run on afterwards until Ctrl-C."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import ExitStack, suppress
+
+from rich.console import Console
+
+from core.settings import Settings
+from hub.demo.stage import connect_administrator, running_hub
+from hub.demo.story import Story
+from hub.demo.telling import StepFailed, Teller
+
+
+def play(settings: Settings, *, stop_at_end: bool, rows: int) -> int:
+    """Play the story; return 0, or 1 at the first step that does not hold.
+
+    Raises Conflict or Unavailable where the hub cannot be started at all.
+    """
+    console = Console()
+    teller = Teller(console)
+    with ExitStack() as stack:
+        with console.status("starting a hub (embedded database, keys, authorities) …"):
+            address = stack.enter_context(running_hub(settings))
+        console.print(f"hub on {address}", highlight=False)
+        story = Story(address=address, teller=teller, rows=rows, stack=stack)
+        try:
+            story.play(connect_administrator(address, settings))
+        except StepFailed as failure:
+            console.print(f"[red]✗ {failure}[/red]", highlight=False)
+            return 1
+        teller.summarise(address)
+        if not stop_at_end:
+            console.print("the hub runs on; Ctrl-C stops it")
+            with suppress(KeyboardInterrupt):
+                threading.Event().wait()
+    return 0

@@ -1,0 +1,66 @@
+"""Running the hub as a process: the embedded database where none is named, then uvicorn."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import SecretStr
+
+from core.database.embedded import start_embedded
+from core.settings import Settings
+from hub.app import create_app
+from hub.services import open_master_key
+
+
+def app_from_environment() -> FastAPI:
+    """Build the application from the environment; what each worker process calls."""
+    return create_app(Settings())
+
+
+@contextmanager
+def database_for(settings: Settings) -> Iterator[Settings]:
+    """Yield settings that name a database: their own, or the embedded one, running until the block ends."""
+    if settings.database_url is not None:
+        yield settings
+        return
+    server = start_embedded(settings.home / "pg")
+    try:
+        yield settings.model_copy(update={"database_url": SecretStr(server.url)})
+    finally:
+        server.stop()
+
+
+def serve(settings: Settings) -> None:
+    """Run the hub until SIGTERM or SIGINT; open requests then get `graceful_stop_s`."""
+    with database_for(settings) as ready:
+        open_master_key(ready)
+        assert ready.database_url is not None
+        os.environ |= _environment_of(ready)
+        uvicorn.run(
+            "hub.serve:app_from_environment",
+            factory=True,
+            host=ready.host,
+            port=ready.port,
+            workers=ready.workers,
+            loop="uvloop",
+            http="httptools",
+            timeout_graceful_shutdown=ready.graceful_stop_s,
+            server_header=False,
+            log_level="warning",
+            access_log=False,
+        )
+
+
+def _environment_of(settings: Settings) -> dict[str, str]:
+    """Write down for the workers what this process decided."""
+    assert settings.database_url is not None
+    return {
+        "SHUZHENG_DATABASE_URL": settings.database_url.get_secret_value(),
+        "SHUZHENG_HOME": str(settings.home.resolve()),
+        "SHUZHENG_HOST": settings.host,
+        "SHUZHENG_PORT": str(settings.port),
+    }

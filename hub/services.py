@@ -1,0 +1,217 @@
+"""Opening everything the hub stands on, in order, and closing it in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from certs.types.service import TypeService
+from certs.verify.service import VerifyService as CertificateVerifyService
+from core.database import Database
+from core.database.migrate import apply_migrations, load_migrations
+from core.identity.service import IdentityService
+from core.log.sequencer import Sequencer
+from core.log.service import LogService
+from core.log.writer import LogWriter
+from core.objects import ObjectStore, open_object_store
+from core.pki.service import HUB_SIGNER_KEY, PkiService
+from core.settings import Settings
+from exchange.access.refusal import RefusalLog
+from exchange.access.service import AccessService
+from exchange.catalogue.service import CatalogueService
+from exchange.publish.publish import PublishService
+from exchange.query.service import QueryService
+from exchange.verify.receipts import BatchReceiptIssuer
+from exchange.verify.service import VerifyService
+from signing import sm3
+from signing.keystore import KeyStore
+from signing.master_key import create_master_key, load_master_key
+from signing.merkle.checkpoint import Checkpoint, sign_checkpoint
+from signing.merkle.notes import Sm2NoteSigner
+from signing.merkle.receipts import BatchSigner
+from signing.merkle.receipts_async import Batcher
+from signing.x509.names import Name
+from signing.x509.profiles import Profile
+from subscriptions.service import SubscriptionService
+
+MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
+LOG_ORIGIN = "shuzheng/log"
+RECEIPT_ISSUER = "Shuzheng Hub"
+RECEIPT_WAIT_MS = 2.0
+MASTER_KEY_FILE = "master.key"
+
+
+def utc_now() -> datetime:
+    """Tell the time, aware and in UTC; the only clock that the hub's services are given."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """What a running hub process holds."""
+
+    settings: Settings
+    database: Database
+    objects: ObjectStore
+    pki: PkiService
+    identity: IdentityService
+    log_writer: LogWriter
+    log: LogService
+    sequencer: Sequencer
+    catalogue: CatalogueService
+    publisher: PublishService
+    refusals: RefusalLog
+    access: AccessService
+    query: QueryService
+    verify: VerifyService
+    subscriptions: SubscriptionService
+    certificate_types: TypeService
+    certificate_verify: CertificateVerifyService
+
+
+def open_master_key(settings: Settings) -> bytes:
+    """Return the key that unlocks the private keys, making its file where neither setting nor file exists."""
+    if settings.master_key is not None:
+        return load_master_key({"SHUZHENG_MASTER_KEY": settings.master_key.get_secret_value()})
+    path = settings.home / MASTER_KEY_FILE
+    settings.home.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        return create_master_key(path)
+    return load_master_key({}, path)
+
+
+def derive_key(master_key: bytes, label: str) -> bytes:
+    """Derive a key for one use from the master key, as HMAC-SM3 over the name of the use."""
+    return sm3.hmac(master_key, f"shuzheng/v1/{label}".encode())
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Connect, migrate, open keys and authorities, and run the log's sequencer until the block ends."""
+    if settings.database_url is None:
+        msg = "open_services needs a database URL; `hub.serve` starts the embedded server first"
+        raise ValueError(msg)
+    master_key = await asyncio.to_thread(open_master_key, settings)
+    settings.spool_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    objects = await asyncio.to_thread(open_object_store, settings)
+    database = await Database.connect(
+        settings.database_url.get_secret_value(),
+        pool_size=settings.database_pool_size,
+        timeout_s=settings.database_timeout_s,
+    )
+    try:
+        await apply_migrations(database, load_migrations(MIGRATED_PACKAGES))
+        async with _assembled(
+            settings, database=database, objects=objects, master_key=master_key
+        ) as services:
+            await services.certificate_types.install_shipped()
+            task = asyncio.create_task(services.sequencer.run(), name="log-sequencer")
+            try:
+                yield services
+            finally:
+                task.cancel()
+                await asyncio.gather(task, return_exceptions=True)
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def _assembled(
+    settings: Settings, *, database: Database, objects: ObjectStore, master_key: bytes
+) -> AsyncIterator[Services]:
+    writer = LogWriter(subject_key=derive_key(master_key, "subject"), now=utc_now)
+    key_store = KeyStore(settings.keys_dir, master_key)
+    pki = await PkiService.open(
+        database=database,
+        key_store=key_store,
+        log=writer,
+        now=utc_now,
+        public_url=settings.resolve_public_url(),
+    )
+    hub_signer = await pki.certified_signer(
+        name=HUB_SIGNER_KEY,
+        profile=Profile.HUB_SIGNER,
+        subject=Name.build(common_name="Shuzheng Hub", organization="Shuzheng"),
+    )
+    note_signer = Sm2NoteSigner(name=LOG_ORIGIN, signer=hub_signer.signer)
+
+    receipt_signer = BatchSigner(
+        signer=hub_signer.signer,
+        issuer=RECEIPT_ISSUER,
+        clock=utc_now,
+        certificates=(hub_signer.certificate.der, pki.issuing.der),
+    )
+
+    def sign_head(size: int, root: bytes) -> str:
+        checkpoint = Checkpoint(origin=LOG_ORIGIN, size=size, root=root)
+        return sign_checkpoint(checkpoint, [note_signer]).decode()
+
+    async with Batcher(receipt_signer, max_wait_ms=RECEIPT_WAIT_MS) as batcher:
+        yield _build(
+            settings,
+            database=database,
+            objects=objects,
+            master_key=master_key,
+            writer=writer,
+            pki=pki,
+            sign_head=sign_head,
+            batcher=batcher,
+        )
+
+
+def _build(
+    settings: Settings,
+    *,
+    database: Database,
+    objects: ObjectStore,
+    master_key: bytes,
+    writer: LogWriter,
+    pki: PkiService,
+    sign_head: Callable[[int, bytes], str],
+    batcher: Batcher,
+) -> Services:
+    refusals = RefusalLog(database=database, log=writer)
+    return Services(
+        settings=settings,
+        database=database,
+        objects=objects,
+        pki=pki,
+        identity=IdentityService(
+            database=database,
+            log=writer,
+            token_key=derive_key(master_key, "token"),
+            token_ttl_s=settings.token_ttl_s,
+            now=utc_now,
+        ),
+        log_writer=writer,
+        log=LogService(database=database, log=writer),
+        sequencer=Sequencer(
+            database=database, sign_head=sign_head, interval_s=settings.log_interval_s, now=utc_now
+        ),
+        catalogue=CatalogueService(database=database, log=writer),
+        publisher=PublishService(database=database, log=writer),
+        refusals=refusals,
+        access=AccessService(database=database, log=writer, refusals=refusals, now=utc_now),
+        query=QueryService(database=database, log=writer, refusals=refusals, now=utc_now),
+        verify=VerifyService(
+            database=database,
+            log=writer,
+            refusals=refusals,
+            receipts=BatchReceiptIssuer(batcher),
+            now=utc_now,
+        ),
+        subscriptions=SubscriptionService(
+            database=database,
+            log=writer,
+            refusals=refusals,
+            cursor_key=derive_key(master_key, "cursor"),
+            now=utc_now,
+        ),
+        certificate_types=TypeService(database=database, log=writer, templates=tuple),
+        certificate_verify=CertificateVerifyService(
+            database=database, log=writer, trust=pki.trust_policy, now=utc_now
+        ),
+    )
