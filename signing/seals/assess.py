@@ -23,15 +23,7 @@ from typing import Final
 
 from signing import oids, sm3
 from signing.errors import DecodeError
-from signing.findings import (
-    Finding,
-    FindingCode,
-    Severity,
-    Verdict,
-    build_finding,
-    refuse_on,
-    verdict_of,
-)
+from signing.findings import Finding, FindingCode, FindingReport, Severity, build_finding, refuse_on
 from signing.pictures import PictureReport, assess_picture
 from signing.seals.holders import MAKER, HolderReport, assess_holder
 from signing.seals.model import HEADER_MARK, CertListType, Seal, SealExtension, SealVersion
@@ -48,7 +40,7 @@ _EXTENSION_CODES: Final = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealReport:
+class SealReport(FindingReport):
     """What an examination of a seal found. Conclusions are properties; the fields are facts.
 
     `seal`, `maker` and `picture` are None where the octets could not be read. `judged_at` is the moment
@@ -60,26 +52,6 @@ class SealReport:
     maker: HolderReport | None
     picture: PictureReport | None
     timestamp: StampReport | None
-    findings: tuple[Finding, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the findings add up to."""
-        return verdict_of(self.findings)
-
-    @property
-    def is_acceptable(self) -> bool:
-        """Whether the seal may be relied upon: VALID, with or without warnings."""
-        return self.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS)
-
-    @property
-    def first_failure(self) -> Finding | None:
-        """The error of the earliest step, if there is one."""
-        return next((each for each in self.findings if each.severity is Severity.ERROR), None)
-
-    def has(self, code: FindingCode) -> bool:
-        """Whether a finding bears this code."""
-        return any(each.code == code for each in self.findings)
 
 
 def assess_seal(der: bytes, *, at: datetime, trust: TrustPolicy) -> SealReport:

@@ -29,14 +29,13 @@ from typing import Final
 from signing import oids
 from signing.errors import DecodeError
 from signing.findings import (
-    SENTENCES,
     Finding,
     FindingCode,
+    FindingReport,
     Severity,
-    Verdict,
     build_finding,
     refuse_on,
-    verdict_of,
+    step_of,
 )
 from signing.seals.assess import SealReport, assess_extensions, assess_read_seal
 from signing.seals.holders import SIGNER, HolderReport, assess_holder
@@ -48,11 +47,10 @@ from signing.seals.values import assess_value
 from signing.trust import TrustPolicy
 
 SIGNATURE: Final = "signature"
-_STEPS: Final = {str(code): sentence.step for code, sentence in SENTENCES.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SealSignatureReport:
+class SealSignatureReport(FindingReport):
     """What an examination of a seal signature found. Conclusions are properties; the fields are facts.
 
     `signed_at` is the time of signing and `time_source` says who vouches for it; both are None where
@@ -66,32 +64,12 @@ class SealSignatureReport:
     signer: HolderReport | None
     seal: SealReport | None
     timestamp: StampReport | None
-    findings: tuple[Finding, ...]
-
-    @property
-    def verdict(self) -> Verdict:
-        """What the findings add up to."""
-        return verdict_of(self.findings)
-
-    @property
-    def is_acceptable(self) -> bool:
-        """Whether the signature may be relied upon: VALID, with or without warnings."""
-        return self.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS)
 
     @property
     def is_intact(self) -> bool:
         """Whether octets and signatures agree, whoever signed and whenever: D1–D5, F1 and F2 hold."""
-        broken = {_STEPS.get(each.code, "") for each in self.findings if each.severity is Severity.ERROR}
+        broken = {step_of(each.code) for each in self.findings if each.severity is Severity.ERROR}
         return not broken & {"D1", "D2", "D3", "D4", "D5", "F1", "F2"}
-
-    @property
-    def first_failure(self) -> Finding | None:
-        """The error of the earliest step, if there is one."""
-        return next((each for each in self.findings if each.severity is Severity.ERROR), None)
-
-    def has(self, code: FindingCode) -> bool:
-        """Whether a finding bears this code."""
-        return any(each.code == code for each in self.findings)
 
 
 def assess_seal_signature(
@@ -185,7 +163,7 @@ def _assess_read(
         signer=signer,
         seal=seal,
         timestamp=stamp,
-        findings=tuple(sorted(findings, key=lambda each: _STEPS[each.code])),
+        findings=tuple(sorted(findings, key=lambda each: step_of(each.code))),
     )
 
 

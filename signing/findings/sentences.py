@@ -1,115 +1,11 @@
-"""What an examination of a signed document found: codes, severities and sentences in two languages.
-
-One table serves seals, seal signatures, containers and certificates: each code names one way in which
-evidence can fail, at one step of the examination (A container, B description, C digests, D signature,
-E signer, F seal, G time stamp, H document). A report holds findings; what they add up to is derived by
-`verdict_of`, never stored beside them.
-
-A code begins with the letter of its usual weight (E error, W warning, I information). The severity of a
-single finding may differ from the usual one: a chain that could not be judged for want of a root carries
-the chain's code with severity `unknown`.
-"""
+"""What each code means: the step of the examination that gives it, and a sentence in two languages."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from signing.errors import EvidenceRefused
-
-
-class Severity(StrEnum):
-    """How much one finding weighs."""
-
-    ERROR = "error"
-    WARNING = "warning"
-    UNKNOWN = "unknown"
-    INFO = "info"
-
-
-class Verdict(StrEnum):
-    """What all findings of one examination add up to."""
-
-    VALID = "VALID"
-    VALID_WITH_WARNINGS = "VALID_WITH_WARNINGS"
-    UNKNOWN = "UNKNOWN"
-    INVALID = "INVALID"
-
-
-class FindingCode(StrEnum):
-    """Stable codes of everything that the examination of a sealed document can find."""
-
-    CONTAINER_INVALID = "E100"
-    CONTAINER_LIMIT = "E101"
-    ENTRY_DUPLICATE = "E102"
-    ENTRY_UNSAFE = "E103"
-    OFD_XML_MISSING = "E104"
-    XML_INVALID = "E105"
-    DOCROOT_MISSING = "E110"
-    SIGNATURES_MISSING = "E111"
-    SIGNATURES_INVALID = "E112"
-    SIGNATURE_ID_DUPLICATE = "E113"
-    SIGNATURE_FILE_MISSING = "E114"
-    SIGNATURE_XML_INVALID = "E120"
-    DIGEST_METHOD_WEAK_OR_UNKNOWN = "E121"
-    SIGNATURE_METHOD_MISMATCH = "E122"
-    REFERENCE_INVALID = "E123"
-    REFERENCE_MISSING = "E124"
-    REFERENCE_DIGEST_MISMATCH = "E125"
-    COVERAGE_PARTIAL = "W126"
-    COVERAGE_PARTIAL_STRICT = "E126"
-    SIGNED_VALUE_MISSING = "E127"
-    SIGNED_VALUE_INVALID = "E130"
-    VERSION_INCONSISTENT = "E131"
-    ALGORITHM_UNSUPPORTED = "E132"
-    SIGNATURE_INVALID = "E140"
-    DATA_HASH_MISMATCH = "E141"
-    PROPERTY_INFO_MISMATCH = "E142"
-    SIGNATURE_RAW = "W143"
-    SIGNATURE_RAW_STRICT = "E143"
-    CRITICAL_EXTENSION_UNKNOWN = "W144"
-    CRITICAL_EXTENSION_UNKNOWN_STRICT = "E144"
-    SIGNER_CERT_INVALID = "E150"
-    SIGNER_CHAIN = "E151"
-    SIGNER_KEY_USAGE = "E152"
-    SIGNING_TIME_OUTSIDE_CERT = "E153"
-    SIGNER_REVOKED = "E154"
-    REVOKED_LATER = "W155"
-    REVOCATION_UNKNOWN = "W156"
-    TIME_CLAIMED = "I157"
-    SEAL_INVALID = "E160"
-    SEAL_SIGNATURE_INVALID = "E161"
-    MAKER_CHAIN = "E162"
-    MAKER_KEY_USAGE = "E163"
-    MAKER_NOT_VALID_AT_CREATION = "E164"
-    MAKER_NOT_VALID_LATER = "I164"
-    MAKER_REVOKED = "E165"
-    SEAL_NOT_VALID_AT_SIGNING = "E166"
-    SIGNER_NOT_AUTHORISED = "E167"
-    SEAL_FILE_MISMATCH = "E168"
-    SEAL_PICTURE = "W169"
-    TIMESTAMP_INVALID = "E170"
-    TIMESTAMP_IMPRINT = "E171"
-    TSA_CERT = "E172"
-    TIMESTAMP_ORDER = "E173"
-    SEAL_TIMESTAMP_INVALID = "E174"
-    SEAL_CREATED_AFTER_TIMESTAMP = "E175"
-    BASE_SIGNATURE = "E180"
-    STAMP_PAGE = "E181"
-    STAMP_BOX = "W182"
-    SIGNED_AFTER_LOCK = "E183"
-
-    @property
-    def severity(self) -> Severity:
-        """The usual weight of this code, read off its first letter."""
-        return {"E": Severity.ERROR, "W": Severity.WARNING, "I": Severity.INFO}[self.value[0]]
-
-    @property
-    def step(self) -> str:
-        """The step of the examination that gives this code, such as `D4`."""
-        return SENTENCES[self].step
+from signing.findings.codes import FindingCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -367,63 +263,9 @@ SENTENCES: Final[dict[FindingCode, Sentence]] = {
     ),
 }
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
-    """One thing found, about one subject.
-
-    `subject` names what was examined: `seal`, `seal.maker_certificate`, `signature`,
-    `signature.certificate`, a package path… `code` is a FindingCode here; packages above may add their
-    own codes and sentences.
-    """
-
-    code: str
-    severity: Severity
-    subject: str
-    message_zh: str
-    message_en: str
+_STEPS: Final = {str(code): sentence.step for code, sentence in SENTENCES.items()}
 
 
-def build_finding(
-    code: FindingCode,
-    subject: str,
-    *,
-    severity: Severity | None = None,
-    zh: str = "",
-    en: str = "",
-) -> Finding:
-    """Build the finding of a code: its sentences, with the particulars of this case behind a colon."""
-    sentence = SENTENCES[code]
-    return Finding(
-        code=code,
-        severity=code.severity if severity is None else severity,
-        subject=subject,
-        message_zh=f"{sentence.zh}：{zh}。" if zh else f"{sentence.zh}。",
-        message_en=f"{sentence.en}: {en}." if en else f"{sentence.en}.",
-    )
-
-
-def verdict_of(findings: Iterable[Finding]) -> Verdict:
-    """Say what findings add up to: the worst of error, unknown, warning; VALID where there is none.
-
-    An error outweighs what could not be judged: evidence with one proven fault is refused whatever the
-    missing material would have said.
-    """
-    weights = {finding.severity for finding in findings}
-    if Severity.ERROR in weights:
-        return Verdict.INVALID
-    if Severity.UNKNOWN in weights:
-        return Verdict.UNKNOWN
-    if Severity.WARNING in weights:
-        return Verdict.VALID_WITH_WARNINGS
-    return Verdict.VALID
-
-
-def refuse_on(findings: Iterable[Finding]) -> None:
-    """Raise EvidenceRefused for the first error, else for the first finding that leaves trust unknown."""
-    findings = tuple(findings)
-    for weight in (Severity.ERROR, Severity.UNKNOWN):
-        for finding in findings:
-            if finding.severity is weight:
-                detail = f"{finding.code} ({finding.subject}): {finding.message_en}"
-                raise EvidenceRefused(detail)
+def step_of(code: str) -> str:
+    """Give the step of the examination that a code belongs to, such as `D4`; empty for a foreign code."""
+    return _STEPS.get(code, "")
