@@ -23,6 +23,16 @@ def build_router(*, pki: PkiService) -> APIRouter:
         """The issuing authority's certificate and the root's, as PEM."""
         return Response(pki.issuing.pem + pki.root.pem, media_type=PEM)
 
+    @router.get("/root.cer", response_class=Response)
+    async def root() -> Response:
+        """The root certificate, as DER (RFC 2585)."""
+        return Response(pki.root.der, media_type=CERTIFICATE)
+
+    @router.get("/root.crl", response_class=Response)
+    async def root_crl() -> Response:
+        """The root's revocation list, as DER (RFC 5280 5)."""
+        return Response(await pki.build_root_crl(), media_type=CRL)
+
     @router.get("/issuing.cer", response_class=Response)
     async def issuing() -> Response:
         """The issuing authority's certificate, as DER (RFC 2585)."""

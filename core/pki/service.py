@@ -40,7 +40,7 @@ class PkiService:
         key_store: KeyStore,
         log: LogWriter,
         now: Callable[[], datetime],
-        root: CertifiedSigner,
+        root: Authority,
         issuing: Authority,
     ) -> None:
         self._database = database
@@ -48,7 +48,7 @@ class PkiService:
         self._log = log
         self._now = now
         self._root = root
-        self._authority = issuing
+        self._issuing = issuing
 
     @classmethod
     async def open(
@@ -61,15 +61,19 @@ class PkiService:
         public_url: str,
     ) -> PkiService:
         """Load the hub's authorities, or make them where this is a new hub; safe from several processes."""
-        publication = Publication(
-            crl_urls=(f"{public_url}/v1/trust/issuing.crl",),
-            issuer_urls=(f"{public_url}/v1/trust/issuing.cer",),
-        )
         async with database.transaction() as connection:
             await store.lock_keys(connection)
-            root = await _open_root(connection, key_store=key_store, log=log, now=now())
+            root = await _open_root(
+                connection,
+                key_store=key_store,
+                log=log,
+                now=now(),
+                publication=_publication(public_url, "root"),
+            )
             issuing = await _open_issuing(connection, key_store=key_store, log=log, now=now(), root=root)
-        authority = Authority(issuing.certificate, issuing.signer, publication=publication)
+        authority = Authority(
+            issuing.certificate, issuing.signer, publication=_publication(public_url, "issuing")
+        )
         return cls(database=database, key_store=key_store, log=log, now=now, root=root, issuing=authority)
 
     @property
@@ -80,12 +84,16 @@ class PkiService:
     @property
     def issuing(self) -> Certificate:
         """The certificate of the authority that certifies systems, seal makers and signers."""
-        return self._authority.certificate
+        return self._issuing.certificate
 
     async def trust_policy(self) -> TrustPolicy:
-        """Return what this hub trusts: its own root, with the current revocation list."""
-        crl = RevocationList.parse(await self.build_crl())
-        return TrustPolicy(roots=(self.root,), intermediates=(self.issuing,), crls=(crl,))
+        """Return what this hub trusts: its own root, with the current lists of both authorities."""
+        crls = (await self.build_root_crl(), await self.build_crl())
+        return TrustPolicy(
+            roots=(self.root,),
+            intermediates=(self.issuing,),
+            crls=tuple(RevocationList.parse(crl) for crl in crls),
+        )
 
     async def certified_signer(self, *, name: str, profile: Profile, subject: Name) -> CertifiedSigner:
         """Load the key `name` with its certificate, or make and certify it.
@@ -100,7 +108,7 @@ class PkiService:
             signer = self._key_store.create(name)
             if await store.has_certificate(connection, key_name=name):
                 signer = self._key_store.rotate(name)
-            certificate = self._authority.issue(
+            certificate = self._issuing.issue(
                 profile=profile,
                 subject=subject,
                 public_key=signer.public_key,
@@ -132,10 +140,18 @@ class PkiService:
 
     async def build_crl(self) -> bytes:
         """Build the issuing authority's present revocation list, valid for a week, as DER."""
+        return await self._build_crl(self._issuing)
+
+    async def build_root_crl(self) -> bytes:
+        """Build the root's present revocation list, which speaks of issuing authorities, as DER."""
+        return await self._build_crl(self._root)
+
+    async def _build_crl(self, authority: Authority) -> bytes:
+        issuer_name = str(authority.certificate.subject)
         async with self._database.acquire() as connection:
-            revoked = await store.load_revocations(connection, issuer_name=str(self.issuing.subject))
+            revoked = await store.load_revocations(connection, issuer_name=issuer_name)
         now = _whole_second(self._now())
-        return self._authority.issue_crl(
+        return authority.issue_crl(
             number=int(now.timestamp()),
             this_update=now,
             next_update=now + CRL_LIFE,
@@ -146,6 +162,13 @@ class PkiService:
                 for r in revoked
             ],
         )
+
+
+def _publication(public_url: str, authority: str) -> Publication:
+    return Publication(
+        crl_urls=(f"{public_url}/v1/trust/{authority}.crl",),
+        issuer_urls=(f"{public_url}/v1/trust/{authority}.cer",),
+    )
 
 
 def _load_matching(key_store: KeyStore, name: str, certificate: Certificate) -> Signer:
@@ -163,11 +186,16 @@ def _load_matching(key_store: KeyStore, name: str, certificate: Certificate) -> 
 
 
 async def _open_root(
-    connection: Connection, *, key_store: KeyStore, log: LogWriter, now: datetime
-) -> CertifiedSigner:
+    connection: Connection,
+    *,
+    key_store: KeyStore,
+    log: LogWriter,
+    now: datetime,
+    publication: Publication,
+) -> Authority:
     found = await store.load_certificate_of_key(connection, key_name=ROOT_KEY, valid_at=now)
     if found is not None:
-        return CertifiedSigner(signer=_load_matching(key_store, ROOT_KEY, found), certificate=found)
+        return Authority(found, _load_matching(key_store, ROOT_KEY, found), publication=publication)
     signer = key_store.create(ROOT_KEY)
     certificate = create_root(
         Name.build(common_name="Shuzheng Root CA", organization="Shuzheng"),
@@ -176,17 +204,17 @@ async def _open_root(
         not_after=_years_after(now, ROOT_YEARS),
     )
     await _record(connection, log, certificate=certificate, profile="root_ca", key_name=ROOT_KEY)
-    return CertifiedSigner(signer=signer, certificate=certificate)
+    return Authority(certificate, signer, publication=publication)
 
 
 async def _open_issuing(
-    connection: Connection, *, key_store: KeyStore, log: LogWriter, now: datetime, root: CertifiedSigner
+    connection: Connection, *, key_store: KeyStore, log: LogWriter, now: datetime, root: Authority
 ) -> CertifiedSigner:
     found = await store.load_certificate_of_key(connection, key_name=ISSUING_KEY, valid_at=now)
     if found is not None:
         return CertifiedSigner(signer=_load_matching(key_store, ISSUING_KEY, found), certificate=found)
     signer = key_store.create(ISSUING_KEY)
-    certificate = Authority(root.certificate, root.signer).issue(
+    certificate = root.issue(
         profile=Profile.ISSUING_CA,
         subject=Name.build(common_name="Shuzheng Issuing CA", organization="Shuzheng"),
         public_key=signer.public_key,
