@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Final
 
+from certs.verify.checks import Check, list_checks
 from certs.verify.model import Coverage, DocumentReport, DocumentStatus, SignatureReport
 from signing.findings import Finding, Severity, Verdict
 
@@ -59,6 +60,17 @@ def _describe_signature(signature: SignatureReport) -> dict[str, Any]:
         "time_source": signature.time_source and str(signature.time_source),
         "coverage": signature.coverage and _describe_coverage(signature.coverage),
         "findings": [describe_finding(finding) for finding in signature.findings],
+        "checks": [_describe_check(check) for check in list_checks(signature)],
+    }
+
+
+def _describe_check(check: Check) -> dict[str, Any]:
+    return {
+        "step": check.step,
+        "title": check.title_en,
+        "title_zh": check.title_zh,
+        "outcome": str(check.outcome),
+        "codes": list(check.codes),
     }
 
 
