@@ -8,8 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
-import certs.types.api
-import certs.verify.api
+import certs.assembly
 import core.identity.api
 import core.log.api
 import core.pki.api
@@ -24,7 +23,7 @@ from core.settings import Settings
 from hub import health
 from hub.middleware import BodyLimit, BodyLimitMiddleware, LastResortMiddleware
 from hub.problems import install_problem_handlers
-from hub.services import Services, open_services
+from hub.services import Services, open_services, utc_now
 
 DESCRIPTION = """
 Departments publish datasets; others subscribe to them, query them and check facts against them;
@@ -89,16 +88,13 @@ def include_routers(app: FastAPI, services: Services) -> None:
             subscriptions=services.subscriptions, refusals=services.refusals, authentication=authentication
         )
     )
-    app.include_router(
-        certs.types.api.build_router(types=services.certificate_types, authentication=authentication)
-    )
-    app.include_router(
-        certs.verify.api.build_router(
-            verify=services.certificate_verify,
-            authentication=authentication,
-            max_certificate_bytes=services.settings.max_certificate_bytes,
-        )
-    )
+    for router in certs.assembly.build_routers(
+        services.certificates,
+        authentication=authentication,
+        max_certificate_bytes=services.settings.max_certificate_bytes,
+        now=utc_now,
+    ):
+        app.include_router(router)
     app.include_router(
         exchange.catalogue.api.build_router(catalogue=services.catalogue, authentication=authentication)
     )

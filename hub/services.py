@@ -8,8 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from certs.types.service import TypeService
-from certs.verify.service import VerifyService as CertificateVerifyService
+from certs.assembly import CertificateServices
+from certs.assembly import assemble as assemble_certificates
+from certs.issue.service import ProducedFile, Production
+from certs.ofd.font_search import load_fonts
+from certs.produce import build_producer
+from certs.seal_picture import draw_seal_picture
+from certs.templates import template_names
 from core.database import Database
 from core.database.migrate import apply_migrations, load_migrations
 from core.identity.service import IdentityService
@@ -68,8 +73,7 @@ class Services:
     query: QueryService
     verify: VerifyService
     subscriptions: SubscriptionService
-    certificate_types: TypeService
-    certificate_verify: CertificateVerifyService
+    certificates: CertificateServices
 
 
 def open_master_key(settings: Settings) -> bytes:
@@ -107,7 +111,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         async with _assembled(
             settings, database=database, objects=objects, master_key=master_key
         ) as services:
-            await services.certificate_types.install_shipped()
+            await services.certificates.types.install_shipped()
             task = asyncio.create_task(services.sequencer.run(), name="log-sequencer")
             try:
                 yield services
@@ -210,8 +214,24 @@ def _build(
             cursor_key=derive_key(master_key, "cursor"),
             now=utc_now,
         ),
-        certificate_types=TypeService(database=database, log=writer, templates=tuple),
-        certificate_verify=CertificateVerifyService(
-            database=database, log=writer, trust=pki.trust_policy, now=utc_now
+        certificates=assemble_certificates(
+            database=database,
+            objects=objects,
+            log=writer,
+            pki=pki,
+            public_url=settings.resolve_public_url(),
+            now=utc_now,
+            produce=_produce_file,
+            draw_picture=_draw_seal,
+            templates=template_names,
         ),
     )
+
+
+def _produce_file(production: Production) -> ProducedFile:
+    """Make a certificate's file. Fonts are looked for at the first one, so a hub starts without any."""
+    return build_producer(load_fonts())(production)
+
+
+def _draw_seal(name: str, side_mm: int) -> bytes:
+    return draw_seal_picture(name, side_mm, fonts=load_fonts())

@@ -6,9 +6,10 @@ import threading
 from contextlib import ExitStack, suppress
 
 from rich.console import Console
+from rich.markup import escape
 
 from core.settings import Settings
-from hub.demo.stage import connect_administrator, running_hub
+from hub.demo.stage import connect_administrator, demo_home, running_hub
 from hub.demo.story import Story
 from hub.demo.telling import StepFailed, Teller
 
@@ -24,11 +25,12 @@ def play(settings: Settings, *, stop_at_end: bool, rows: int) -> int:
         with console.status("starting a hub (embedded database, keys, authorities) …"):
             address = stack.enter_context(running_hub(settings))
         console.print(f"hub on {address}", highlight=False)
-        story = Story(address=address, teller=teller, rows=rows, stack=stack)
+        home = demo_home(settings)
+        story = Story(address=address, teller=teller, home=home, rows=rows, stack=stack)
         try:
             story.play(connect_administrator(address, settings))
         except StepFailed as failure:
-            console.print(f"[red]✗ {failure}[/red]", highlight=False)
+            console.print("[red]✗[/red] " + escape(str(failure)), highlight=False, soft_wrap=True)
             return 1
         teller.summarise(address)
         if not stop_at_end:

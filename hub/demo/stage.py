@@ -27,6 +27,11 @@ STOP_TIMEOUT_S = 20.0
 OPERATOR_CODE = credit.build_code("11990000", "MB000000")
 
 
+def demo_home(settings: Settings) -> Path:
+    """Return the folder that holds everything of the demo."""
+    return settings.home.resolve() / "demo"
+
+
 @contextmanager
 def running_hub(settings: Settings) -> Iterator[str]:
     """Bootstrap a fresh hub below `home`/demo, run it as a process until the block ends; yield its address.
@@ -35,7 +40,7 @@ def running_hub(settings: Settings) -> Iterator[str]:
     Raises Conflict where the port is taken or the database is not empty, Unavailable where it does not start.
     """
     _require_free_port(settings)
-    home = settings.home.resolve() / "demo"
+    home = demo_home(settings)
     if settings.database_url is None:
         shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True, exist_ok=True)
@@ -64,7 +69,7 @@ def running_hub(settings: Settings) -> Iterator[str]:
 
 def connect_administrator(address: str, settings: Settings) -> HubClient:
     """Connect as the administrator whom the bootstrap made."""
-    path = settings.home.resolve() / "demo" / ADMIN_FILE
+    path = demo_home(settings) / ADMIN_FILE
     return HubClient(address, **json.loads(path.read_text(encoding="utf-8")))
 
 

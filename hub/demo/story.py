@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import tempfile
+from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +16,7 @@ from core.caller import Scope
 from core.codes import credit
 from core.codes.divisions import VINTAGE, load_divisions
 from exchange.standards.samples import Part, SampleKind, SampleSummary, write_sample
+from hub.demo.licence import LicenceStory
 from hub.demo.telling import Teller
 
 SEED: Final = 20_261_124
@@ -25,18 +28,25 @@ STREETS_FILE: Final = Path(__file__).resolve().parents[2].parent / "shared" / "s
 
 ORGANISATIONS: Final = {
     "police": ("示例市公安局", {Scope.CATALOGUE_WRITE, Scope.PUBLISH, Scope.ACCESS_DECIDE}),
-    "market": ("示例市市场监督管理局", {Scope.CATALOGUE_WRITE, Scope.PUBLISH, Scope.ACCESS_DECIDE}),
+    "market": (
+        "示例市市场监督管理局",
+        {Scope.CATALOGUE_WRITE, Scope.PUBLISH, Scope.ACCESS_DECIDE, Scope.CERTIFICATE_ISSUE},
+    ),
     "civil": ("示例市民政局", {Scope.CATALOGUE_WRITE, Scope.PUBLISH, Scope.ACCESS_DECIDE}),
-    "approval": ("示例市行政审批局", {Scope.ACCESS_APPLY, Scope.QUERY, Scope.VERIFY, Scope.SUBSCRIBE}),
+    "approval": (
+        "示例市行政审批局",
+        {Scope.ACCESS_APPLY, Scope.QUERY, Scope.VERIFY, Scope.SUBSCRIBE, Scope.CERTIFICATE_USE},
+    ),
 }
 
 
 class Story:
     """Plays the steps in order; each checks what it claims."""
 
-    def __init__(self, *, address: str, teller: Teller, rows: int, stack: ExitStack) -> None:
+    def __init__(self, *, address: str, teller: Teller, home: Path, rows: int, stack: ExitStack) -> None:
         self._address = address
         self._teller = teller
+        self._home = home
         self._rows = rows
         self._stack = stack
         self._clients: dict[str, HubClient] = {}
@@ -61,6 +71,8 @@ class Story:
             subscription = self._subscribe()
             expected = self._publish_changes()
             self._pull(subscription, expected)
+        with teller.step("Market regulation issues a business licence; the approval bureau uses it"):
+            self._use_licence(administrator)
         with teller.step("The audit trail of the case"):
             self._audit(administrator)
 
@@ -154,13 +166,12 @@ class Story:
         decided = police.post(f"/v1/applications/{application['id']}/decision", {"decision": "approve"})
         self._teller.check(decided["state"] == "approved", f"the owner approves; grant {decided['grant_id']}")
 
-    def _some_person(self) -> dict[str, str]:
-        with (self._folder / f"{SampleKind.POPULATION}-{Part.INITIAL}.csv").open(encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-        return rows[3]
+    def _some_row(self, kind: SampleKind) -> dict[str, str]:
+        with (self._folder / f"{kind}-{Part.INITIAL}.csv").open(encoding="utf-8") as file:
+            return next(itertools.islice(csv.DictReader(file), 3, None))
 
     def _query(self) -> None:
-        approval, person = self._clients["approval"], self._some_person()
+        approval, person = self._clients["approval"], self._some_row(SampleKind.POPULATION)
         keys = {"keys": {"GMSFHM": person["GMSFHM"]}}
         answer = approval.post("/v1/resources/rk_jbxx/query", keys, purpose=PURPOSE)
         row = answer["rows"][0]
@@ -182,7 +193,7 @@ class Story:
             self._teller.check(False, f"{what} is refused")
 
     def _verify(self) -> None:
-        person = self._some_person()
+        person = self._some_row(SampleKind.POPULATION)
         wrong = person["XM"] + "某"
         stranger = "990000200002290028"
         told = [
@@ -250,17 +261,32 @@ class Story:
         with (self._folder / f"{SampleKind.POPULATION}-{part}.csv").open(encoding="utf-8") as file:
             return {row["GMSFHM"] for row in csv.DictReader(file)}
 
+    def _use_licence(self, administrator: HubClient) -> None:
+        story = LicenceStory(
+            teller=self._teller,
+            issuer=self._clients["market"],
+            user=self._clients["approval"],
+            purpose=PURPOSE,
+            folder=self._home,
+        )
+        story.play(administrator, self._some_row(SampleKind.LEGAL_PERSON))
+
     def _audit(self, administrator: HubClient) -> None:
         trail = administrator.get("/v1/audit/cases", case_number=PURPOSE.case_number)["events"]
         for event in trail:
-            self._teller.say(
-                f"{event['time'][:19]}  {event['event']:<16} {event['resource'] or '':<8} "
-                f"{event['operator'] or '':<6} grant {(event['grant'] or '-')[:8]}"
-            )
-        seen = [event["event"] for event in trail]
+            on = event["resource"] or event["certificate"] or ""
+            grant = f"under grant {event['grant'][:8]}" if event["grant"] else ""
+            who = event["operator"] or ""
+            self._teller.say(f"{event['time'][:19]}  {event['event']:<21} {who}  {on} {grant}".rstrip())
+        seen = Counter(event["event"] for event in trail)
+        wanted = {
+            "data.queried": 1,
+            "facts.verified": 3,
+            "access.refused": 2,
+            "certificate.fetched": 2,
+            "certificate.verified": 3,
+        }
         self._teller.check(
-            seen.count("data.queried") == 1
-            and seen.count("facts.verified") == 3
-            and "access.refused" in seen,
+            all(seen[event] == times for event, times in wanted.items()),
             "who asked what, for which case, under which grant: complete, refusals included",
         )

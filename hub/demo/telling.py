@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
+from rich.table import Column, Table
 
 from connectors import HubError
 
@@ -38,14 +39,14 @@ class Teller:
 
     def say(self, text: str) -> None:
         """Print one line."""
-        self.console.print(f"   {text}", highlight=False, markup=False)
+        self.console.print(f"   {text}", highlight=False, markup=False, soft_wrap=True)
 
     def check(self, holds: bool, text: str) -> None:
         """Say that something holds, or stop."""
         if not holds:
             msg = f"this does not hold: {text}"
             raise StepFailed(msg)
-        self.console.print(f"   [green]✓[/green] {text}", highlight=False)
+        self.console.print("   [green]✓[/green] " + escape(text), highlight=False, soft_wrap=True)
 
     def keep(self, name: str, value: object) -> None:
         """Keep a figure for the summary."""
@@ -53,7 +54,7 @@ class Teller:
 
     def summarise(self, address: str) -> None:
         """Print times, figures and where to look next."""
-        table = Table(title="Summary", show_header=False)
+        table = Table("what", Column(overflow="fold"), title="Summary", show_header=False)
         for title, seconds in self.steps:
             table.add_row(title, f"{seconds:.1f} s")
         table.add_section()
