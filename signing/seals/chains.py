@@ -1,12 +1,13 @@
-"""Ask `signing.x509.path` about a certificate's chain and revocation, and answer for a seal.
+"""Hand a certificate to `signing.x509.path` under a trust policy, and read the answer for a seal.
 
-Its own validity period and its own revocation are taken out of the chain's verdict, because a seal's
-examination reports them under codes of their own and judges them at times of their own.
+A report keeps the path report as it came. What it leaves out is the certificate's own period,
+revocation and key usage where a seal's examination reports them under codes of their own and judges them
+at times of their own.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -21,14 +22,21 @@ from signing.x509.path import (
     assess_path,
 )
 
-_OWN_AFFAIR: Final = frozenset({PathReason.NOT_YET_VALID, PathReason.EXPIRED, PathReason.REVOKED})
+PERIOD: Final = frozenset({PathReason.NOT_YET_VALID, PathReason.EXPIRED})
+USAGE: Final = frozenset({PathReason.KEY_USAGE, PathReason.ENCIPHERMENT_KEY})
+OWN_AFFAIR: Final = PERIOD | USAGE | {PathReason.REVOKED}
+_WANT_OF_ROOT: Final = frozenset(
+    {PathReason.NO_ISSUER, PathReason.UNTRUSTED_ROOT, PathReason.SIGNATURE_INVALID, PathReason.TOO_LONG}
+)
+NO_ROOT_ZH: Final = "没有配置受信任的根证书"
+NO_ROOT_EN: Final = "no trusted root is configured"
 _ZH: Final[dict[PathReason, str]] = {
     PathReason.NO_ISSUER: "缺少上级证书",
     PathReason.UNTRUSTED_ROOT: "自签名证书不在受信任的根证书之列",
     PathReason.SIGNATURE_INVALID: "上级证书不能验证其签名",
     PathReason.TOO_LONG: "证书链过长或分支过多",
-    PathReason.NOT_YET_VALID: "上级证书尚未生效",
-    PathReason.EXPIRED: "上级证书已过期",
+    PathReason.NOT_YET_VALID: "证书尚未生效",
+    PathReason.EXPIRED: "证书已过期",
     PathReason.NOT_A_CA: "上级证书不是 CA 证书",
     PathReason.MAY_NOT_SIGN_CERTIFICATES: "上级证书的密钥用途不允许签发证书",
     PathReason.PATH_LENGTH_EXCEEDED: "超出上级证书的路径长度限制",
@@ -38,7 +46,7 @@ _ZH: Final[dict[PathReason, str]] = {
     PathReason.KEY_USAGE: "密钥用途不符",
     PathReason.ENCIPHERMENT_KEY: "是加密证书",
     PathReason.EXTENDED_KEY_USAGE: "扩展密钥用途不符",
-    PathReason.REVOKED: "上级证书已被撤销",
+    PathReason.REVOKED: "证书已被撤销",
     PathReason.REVOCATION_UNKNOWN: "撤销状态未知",
 }
 
@@ -47,55 +55,92 @@ _ZH: Final[dict[PathReason, str]] = {
 class ChainReport:
     """Whether a certificate leads to a trusted root, and what is known of its revocation.
 
-    `is_trusted` is None where no root is configured. `path` runs from the certificate as far as it was
-    built. `revoked_at` is None where it is not revoked; `is_revocation_known` says whether anyone spoke
-    about the certificate and about every issuer below the root. The reasons are empty where it is trusted.
+    `has_root` says whether any root was configured; where none was, the path's ending is no fault.
+    `own_affair` are the reasons that the caller judges itself where they concern the certificate itself.
     """
 
-    is_trusted: bool | None
-    path: tuple[Certificate, ...]
-    revoked_at: datetime | None
-    is_revocation_known: bool
-    reason_zh: str
-    reason_en: str
+    path: PathReport
+    has_root: bool
+    own_affair: frozenset[PathReason] = field(default=OWN_AFFAIR)
+
+    @property
+    def problems(self) -> tuple[PathProblem, ...]:
+        """What is wrong with the path, the certificate's own affairs left out.
+
+        Without a root only what is wrong with the certificate itself is known to be wrong.
+        """
+        found = (each for each in self.path.problems if not self._is_own_affair(each))
+        if self.has_root:
+            return tuple(found)
+        return tuple(each for each in found if self._is_own(each) and each.reason not in _WANT_OF_ROOT)
+
+    @property
+    def own_reasons(self) -> frozenset[PathReason]:
+        """What is wrong with the certificate itself, its own affairs included."""
+        return frozenset(each.reason for each in self.path.problems if self._is_own(each))
+
+    @property
+    def is_trusted(self) -> bool | None:
+        """Whether it leads to a trusted root; None where no root is configured."""
+        return self.path.anchored and not self.problems if self.has_root else None
+
+    @property
+    def revoked_at(self) -> datetime | None:
+        """When it was, or will have been, revoked; None where nobody says so."""
+        facts = (each for each in self.path.revocation if each.certificate == self.path.certificate)
+        return next((each.effective_at for each in facts), None) if self.has_root else None
+
+    @property
+    def is_revocation_known(self) -> bool:
+        """Whether someone spoke about it and about every issuer below the root."""
+        looked_at = len(self.path.revocation) == len(self.path.chain) - 1
+        return self.has_root and looked_at and all(facts.known for facts in self.path.revocation)
+
+    @property
+    def reason_zh(self) -> str:
+        """Why it is not trusted, in Chinese; empty where it is."""
+        reasons = () if self.has_root else (NO_ROOT_ZH,)
+        return "；".join(dict.fromkeys((*reasons, *map(self.sentence_zh, self.problems))))
+
+    @property
+    def reason_en(self) -> str:
+        """Why it is not trusted, in English; empty where it is."""
+        reasons = () if self.has_root else (NO_ROOT_EN,)
+        return "; ".join(dict.fromkeys((*reasons, *map(str, self.problems))))
+
+    def sentence_zh(self, problem: PathProblem) -> str:
+        """Say in Chinese what is wrong, naming the certificate where it is not the one judged."""
+        sentence = _ZH[problem.reason]
+        return sentence if self._is_own(problem) else f"{problem.certificate.subject}：{sentence}"
+
+    def _is_own(self, problem: PathProblem) -> bool:
+        return problem.certificate == self.path.certificate
+
+    def _is_own_affair(self, problem: PathProblem) -> bool:
+        return problem.reason in self.own_affair and self._is_own(problem)
 
 
-def assess_chain(certificate: Certificate, *, at: datetime, trust: TrustPolicy) -> ChainReport:
-    """Follow `certificate` to a root of `trust` at `at`; its own validity and revocation are not judged."""
-    if not trust.roots:
-        return ChainReport(
-            is_trusted=None,
-            path=(certificate,),
-            revoked_at=None,
-            is_revocation_known=False,
-            reason_zh="没有配置受信任的根证书",
-            reason_en="no trusted root is configured",
-        )
-    ignored = trust.revocation is RevocationRule.IGNORE
+def assess_chain(
+    certificate: Certificate,
+    *,
+    at: datetime,
+    trust: TrustPolicy,
+    policy: PathPolicy | None = None,
+    own_affair: frozenset[PathReason] = OWN_AFFAIR,
+) -> ChainReport:
+    """Follow `certificate` to a root of `trust` at `at`; never raises on bad evidence.
+
+    `policy` adds demands on the certificate; its revocation mode is replaced by that of `trust`.
+    """
+    ignored = trust.revocation is RevocationRule.IGNORE or not trust.has_roots
+    mode = RevocationMode.IGNORE if ignored else RevocationMode.IF_KNOWN
     report = assess_path(
         certificate,
         roots=trust.roots,
-        intermediates=trust.intermediates,
+        intermediates=trust.intermediates if trust.has_roots else (),
         at=at,
         crls=trust.crls,
         ocsp_responses=trust.ocsp_responses,
-        policy=PathPolicy(revocation=RevocationMode.IGNORE if ignored else RevocationMode.IF_KNOWN),
+        policy=replace(policy or PathPolicy(), revocation=mode),
     )
-    return _answer(report, ignored=ignored)
-
-
-def _answer(report: PathReport, *, ignored: bool) -> ChainReport:
-    problems = [problem for problem in report.problems if not _is_own_affair(problem, report)]
-    own = next((facts for facts in report.revocation if facts.certificate == report.certificate), None)
-    return ChainReport(
-        is_trusted=report.anchored and not problems,
-        path=report.chain,
-        revoked_at=own.effective_at if own is not None else None,
-        is_revocation_known=not ignored and all(facts.known for facts in report.revocation),
-        reason_zh="；".join(dict.fromkeys(_ZH[problem.reason] for problem in problems)),
-        reason_en="; ".join(dict.fromkeys(str(problem) for problem in problems)),
-    )
-
-
-def _is_own_affair(problem: PathProblem, report: PathReport) -> bool:
-    return problem.certificate == report.certificate and problem.reason in _OWN_AFFAIR
+    return ChainReport(path=report, has_root=trust.has_roots, own_affair=own_affair)

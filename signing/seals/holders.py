@@ -15,10 +15,11 @@ from typing import Final
 from signing.der import parse_der
 from signing.errors import DecodeError
 from signing.findings import Finding, FindingCode, Severity, build_finding
-from signing.seals.chains import ChainReport, assess_chain
+from signing.seals.chains import PERIOD, USAGE, ChainReport, assess_chain
 from signing.trust import RevocationRule, TrustPolicy
 from signing.x509.certificate import Certificate
-from signing.x509.extensions import ENCIPHERMENT_USAGE, SIGNING_USAGE
+from signing.x509.extensions import SIGNING_USAGE
+from signing.x509.path import PathPolicy, PathReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +84,19 @@ def assess_holder(der: bytes, *, role: HolderRole, at: datetime, trust: TrustPol
     except DecodeError as error:
         finding = build_finding(role.unreadable, role.subject, zh=error.detail, en=error.detail)
         return HolderReport(certificate=None, judged_at=at, chain=None, findings=(finding,))
-    chain = assess_chain(certificate, at=at, trust=trust)
+    policy = PathPolicy(key_usage=SIGNING_USAGE, refuse_encipherment=trust.refuse_encipherment_key_usage)
+    chain = assess_chain(certificate, at=at, trust=trust, policy=policy)
     findings = (
-        *_assess_usage(certificate, role, trust),
-        *_assess_validity(certificate, role, at),
+        *_usage_findings(certificate, chain, role),
+        *_period_findings(certificate, chain, role, at),
         *_chain_findings(chain, role),
         *_revocation_findings(chain, role, at, trust),
     )
     return HolderReport(certificate=certificate, judged_at=at, chain=chain, findings=findings)
 
 
-def _assess_usage(certificate: Certificate, role: HolderRole, trust: TrustPolicy) -> list[Finding]:
-    usage = certificate.key_usage
-    if usage is None:
+def _usage_findings(certificate: Certificate, chain: ChainReport, role: HolderRole) -> list[Finding]:
+    if certificate.key_usage is None:
         return [
             build_finding(
                 role.key_usage,
@@ -105,9 +106,8 @@ def _assess_usage(certificate: Certificate, role: HolderRole, trust: TrustPolicy
                 en="the certificate does not say what its key is for",
             )
         ]
-    if not may_sign(certificate):
-        return [build_finding(role.key_usage, role.subject)]
-    if trust.refuse_encipherment_key_usage and usage & ENCIPHERMENT_USAGE:
+    wrong = chain.own_reasons & USAGE
+    if wrong == {PathReason.ENCIPHERMENT_KEY}:
         return [
             build_finding(
                 role.key_usage,
@@ -116,11 +116,13 @@ def _assess_usage(certificate: Certificate, role: HolderRole, trust: TrustPolicy
                 en="it allows encipherment too, which the policy does not accept",
             )
         ]
-    return []
+    return [build_finding(role.key_usage, role.subject)] if wrong else []
 
 
-def _assess_validity(certificate: Certificate, role: HolderRole, at: datetime) -> list[Finding]:
-    if certificate.is_valid_at(at):
+def _period_findings(
+    certificate: Certificate, chain: ChainReport, role: HolderRole, at: datetime
+) -> list[Finding]:
+    if not chain.own_reasons & PERIOD:
         return []
     span = f"{certificate.not_before:%Y-%m-%d}–{certificate.not_after:%Y-%m-%d}"
     return [

@@ -10,16 +10,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from hmac import compare_digest
 from typing import Final
 
-from signing import oids, sm3
+from signing import sm3
 from signing.errors import DecodeError, SigningError
 from signing.findings import Finding, FindingCode, Severity, build_finding
-from signing.seals.chains import assess_chain
-from signing.seals.tokens import Token, parse_token, verify_token
+from signing.seals.chains import NO_ROOT_EN, NO_ROOT_ZH, assess_chain
+from signing.timestamp.token import TimeStampToken, verify_token_signature
 from signing.trust import TrustPolicy
 from signing.x509.certificate import Certificate
-from signing.x509.extensions import SIGNING_USAGE
+from signing.x509.path import TSA_POLICY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +42,6 @@ OF_SEAL: Final = StampCodes(
     imprint=FindingCode.SEAL_TIMESTAMP_INVALID,
     authority=FindingCode.SEAL_TIMESTAMP_INVALID,
 )
-_SM3_NAMES: Final = frozenset({oids.SM3, oids.SM3_UNKEYED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,30 +76,31 @@ def assess_stamp(
 ) -> StampReport:
     """Judge the token over the signature octets `stamped`; never raises on bad evidence."""
     try:
-        parsed = parse_token(token)
+        parsed = TimeStampToken.parse(token)
     except DecodeError as error:
         finding = build_finding(codes.invalid, subject, zh=error.detail, en=error.detail)
         return StampReport(stamped_at=None, authority=None, findings=(finding,))
     authority, findings = _assess_token(parsed, subject, trust, codes)
-    if parsed.info.digest_oid not in _SM3_NAMES or parsed.info.imprint != sm3.digest(stamped):
+    imprint = parsed.info.imprint
+    if not imprint.is_sm3 or not compare_digest(imprint.digest, sm3.digest(stamped)):
         zh, en = "杂凑值不是本签名值的 SM3", "its imprint is not SM3 of this value"
         findings = [build_finding(codes.imprint, subject, zh=zh, en=en), *findings]
-    return StampReport(stamped_at=parsed.info.stamped_at, authority=authority, findings=tuple(findings))
+    return StampReport(stamped_at=parsed.info.generated_at, authority=authority, findings=tuple(findings))
 
 
 def read_stamped_at(token: bytes) -> datetime | None:
     """Read the time that a token states, unverified; None where it cannot be read."""
     try:
-        return parse_token(token).info.stamped_at
+        return TimeStampToken.parse(token).info.generated_at
     except DecodeError:
         return None
 
 
 def _assess_token(
-    token: Token, subject: str, trust: TrustPolicy, codes: StampCodes
+    token: TimeStampToken, subject: str, trust: TrustPolicy, codes: StampCodes
 ) -> tuple[Certificate | None, list[Finding]]:
     try:
-        authority = verify_token(token)
+        authority = verify_token_signature(token, certificates=trust.intermediates)
     except SigningError as error:
         detail = error.detail
         return None, [build_finding(codes.invalid, subject, zh=detail, en=detail)]
@@ -107,27 +108,20 @@ def _assess_token(
 
 
 def _assess_authority(
-    authority: Certificate, token: Token, subject: str, trust: TrustPolicy, code: FindingCode
+    authority: Certificate, token: TimeStampToken, subject: str, trust: TrustPolicy, code: FindingCode
 ) -> list[Finding]:
-    found: list[Finding] = []
-    at = token.info.stamped_at
-
-    def report(zh: str, en: str, severity: Severity = Severity.ERROR) -> None:
-        found.append(build_finding(code, subject, severity=severity, zh=zh, en=en))
-
-    purposes = authority.extended_key_usage
-    if purposes != (oids.EKU_TIME_STAMPING,) or oids.EXT_EXTENDED_KEY_USAGE not in authority.critical_oids:
-        report("证书用途不是仅限时间戳且为关键", "it is not for time stamping alone, marked critical")
-    if authority.key_usage is not None and not authority.key_usage & SIGNING_USAGE:
-        report("密钥用途不允许签名", "its key usage does not allow signing")
-    if not authority.is_valid_at(at):
-        report("盖戳时不在有效期内", "it was not within its validity at the time stamped")
-    helpers = (*trust.intermediates, *token.certificates)
-    policy = replace(trust, roots=trust.roots_for_timestamps, intermediates=helpers)
-    chain = assess_chain(authority, at=at, trust=policy)
-    if not chain.is_trusted:
-        unknown = chain.is_trusted is None
-        report(chain.reason_zh, chain.reason_en, Severity.UNKNOWN if unknown else Severity.ERROR)
-    elif chain.revoked_at is not None and chain.revoked_at <= at:
-        report("盖戳前已被撤销", "it was revoked before the time stamped")
+    helpers = (*trust.intermediates, *token.signed.certificates)
+    chain = assess_chain(
+        authority,
+        at=token.info.generated_at,
+        trust=replace(trust, roots=trust.roots_for_timestamps, intermediates=helpers),
+        policy=TSA_POLICY,
+        own_affair=frozenset(),
+    )
+    found = [
+        build_finding(code, subject, zh=chain.sentence_zh(each), en=str(each)) for each in chain.problems
+    ]
+    if not chain.has_root:
+        unknown = Severity.UNKNOWN
+        found.append(build_finding(code, subject, severity=unknown, zh=NO_ROOT_ZH, en=NO_ROOT_EN))
     return found

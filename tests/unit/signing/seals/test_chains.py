@@ -29,7 +29,7 @@ def test_chain_reasons_all_have_a_sentence_in_chinese() -> None:
 def test_chain_to_a_trusted_root_is_trusted_and_its_revocation_known() -> None:
     report = assess_chain(SIGNER_CERTIFICATE, at=pki.NOW, trust=WORLD.trust())
     assert report.is_trusted is True
-    assert report.path == (SIGNER_CERTIFICATE, WORLD.authority.certificate, WORLD.root.certificate)
+    assert report.path.chain == (SIGNER_CERTIFICATE, WORLD.authority.certificate, WORLD.root.certificate)
     assert report.is_revocation_known
     assert report.revoked_at is None
     assert report.reason_zh == report.reason_en == ""
