@@ -1,7 +1,9 @@
 """Check the picture of a seal: known kind, octets of that kind, bounded size, fitting proportions.
 
 Raster pictures are decoded in full, because a verifier will have to draw them. SVG and OFD pictures are
-recognised, not rendered. Sizes on paper are whole millimetres (GB/T 38540-2020 6.2, SES_ESPictureInfo).
+recognised, not rendered. What would make decoding dear is refused before it: too many pixels, the endless
+scans of a JPEG bomb, the packed texts of a PNG bomb. Sizes on paper are whole millimetres
+(GB/T 38540-2020 6.2, SES_ESPictureInfo).
 """
 
 from __future__ import annotations
@@ -14,7 +16,9 @@ from typing import Final
 from PIL import Image
 
 MAX_PICTURE_BYTES: Final = 4 * 1024 * 1024
-MAX_PICTURE_PIXELS: Final = 4_000_000
+MAX_PICTURE_PIXELS: Final = 2_250_000
+MAX_JPEG_SCANS: Final = 16
+MAX_PACKED_CHUNKS: Final = 8
 MAX_SIDE_MM: Final = 300
 
 _MAGIC: Final = (
@@ -25,6 +29,8 @@ _MAGIC: Final = (
     (b"\xff\xd8\xff", "JPG"),
     (b"PK\x03\x04", "OFD"),
 )
+_JPEG_SCAN: Final = b"\xff\xda"
+_PACKED_CHUNKS: Final = (b"zTXt", b"iTXt", b"iCCP")
 _PILLOW_NAMES: Final = {"PNG": "PNG", "GIF": "GIF", "BMP": "BMP", "JPG": "JPEG", "JPEG": "JPEG"}
 
 
@@ -53,8 +59,8 @@ class PictureProblem(StrEnum):
 _SENTENCES: Final = {
     PictureProblem.EMPTY: ("图像为空", "there is no picture"),
     PictureProblem.TOO_LARGE: (
-        "图像过大（文件 4 MiB、400 万像素以内）",
-        "the picture is too large (at most 4 MiB and 4 million pixels)",
+        "图像过大（文件 4 MiB、225 万像素以内）",
+        "the picture is too large (at most 4 MiB and 2.25 million pixels)",
     ),
     PictureProblem.KIND_UNKNOWN: (
         "图像类型不是 PNG、GIF、BMP、JPG、SVG、OFD 之一",
@@ -121,7 +127,16 @@ def _examine(name: str, data: bytes) -> tuple[tuple[int, int] | None, PicturePro
         return None, PictureProblem.KIND_UNKNOWN
     if kind_of(data) != ("JPG" if name == "JPEG" else name):
         return None, PictureProblem.KIND_MISMATCH
+    if _is_dear(name, data):
+        return None, PictureProblem.TOO_LARGE
     return _decode(_PILLOW_NAMES[name], data) if name in _PILLOW_NAMES else (None, None)
+
+
+def _is_dear(name: str, data: bytes) -> bool:
+    """Whether a small file would take long: every scan or packed chunk costs as much as a picture."""
+    if name in {"JPG", "JPEG"}:
+        return data.count(_JPEG_SCAN) > MAX_JPEG_SCANS
+    return name == "PNG" and sum(map(data.count, _PACKED_CHUNKS)) > MAX_PACKED_CHUNKS
 
 
 def _decode(pillow_name: str, data: bytes) -> tuple[tuple[int, int] | None, PictureProblem | None]:

@@ -288,6 +288,7 @@ def split_verifier_key(text: str, signature_types: Sequence[bytes]) -> tuple[str
     if match is None:
         message = "A verifier key reads <name>+<key id>+<base64>."
         raise DecodeError(message)
+    check_key_name(match["name"])
     material = parse_base64(match["key"])
     for signature_type in signature_types:
         public_key = material.removeprefix(signature_type)
@@ -303,9 +304,13 @@ def split_verifier_key(text: str, signature_types: Sequence[bytes]) -> tuple[str
 
 def check_key_name(name: str) -> None:
     """Raise DecodeError for a key name that a signature line cannot carry."""
-    if not name or "+" in name or any(each.isspace() or ord(each) < 0x20 for each in name):
-        message = "The name of a note's key is not empty and has neither spaces nor '+'."
+    if not name or "+" in name or any(_cannot_be_named(each) for each in name):
+        message = "The name of a note's key is not empty, is Unicode, and has neither spaces nor '+'."
         raise DecodeError(message)
+
+
+def _cannot_be_named(character: str) -> bool:
+    return character.isspace() or character < " " or "\ud800" <= character <= "\udfff"
 
 
 def verify_ed25519(public_key: bytes, signature: bytes, message: bytes) -> None:
