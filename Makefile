@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-interop bench-signing lint format clean
+.PHONY: help install demo serve test test-interop bench-signing bench-publish lint format clean
 
 help:  ## show what can be done here
 	@grep -hE '^[a-zA-Z_-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,9 @@ test-interop: $(STAMP)  ## run the tests that need Java, Go, openssl, Chromium o
 
 bench-signing: $(STAMP)  ## compare SM2 with raw libcrypto and gmssl, and receipts with 50,000 a second
 	@$(BIN)/python -m bench.signing
+
+bench-publish: $(STAMP)  ## compare publishing with PostgreSQL's own COPY and MERGE, and with dlt
+	@$(BIN)/python -m bench.publish
 
 lint: $(STAMP)  ## ruff and the strict type checker
 	@$(BIN)/ruff check .

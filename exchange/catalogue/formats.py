@@ -47,6 +47,11 @@ class Format:
             return f"numeric({self.precision},{self.scale})"
         return _SQL_TYPES[self.kind]
 
+    @property
+    def column_type(self) -> str:
+        """The type with its collation: text is kept and ordered by code point, which is also the fastest."""
+        return f'{self.sql_type} COLLATE "C"' if self.sql_type == "text" else self.sql_type
+
 
 _SQL_TYPES = {
     Kind.TEXT: "text",

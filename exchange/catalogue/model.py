@@ -46,7 +46,44 @@ class CheckRule(StrEnum):
 
     CITIZEN_NUMBER = "citizen_number"
     CREDIT_CODE = "credit_code"
+    ORGANISATION_CODE = "organisation_code"
+    CERTIFICATE_IDENTIFIER = "certificate_identifier"
     DIVISION_CODE = "division_code"
+
+
+class Severity(StrEnum):
+    """What becomes of a row that breaks a rule: refused, or taken and marked."""
+
+    REJECT = "reject"
+    FLAG = "flag"
+
+
+class RuleKind(StrEnum):
+    """The rules that a resource may set beyond its items' own formats and checks."""
+
+    ORDER = "order"
+    NOT_FUTURE = "not_future"
+    REQUIRED_IF = "required_if"
+    UNIQUE = "unique"
+    REFERENCE = "reference"
+    TOLERATE = "tolerate"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One quality rule of a resource.
+
+    `order`: items[0] is not later than items[1]. `not_future`: no day or time of the items is ahead of the
+    hub's clock. `required_if`: items[0] is filled in where items[1] is one of `values`. `unique`: no two rows
+    agree in the items. `reference`: the items are, in order, the key of a row of the resource `target`.
+    `tolerate`: the reasons in `values` flag a row for the items instead of refusing it.
+    """
+
+    kind: RuleKind
+    items: tuple[str, ...]
+    severity: Severity = Severity.REJECT
+    values: tuple[str, ...] = ()
+    target: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,6 +123,7 @@ class Resource:
     update_cycle: UpdateCycle
     items: tuple[Item, ...]
     external_codes: dict[str, str] = field(default_factory=dict)
+    rules: tuple[Rule, ...] = ()
     schema_version: int = 1
     current_version: int = 0
     current_rows: int = 0

@@ -73,7 +73,7 @@ async def save_resource(connection: Connection, *, resource: Resource) -> None:
 async def create_tables(connection: Connection, *, resource: Resource) -> None:
     """Create a resource's two tables: current rows keyed by the key items, and the change log."""
     columns = ", ".join(
-        f"{quote_name(item.name)} {parse_format(item.format).sql_type}{' NOT NULL' if item.is_key else ''}"
+        f"{quote_name(item.name)} {parse_format(item.format).column_type}{' NOT NULL' if item.is_key else ''}"
         for item in resource.items
     )
     keys = ", ".join(quote_name(item.name) for item in resource.key_items)

@@ -1,172 +1,144 @@
-"""Vectorised checks and standardisation of columns of text, item by item.
+"""Checks and standardisation of whole columns, item by item.
 
-Each function takes Arrow string arrays and answers with arrays of the same length; a mask is true where
-the check fails, and never null.
+Values are Arrow arrays; a mask (numpy) is true where the check fails, and null never fails.
 """
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.codes import citizen, credit
 from core.codes.divisions import load_divisions
 from exchange.catalogue.formats import Format, Kind
+from exchange.publish.columns import FixedCells, Mask, TextColumn, to_mask
+from exchange.publish.days import day_numbers
 
-LONG_TERM: Final = pa.array(["长期", "永久", "99990909", "9999-09-09"])
-FAR_DAY: Final = "9999-12-31"
-TRUE_WORDS: Final = pa.array(["1", "true", "是", "Y", "y", "TRUE", "True"])
-FALSE_WORDS: Final = pa.array(["0", "false", "否", "N", "n", "FALSE", "False"])
-_MONTH_DAYS: Final = pa.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
-_CREDIT_VALUES: Final = pa.array(list(credit.ALPHABET))
-_CITIZEN_CHECKS: Final = pa.array(list(citizen.CHECK_CHARACTERS))
+TRUE_WORDS: Final = pa.array(["1", "true", "是", "Y", "y", "TRUE", "True", "t", "yes"])
+FALSE_WORDS: Final = pa.array(["0", "false", "否", "N", "n", "FALSE", "False", "f", "no"])
+PLACEHOLDERS: Final = pa.array(["无", "暂无", "不详", "未知", "-", "--", "—", "/", "null", "NULL", "N/A"])
 _DIVISION_CODES: Final = pa.array(list(load_divisions()))
-_DAY: Final = r"^(\d{4})[-/.年]?(\d{2})[-/.月]?(\d{2})日?$"
-_SECOND: Final = r"^(\d{4})-?(\d{2})-?(\d{2})[ T]?(\d{2}):?(\d{2}):?(\d{2})$"
 _CONTROL: Final = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_NULL: Final = pa.scalar(None, pa.string())
 
 
 def clean(column: pa.Array, form: Format, *, coded: bool) -> pa.Array:
     """Standardise: no outer blanks, empty is null; digits, days and codes in half width (NFKC)."""
     trimmed = pc.utf8_trim_whitespace(column)
-    if coded or form.kind is not Kind.TEXT:
+    cells = TextColumn(trimmed)
+    if (coded or form.kind is not Kind.TEXT) and not cells.is_ascii:
         trimmed = pc.utf8_normalize(trimmed, form="NFKC")
-    return pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+        cells = TextColumn(trimmed)
+    if (cells.valid & (cells.lengths == 0)).any():
+        trimmed = pc.if_else(pc.equal(trimmed, ""), _NULL, trimmed)
+    return trimmed
 
 
-def never(column: pa.Array) -> pa.Array:
-    """Return a mask that is false everywhere."""
-    return pa.repeat(pa.scalar(value=False), len(column))
+def blank_placeholders(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Make what stands for "nothing" null (无, 暂无, -): (column, mask of those places)."""
+    found = to_mask(pc.fill_null(pc.is_in(column, PLACEHOLDERS), False))
+    return (pc.if_else(pa.array(found), _NULL, column), found) if found.any() else (column, found)
 
 
-def _fails(passes: pa.Array) -> pa.Array:
+def never(count: int) -> Mask:
+    """Return a mask of `count` places that is false everywhere."""
+    return np.zeros(count, dtype=np.bool_)
+
+
+def _fails(passes: pa.Array) -> Mask:
     """Turn "passes" (null where the value is null) into a mask of failures."""
-    return pc.invert(pc.fill_null(passes, True))
+    return ~to_mask(pc.fill_null(passes, True))
 
 
-def has_control(column: pa.Array) -> pa.Array:
+def has_control(column: pa.Array) -> Mask:
     """Mask values with NUL or other control characters (tab and line ends are text)."""
-    return pc.fill_null(pc.match_substring_regex(column, _CONTROL), False)
+    if TextColumn(column).is_printable:
+        return never(len(column))
+    return to_mask(pc.fill_null(pc.match_substring_regex(column, _CONTROL), False))
 
 
-def breaks_length(column: pa.Array, form: Format) -> pa.Array:
+def breaks_length(column: pa.Array, form: Format) -> Mask:
     """Mask values whose number of characters is outside the format."""
-    length = pc.utf8_length(column)
-    inside = pc.and_(
-        pc.greater_equal(length, form.min_characters), pc.less_equal(length, form.max_characters)
-    )
-    return _fails(inside)
+    cells = TextColumn(column)
+    length = cells.characters
+    bad: Mask = cells.valid & ((length < form.min_characters) | (length > form.max_characters))
+    return bad
 
 
-def breaks_digits(column: pa.Array) -> pa.Array:
+def breaks_digits(column: pa.Array) -> Mask:
     """Mask values that are not ASCII digits."""
+    if TextColumn(column).is_digits:
+        return never(len(column))
     return _fails(pc.match_substring_regex(column, r"^[0-9]+$"))
 
 
-def breaks_decimal(column: pa.Array, form: Format) -> pa.Array:
-    """Mask values that are not decimals of the format's digits."""
+def standardise_decimal(column: pa.Array, form: Format) -> tuple[pa.Array, Mask]:
+    """Read decimals of the format's digits: (decimal128, mask of the others)."""
     whole = form.precision - form.scale
     fraction = rf"(\.[0-9]{{1,{form.scale}}})?" if form.scale else ""
     pattern = rf"^[+-]?[0-9]{{1,{whole}}}{fraction}$" if whole else rf"^[+-]?0?{fraction}$"
-    return _fails(pc.match_substring_regex(column, pattern))
+    bad = _fails(pc.match_substring_regex(column, pattern))
+    safe = pc.if_else(pa.array(bad), _NULL, column) if bad.any() else column
+    return safe.cast(pa.decimal128(form.precision, form.scale)), bad
 
 
-def standardise_day(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Write days as YYYY-MM-DD; return (days, mask of those that do not exist). 长期 becomes 9999-12-31."""
-    known = pc.if_else(pc.fill_null(pc.is_in(column, LONG_TERM), False), FAR_DAY, column)
-    shaped = pc.fill_null(pc.match_substring_regex(known, _DAY), False)
-    days = pc.replace_substring_regex(known, _DAY, r"\1-\2-\3")
-    safe = pc.if_else(shaped, days, "2000-01-01")
-    exists = day_exists(safe)
-    bad = pc.and_(pc.is_valid(column), pc.invert(pc.and_(shaped, exists)))
-    return days, bad
-
-
-def day_exists(days: pa.Array) -> pa.Array:
-    """Tell of each YYYY-MM-DD whether the calendar has it."""
-    year = pc.cast(pc.utf8_slice_codeunits(days, 0, 4), pa.int32())
-    month = pc.cast(pc.utf8_slice_codeunits(days, 5, 7), pa.int32())
-    day = pc.cast(pc.utf8_slice_codeunits(days, 8, 10), pa.int32())
-    month_real = pc.and_(pc.greater_equal(month, 1), pc.less_equal(month, 12))
-    length = pc.take(_MONTH_DAYS, pc.subtract(pc.if_else(month_real, month, 1), 1))
-    leap = pc.and_(_divides(year, 4), pc.or_(pc.invert(_divides(year, 100)), _divides(year, 400)))
-    length = pc.add(length, pc.cast(pc.and_(leap, pc.equal(month, 2)), pa.int64()))
-    day_real = pc.and_(pc.greater_equal(day, 1), pc.less_equal(day, length))
-    return pc.and_(pc.and_(month_real, day_real), pc.greater_equal(year, 1))
-
-
-def _divides(values: pa.Array, divisor: int) -> pa.Array:
-    return pc.equal(_modulo(values, divisor), 0)
-
-
-def _modulo(values: pa.Array, divisor: int) -> pa.Array:
-    return pc.subtract(values, pc.multiply(pc.divide(values, divisor), divisor))
-
-
-def standardise_second(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Write seconds of Beijing time as ISO 8601 with +08; return (times, mask of those that do not exist)."""
-    shaped = pc.fill_null(pc.match_substring_regex(column, _SECOND), False)
-    safe = pc.if_else(shaped, column, "20000101000000")
-    day = pc.replace_substring_regex(safe, _SECOND, r"\1-\2-\3")
-    clock = pc.replace_substring_regex(safe, _SECOND, r"\4\5\6")
-    clock_real = pc.match_substring_regex(clock, r"^([01]\d|2[0-3])[0-5]\d[0-5]\d$")
-    bad = pc.and_(pc.is_valid(column), pc.invert(pc.and_(shaped, pc.and_(day_exists(day), clock_real))))
-    return pc.replace_substring_regex(column, _SECOND, r"\1-\2-\3 \4:\5:\6+08"), bad
-
-
-def standardise_boolean(column: pa.Array) -> tuple[pa.Array, pa.Array]:
-    """Write yes and no as `t` and `f`; return (words, mask of those that are neither)."""
+def standardise_boolean(column: pa.Array) -> tuple[pa.Array, Mask]:
+    """Read yes and no: (booleans, mask of those that are neither)."""
     yes, no = pc.is_in(column, TRUE_WORDS), pc.is_in(column, FALSE_WORDS)
-    bad = pc.and_(pc.is_valid(column), pc.invert(pc.or_(yes, no)))
-    return pc.if_else(yes, "t", pc.if_else(no, "f", column)), bad
+    bad = to_mask(pc.and_(pc.is_valid(column), pc.invert(pc.or_(yes, no))))
+    return pc.if_else(pc.or_(yes, no), yes, pa.scalar(None, pa.bool_())), bad
 
 
-def breaks_code_list(column: pa.Array, codes: pa.Array) -> pa.Array:
+def breaks_code_list(column: pa.Array, codes: pa.Array) -> Mask:
     """Mask values that are not in the list."""
-    return pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, codes)))
+    return to_mask(pc.and_(pc.is_valid(column), pc.invert(pc.is_in(column, codes))))
 
 
-def breaks_division(column: pa.Array) -> pa.Array:
+def breaks_division(column: pa.Array) -> Mask:
     """Mask six-digit codes that are not in the shipped division table."""
     return breaks_code_list(column, _DIVISION_CODES)
 
 
-def breaks_citizen_number(column: pa.Array) -> pa.Array:
-    """Mask values that are not citizen numbers with a right check character and a real day (GB 11643)."""
-    shaped = pc.fill_null(pc.match_substring_regex(column, r"^[0-9]{17}[0-9X]$"), False)
-    safe = pc.if_else(shaped, column, "11010519491231002X")
-    total = pa.repeat(pa.scalar(0, pa.int32()), len(column))
-    for position, weight in enumerate(citizen.WEIGHTS):
-        digit = pc.cast(pc.utf8_slice_codeunits(safe, position, position + 1), pa.int32())
-        total = pc.add(total, pc.multiply(digit, pa.scalar(weight, pa.int32())))
-    right = pc.equal(pc.take(_CITIZEN_CHECKS, _modulo(total, 11)), pc.utf8_slice_codeunits(safe, 17, 18))
-    good = pc.and_(shaped, pc.and_(right, day_exists(birth_day_of(safe))))
-    return pc.and_(pc.is_valid(column), pc.invert(good))
+def citizen_cells(column: pa.Array, bad: Mask) -> FixedCells:
+    """Return the bytes of the citizen numbers that are right, for checks against other items."""
+    fixed = TextColumn(column).fixed(18)
+    good = ~bad[fixed.places]
+    if good.all():
+        return fixed
+    return FixedCells(places=fixed.places[good], cells=fixed.cells[:, good])
 
 
-def birth_day_of(numbers: pa.Array) -> pa.Array:
-    """Read the birth days of citizen numbers as YYYY-MM-DD (18 characters are taken for granted)."""
-    year = pc.utf8_slice_codeunits(numbers, 6, 10)
-    month = pc.utf8_slice_codeunits(numbers, 10, 12)
-    day = pc.utf8_slice_codeunits(numbers, 12, 14)
-    return pc.binary_join_element_wise(year, month, day, "-")
+def birth_day_differs(numbers: FixedCells, days: pa.Array) -> Mask:
+    """Mask rows whose day (date32) is not the one in the citizen number."""
+    born, _ = day_numbers(numbers.cells[6:14] - np.uint8(0x30))
+    told = pc.fill_null(days.view(pa.int32()), np.iinfo(np.int32).min).to_numpy(zero_copy_only=False)
+    there = to_mask(days.is_valid())
+    mask = never(len(days))
+    places = numbers.places
+    mask[places] = there[places] & (told[places] != born)
+    return mask
 
 
-def breaks_credit_code(column: pa.Array) -> pa.Array:
-    """Mask values that are not unified social credit codes with a right check character (GB 32100)."""
-    shaped = pc.fill_null(pc.match_substring_regex(column, f"^[{credit.ALPHABET}]{{18}}$"), False)
-    safe = pc.if_else(shaped, column, "91990000MA0TE5T088")
-    total = pa.repeat(pa.scalar(0, pa.int32()), len(column))
-    for position, weight in enumerate(credit.WEIGHTS):
-        value = pc.index_in(pc.utf8_slice_codeunits(safe, position, position + 1), _CREDIT_VALUES)
-        total = pc.add(total, pc.multiply(value, pa.scalar(weight, pa.int32())))
-    check = _modulo(pc.subtract(pa.scalar(31, pa.int32()), _modulo(total, 31)), 31)
-    right = pc.equal(pc.take(_CREDIT_VALUES, check), pc.utf8_slice_codeunits(safe, 17, 18))
-    return pc.and_(pc.is_valid(column), pc.invert(pc.and_(shaped, right)))
+def sex_differs(numbers: FixedCells, sexes: pa.Array) -> Mask:
+    """Mask rows whose sex (GB/T 2261.1, 1 or 2) is not the one in the citizen number; other codes pass."""
+    single = TextColumn(sexes).fixed(1)
+    told = np.zeros(len(sexes), dtype=np.uint8)
+    told[single.places] = single.cells[0]
+    expected = np.where(numbers.cells[16] & 1, ord("1"), ord("2")).astype(np.uint8)
+    mask = never(len(sexes))
+    here = told[numbers.places]
+    mask[numbers.places] = ((here == ord("1")) | (here == ord("2"))) & (here != expected)
+    return mask
 
 
-def differs(left: pa.Array, right: pa.Array) -> pa.Array:
-    """Mask places where both values are there and are not equal."""
-    return pc.fill_null(pc.not_equal(left, right), False)
+def is_after_other(first: pa.Array, second: pa.Array) -> Mask:
+    """Mask rows where `first` is later than `second`, both being there."""
+    return to_mask(pc.fill_null(pc.greater(first, second), False))
+
+
+def is_day(days: pa.Array, day: date) -> Mask:
+    """Mask the days that are `day`."""
+    return to_mask(pc.fill_null(pc.equal(days, pa.scalar(day, pa.date32())), False))

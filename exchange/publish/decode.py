@@ -15,10 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 import pyarrow.ipc as pa_ipc
 import pyarrow.parquet as pa_parquet
+from numpy.typing import NDArray
 
 from core.errors import BadInput, FieldError, SchemaViolation, UnsupportedContent
 from exchange.catalogue.model import Resource
@@ -45,7 +47,7 @@ _GB_NAMES: Final = {"gb18030", "gbk", "gb2312", "gb-18030"}
 class DecodedBatch:
     """Rows of text, a column for each column of the file: `numbers` are their row numbers in the file."""
 
-    numbers: Sequence[int]
+    numbers: Sequence[int] | NDArray[np.int64]
     columns: dict[str, pa.Array]
     malformed: tuple[Reject, ...] = ()
 
@@ -251,11 +253,9 @@ def _read_csv(path: Path, header: Sequence[str]) -> Iterator[DecodedBatch]:
         for batch in reader:
             taken = malformed.take()
             skipped |= {reject.row_number for reject in taken}
-            numbers: list[int] = []
-            while len(numbers) < batch.num_rows:
-                if next_number not in skipped:
-                    numbers.append(next_number)
-                next_number += 1
+            numbers = _number_rows(next_number, batch.num_rows, skipped)
+            next_number = int(numbers[-1]) + 1 if len(numbers) else next_number
+            skipped = {number for number in skipped if number >= next_number}
             columns = dict(zip(header, batch.columns, strict=True))
             yield DecodedBatch(numbers=numbers, columns=columns, malformed=taken)
     except pa.ArrowInvalid as trouble:
@@ -265,6 +265,17 @@ def _read_csv(path: Path, header: Sequence[str]) -> Iterator[DecodedBatch]:
         raise BadInput(msg) from trouble
     if rest := malformed.take():
         yield DecodedBatch(numbers=[], columns={}, malformed=rest)
+
+
+def _number_rows(first: int, count: int, skipped: set[int]) -> NDArray[np.int64]:
+    """Number `count` rows from `first` on, passing over the numbers in `skipped`."""
+    numbers = np.arange(first, first + count, dtype=np.int64)
+    while True:
+        gone = np.fromiter(skipped, dtype=np.int64, count=len(skipped))
+        kept = np.setdiff1d(numbers, gone, assume_unique=True) if gone.size else numbers
+        if len(kept) >= count:
+            return kept[:count]
+        numbers = np.arange(first, int(numbers[-1]) + 1 + count - len(kept), dtype=np.int64)
 
 
 def _is_header_alone(path: Path) -> bool:

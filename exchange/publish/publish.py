@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
-
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from core.caller import Caller
 from core.database import Connection, Database
@@ -22,8 +18,11 @@ from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import Resource
 from exchange.publish import store
 from exchange.publish.decode import DecodedBatch, open_upload
+from exchange.publish.duplicates import KeyWatch
 from exchange.publish.model import BatchResult, BatchState, Mode, Reason, Reject, Upload
-from exchange.publish.validate import ValidatedBatch, Validator
+from exchange.publish.typed import encode_rows
+from exchange.publish.validate import Validator
+from exchange.publish.validated import ValidatedBatch
 
 MAX_DELETE_SHARE = 0.2
 REJECT_PAGE = 1000
@@ -104,8 +103,13 @@ class PublishService:
                 replay = await _take_batch(connection, resource=resource, batch_id=batch_id)
                 if replay is not None:
                     return Published(answer=replay, replayed=True)
-                await _stage(connection, resource=resource, validator=validator, batches=batches, tally=tally)
-                await _refuse_duplicates(connection, resource=resource, upload=upload, tally=tally)
+                await store.prepare_transaction(connection)
+                suspects = await _stage(
+                    connection, resource=resource, validator=validator, batches=batches, tally=tally
+                )
+                await _refuse_duplicates(
+                    connection, resource=resource, upload=upload, tally=tally, suspects=suspects
+                )
                 result = await _apply(
                     connection,
                     resource=resource,
@@ -203,47 +207,54 @@ async def _stage(
     validator: Validator,
     batches: Iterator[DecodedBatch],
     tally: _Tally,
-) -> None:
+) -> list[int] | None:
     """Decode, validate and copy into the staging table, a piece of the file at a time.
 
-    The heavy work leaves the event loop. Memory holds one piece, however many rows are refused.
+    The heavy work leaves the event loop, a piece ahead of the database. Memory holds two pieces, however many
+    rows are refused. Returns the rows that may share a key with another; None for "any of them".
     """
     await store.create_staging(connection, resource=resource, item_names=validator.item_names)
+
+    watch = KeyWatch([item.name for item in resource.key_items])
 
     def next_piece() -> tuple[ValidatedBatch, bytes] | None:
         decoded = next(batches, None)
         if decoded is None:
             return None
         validated = validator.validate(decoded)
-        return validated, _to_csv(validated.accepted)
+        watch.add(validated.accepted)
+        return validated, encode_rows(validated.accepted)
 
-    while (piece := await asyncio.to_thread(next_piece)) is not None:
-        validated, data = piece
-        tally.received += validated.received_rows
-        if data:
-            await store.copy_to_staging(connection, item_names=validator.item_names, data=data)
-        await tally.refuse(connection, validated.rejects)
-
-
-def _to_csv(table: pa.Table) -> bytes:
-    """Write rows for COPY: null is an empty cell, everything else is quoted."""
-    if table.num_rows == 0:
-        return b""
-    out = io.BytesIO()
-    options = pa_csv.WriteOptions(include_header=False, quoting_style="all_valid")
-    pa_csv.write_csv(table, out, options)
-    return out.getvalue()
+    coming = asyncio.create_task(asyncio.to_thread(next_piece))
+    try:
+        while (piece := await coming) is not None:
+            coming = asyncio.create_task(asyncio.to_thread(next_piece))
+            validated, data = piece
+            tally.received += validated.received_rows
+            if data:
+                await store.copy_to_staging(connection, item_names=validator.item_names, data=data)
+            await tally.refuse(connection, validated.rejects)
+    finally:
+        await asyncio.gather(coming, return_exceptions=True)
+    return watch.suspects()
 
 
 async def _refuse_duplicates(
-    connection: Connection, *, resource: Resource, upload: Upload, tally: _Tally
+    connection: Connection,
+    *,
+    resource: Resource,
+    upload: Upload,
+    tally: _Tally,
+    suspects: Sequence[int] | None,
 ) -> None:
     """Refuse rows whose key came before in the batch; the first of each key stays.
 
     The file is read once more to quarantine these rows as they were sent.
     """
     keys = [item.name for item in resource.key_items]
-    firsts = dict(await store.take_duplicates(connection, key_names=keys))
+    if suspects is not None and not suspects:
+        return
+    firsts = dict(await store.take_duplicates(connection, resource=resource, suspects=suspects))
     if not firsts:
         return
     _, batches = await asyncio.to_thread(open_upload, upload, resource, keys_only=True)
@@ -286,9 +297,16 @@ async def _apply(
             await _guard_snapshot(connection, resource=resource, current_rows=current_rows)
         version = current_version + 1
         await catalogue_store.ensure_partition(connection, code=resource.code, version=version)
-        operations = await store.merge(
-            connection, resource=resource, item_names=validator.item_names, mode=mode, version=version
-        )
+        names = validator.item_names
+        if mode is not Mode.DELETE and await store.is_empty(connection, code=resource.code):
+            operations = await store.insert_first(
+                connection, resource=resource, item_names=names, version=version
+            )
+        else:
+            await store.analyze_staging(connection)
+            operations = await store.merge(
+                connection, resource=resource, item_names=names, mode=mode, version=version
+            )
     inserted, updated = operations.get("insert", 0), operations.get("update", 0)
     deleted = operations.get("delete", 0)
     result = BatchResult(

@@ -12,12 +12,13 @@ import asyncpg
 
 from core.database import Connection
 from core.database.names import quote_name
-from exchange.catalogue.formats import parse_format
+from exchange.catalogue.formats import Format, Kind, parse_format
 from exchange.catalogue.model import Resource
 from exchange.catalogue.store import VERSION_COLUMN, changes_of, table_of
 from exchange.publish.model import BatchResult, BatchState, Mode, Reject, Upload
 
 STAGING = "staged_rows"
+WORK_MEMORY_MB = 64
 ROW = "_row"
 
 
@@ -74,38 +75,68 @@ async def load_batch(connection: Connection, *, resource_code: str, batch_id: UU
     )
 
 
+async def prepare_transaction(connection: Connection) -> None:
+    """Set what bulk statements of this transaction profit from."""
+    await connection.execute("SET LOCAL jit = off")
+    await connection.execute(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'")
+
+
 async def create_staging(connection: Connection, *, resource: Resource, item_names: Sequence[str]) -> None:
     """Create the temporary table that accepted rows are copied into; it goes with the transaction."""
+    items = {item.name: parse_format(item.format) for item in resource.items}
     columns = ", ".join(
-        f"{quote_name(item.name)} {parse_format(item.format).sql_type}"
-        for item in resource.items
-        if item.name in item_names
+        f"{quote_name(name)} {'text' if _comes_as_text(items[name]) else items[name].column_type}"
+        for name in item_names
     )
     await connection.execute(f"CREATE TEMP TABLE {STAGING} ({ROW} bigint, {columns}) ON COMMIT DROP")
 
 
+def _comes_as_text(form: Format) -> bool:
+    """Decimals are staged as text, which PostgreSQL itself reads when it merges them."""
+    return form.kind is Kind.DECIMAL
+
+
+def _staged(resource: Resource, name: str) -> str:
+    """Write the value of a staged column, in the type of the item."""
+    item = resource.item(name)
+    assert item is not None
+    form = parse_format(item.format)
+    return f"s.{quote_name(name)}::{form.sql_type}" if _comes_as_text(form) else f"s.{quote_name(name)}"
+
+
 async def copy_to_staging(connection: Connection, *, item_names: Sequence[str], data: bytes) -> None:
-    """Copy CSV (no header, `_row` first) into the staging table."""
+    """Copy rows (binary COPY, `_row` first) into the staging table."""
     await connection.copy_to_table(
-        STAGING, source=io.BytesIO(data), columns=[ROW, *item_names], format="csv", timeout=None
+        STAGING, source=io.BytesIO(data), columns=[ROW, *item_names], format="binary", timeout=None
     )
 
 
-async def take_duplicates(connection: Connection, *, key_names: Sequence[str]) -> list[tuple[int, int]]:
-    """Remove rows whose key came before in the batch: (their row number, that of the first)."""
-    keys = ", ".join(quote_name(name) for name in key_names)
+async def take_duplicates(
+    connection: Connection, *, resource: Resource, suspects: Sequence[int] | None
+) -> list[tuple[int, int]]:
+    """Remove rows whose key came before in the batch: (their row number, that of the first).
+
+    Only the rows `suspects` are looked at; all of them for None.
+    """
+    keys = ", ".join(_staged(resource, item.name) for item in resource.key_items)
+    among = "" if suspects is None else f" WHERE s.{ROW} = ANY($1::bigint[])"
     rows = await connection.fetch(
         f"WITH ranked AS (SELECT {ROW}, first_value({ROW}) OVER (PARTITION BY {keys} ORDER BY {ROW}) AS first"
-        f" FROM {STAGING}), gone AS (DELETE FROM {STAGING} s USING ranked r WHERE s.{ROW} = r.{ROW}"
-        f" AND r.{ROW} <> r.first RETURNING s.{ROW}, r.first) SELECT * FROM gone ORDER BY 1"
+        f" FROM {STAGING} s{among}), gone AS (DELETE FROM {STAGING} s USING ranked r WHERE s.{ROW} = r.{ROW}"
+        f" AND r.{ROW} <> r.first RETURNING s.{ROW}, r.first) SELECT * FROM gone ORDER BY 1",
+        *([] if suspects is None else [suspects]),
     )
     return [(row[0], row[1]) for row in rows]
 
 
 async def count_staged(connection: Connection) -> int:
-    """Count the staged rows, and let the planner know them."""
-    await connection.execute(f"ANALYZE {STAGING}")
+    """Count the staged rows."""
     return int(await connection.fetchval(f"SELECT count(*) FROM {STAGING}"))
+
+
+async def analyze_staging(connection: Connection) -> None:
+    """Let the planner know the staged rows."""
+    await connection.execute(f"ANALYZE {STAGING}")
 
 
 async def lock_resource(connection: Connection, *, code: str) -> tuple[int, int]:
@@ -128,6 +159,39 @@ async def count_missing_from_staging(connection: Connection, *, resource: Resour
     )
 
 
+async def is_empty(connection: Connection, *, code: str) -> bool:
+    """Tell whether a resource has no rows."""
+    return not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table_of(code)})")
+
+
+async def insert_first(
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], version: int
+) -> dict[str, int]:
+    """Fill an empty resource from the staging table, and write the change log: operation → rows.
+
+    The rows go in by key, so that the index grows at its end.
+    """
+    table, names = table_of(resource.code), [quote_name(name) for name in item_names]
+    values = [_staged(resource, name) for name in item_names]
+    order = ", ".join(_staged(resource, item.name) for item in resource.key_items)
+    done = await connection.execute(
+        f"INSERT INTO {table} ({', '.join(names)}, {VERSION_COLUMN})"
+        f" SELECT {', '.join(values)}, $1 FROM {STAGING} s ORDER BY {order}",
+        version,
+        timeout=None,
+    )
+    present = set(item_names)
+    whole = [_staged(resource, item.name) if item.name in present else "NULL" for item in resource.items]
+    await connection.execute(
+        f"INSERT INTO {changes_of(resource.code)} (_version, _sequence, _operation, _before, _after)"
+        f" SELECT $1, row_number() OVER (), 'insert', NULL, ROW({', '.join(whole)}, $1)::{table}"
+        f" FROM {STAGING} s",
+        version,
+        timeout=None,
+    )
+    return {"insert": int(done.rsplit(" ", 1)[1])}
+
+
 async def merge(
     connection: Connection, *, resource: Resource, item_names: Sequence[str], mode: Mode, version: int
 ) -> dict[str, int]:
@@ -141,12 +205,15 @@ async def merge(
         " FROM merged RETURNING _operation)"
         " SELECT _operation, count(*) AS rows FROM logged GROUP BY 1",
         version,
+        timeout=None,
     )
     return {row["_operation"]: row["rows"] for row in rows}
 
 
 def _same_key(resource: Resource) -> str:
-    return " AND ".join(f"t.{quote_name(i.name)} = s.{quote_name(i.name)}" for i in resource.key_items)
+    return " AND ".join(
+        f"t.{quote_name(item.name)} = {_staged(resource, item.name)}" for item in resource.key_items
+    )
 
 
 def _merge_statement(resource: Resource, item_names: Sequence[str], mode: Mode) -> str:
@@ -155,21 +222,17 @@ def _merge_statement(resource: Resource, item_names: Sequence[str], mode: Mode) 
     if mode is Mode.DELETE:
         # $1 is named so that the statement has its parameter in every mode.
         return f"{target} WHEN MATCHED AND $1::bigint > 0 THEN DELETE{returning}"
-    names = [quote_name(name) for name in item_names]
-    keys = {quote_name(item.name) for item in resource.key_items}
-    values = [name for name in names if name not in keys]
+    staged = {name: _staged(resource, name) for name in item_names}
+    keys = {item.name for item in resource.key_items}
+    values = [name for name in item_names if name not in keys]
     update = ""
     if values:
-        old = ", ".join(f"t.{name}" for name in values)
-        new = ", ".join(f"s.{name}" for name in values)
-        sets = ", ".join(f"{name} = s.{name}" for name in values)
-        update = (
-            f" WHEN MATCHED AND ROW({old}) IS DISTINCT FROM ROW({new})"
-            f" THEN UPDATE SET {sets}, {VERSION_COLUMN} = $1"
-        )
+        changed = " OR ".join(f"t.{quote_name(name)} IS DISTINCT FROM {staged[name]}" for name in values)
+        sets = ", ".join(f"{quote_name(name)} = {staged[name]}" for name in values)
+        update = f" WHEN MATCHED AND ({changed}) THEN UPDATE SET {sets}, {VERSION_COLUMN} = $1"
     insert = (
-        f" WHEN NOT MATCHED THEN INSERT ({', '.join(names)}, {VERSION_COLUMN})"
-        f" VALUES ({', '.join(f's.{name}' for name in names)}, $1)"
+        f" WHEN NOT MATCHED THEN INSERT ({', '.join(map(quote_name, item_names))}, {VERSION_COLUMN})"
+        f" VALUES ({', '.join(staged.values())}, $1)"
     )
     delete = " WHEN NOT MATCHED BY SOURCE THEN DELETE" if mode is Mode.SNAPSHOT else ""
     return target + update + insert + delete + returning

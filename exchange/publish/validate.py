@@ -1,173 +1,236 @@
-"""Validating a batch of text: every reason for every row, and the good rows as typed text.
+"""Validating a batch of text: every reason for every row, and the good rows as typed columns.
 
-The work is done column by column with pyarrow; Python touches only the rows that fail.
+The work is done column by column with numpy and pyarrow; Python touches only the rows that fail.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from exchange.catalogue.formats import Format, Kind, parse_format
-from exchange.catalogue.model import CheckRule, Item, Resource
-from exchange.publish import checks
+from exchange.catalogue.model import CheckRule, Item, Resource, RuleKind, Severity
+from exchange.publish import check_digits, checks, days
+from exchange.publish.columns import Mask, TextColumn, as_text
+from exchange.publish.cross_checks import Failure, build_failure, check_rules, cross_check
 from exchange.publish.decode import DecodedBatch
 from exchange.publish.model import Reason, Reject
+from exchange.publish.typed import ROW_COLUMN, arrow_type
+from exchange.publish.validated import ValidatedBatch
 from exchange.standards.code_lists import CODE_LISTS
 
-ROW_COLUMN: Final = "_row"
-UPPER_RULES: Final = {CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failure:
-    """The rows (a mask) that fail one check, and what to tell them."""
-
-    mask: pa.Array
-    reason: Reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ValidatedBatch:
-    """`accepted` has `_row` and a text column for each item of the file; `rejects` are the other rows."""
-
-    accepted: pa.Table
-    rejects: tuple[Reject, ...]
-
-    @property
-    def received_rows(self) -> int:
-        """Rows that came in."""
-        return int(self.accepted.num_rows) + len(self.rejects)
+UPPER_RULES: Final = {
+    CheckRule.CITIZEN_NUMBER,
+    CheckRule.CREDIT_CODE,
+    CheckRule.ORGANISATION_CODE,
+    CheckRule.CERTIFICATE_IDENTIFIER,
+}
+BLANKED_KINDS: Final = {Kind.DAY, Kind.SECOND, Kind.DECIMAL}
+OLD_PLACEHOLDER_DAY: Final = datetime(1900, 1, 1, tzinfo=UTC).date()
+_CHECKS: Final[dict[CheckRule, tuple[Callable[[TextColumn], Mask], str, str]]] = {
+    CheckRule.CITIZEN_NUMBER: (
+        check_digits.breaks_citizen_number,
+        "CITIZEN-NUMBER",
+        "is not a valid citizen number (GB 11643)",
+    ),
+    CheckRule.CREDIT_CODE: (
+        check_digits.breaks_credit_code,
+        "CREDIT-CODE",
+        "is not a valid credit code (GB 32100)",
+    ),
+    CheckRule.ORGANISATION_CODE: (
+        check_digits.breaks_organisation_code,
+        "ORGANISATION-CODE",
+        "is not a valid organisation code (GB 11714)",
+    ),
+    CheckRule.CERTIFICATE_IDENTIFIER: (
+        check_digits.breaks_certificate_identifier,
+        "CERTIFICATE-IDENTIFIER",
+        "is not a valid certificate identifier (GB/T 36904)",
+    ),
+}
 
 
 class Validator:
     """Validates batches of one resource. `columns` maps the file's headers to item names."""
 
-    def __init__(self, resource: Resource, columns: dict[str, str], *, keys_only: bool) -> None:
+    def __init__(
+        self,
+        resource: Resource,
+        columns: dict[str, str],
+        *,
+        keys_only: bool,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
         wanted = set(columns.values())
         if keys_only:
             wanted &= {item.name for item in resource.key_items}
         self._columns = {header: name for header, name in columns.items() if name in wanted}
         self._items = {item.name: item for item in resource.items if item.name in wanted}
         self._formats = {name: parse_format(item.format) for name, item in self._items.items()}
+        self._codes = {
+            item.code_list: pa.array(list(CODE_LISTS[item.code_list]))
+            for item in self._items.values()
+            if item.code_list is not None
+        }
+        self._rules = () if keys_only else resource.rules
+        self._tolerated = {
+            (name, code)
+            for rule in self._rules
+            if rule.kind is RuleKind.TOLERATE
+            for name in rule.items
+            for code in rule.values
+        }
+        self._now = now
 
     @property
     def item_names(self) -> list[str]:
         """The items that accepted rows carry, in the file's order."""
         return list(self._columns.values())
 
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of accepted rows: `_row`, then the items."""
+        fields = [(name, arrow_type(self._formats[name])) for name in self.item_names]
+        return pa.schema([(ROW_COLUMN, pa.int64()), *fields])
+
     def validate(self, batch: DecodedBatch) -> ValidatedBatch:
         """Validate one decoded batch; accepted and rejected rows together are all its rows."""
         if not batch.columns:
-            return ValidatedBatch(accepted=self._empty(), rejects=batch.malformed)
+            return ValidatedBatch(accepted=self.schema.empty_table(), rejects=batch.malformed)
         values: dict[str, pa.Array] = {}
         failures: list[Failure] = []
+        broken: dict[str, Mask] = {}
         for header, name in self._columns.items():
-            values[name], found = self._check_item(self._items[name], batch.columns[header])
+            values[name], found = self._check_item(self._items[name], as_text(batch.columns[header]))
             failures += found
-        failures += cross_check(self._items, values)
-        bad = checks.never(next(iter(values.values())))
-        for failure in failures:
-            bad = pc.or_(bad, failure.mask)
-        table = pa.table({ROW_COLUMN: pa.array(batch.numbers, pa.int64()), **values})
-        rejects = tuple(_collect(batch, bad, failures))
-        return ValidatedBatch(accepted=table.filter(pc.invert(bad)), rejects=(*batch.malformed, *rejects))
+            broken[name] = _any_of(found, len(values[name]))
+        failures += cross_check(self._items, values, broken)
+        failures += check_rules(self._rules, self._items, values, self._now())
+        failures = [self._judge(failure) for failure in failures if failure.mask.any()]
+        rejecting = [failure for failure in failures if failure.severity is Severity.REJECT]
+        bad = _any_of(rejecting, len(batch.numbers))
+        numbers = pa.array(np.asarray(batch.numbers, dtype=np.int64))
+        table = pa.table([numbers, *values.values()], schema=self.schema)
+        if not failures:
+            return ValidatedBatch(accepted=table, rejects=batch.malformed)
+        flagging = [failure for failure in failures if failure.severity is Severity.FLAG]
+        return ValidatedBatch(
+            accepted=table.filter(pa.array(~bad)) if rejecting else table,
+            rejects=(*batch.malformed, *_collect(batch, bad, failures)),
+            flags=tuple(_collect(batch, _any_of(flagging, len(bad)) & ~bad, flagging)),
+        )
 
-    def _empty(self) -> pa.Table:
-        fields = [(ROW_COLUMN, pa.int64()), *((name, pa.string()) for name in self.item_names)]
-        return pa.schema(fields).empty_table()
+    def _judge(self, failure: Failure) -> Failure:
+        if (failure.reason.item, failure.reason.code) in self._tolerated:
+            return Failure(mask=failure.mask, reason=failure.reason, severity=Severity.FLAG)
+        return failure
 
     def _check_item(self, item: Item, column: pa.Array) -> tuple[pa.Array, list[Failure]]:
         form = self._formats[item.name]
+        if column.null_count == len(column):
+            return _check_empty(item, form, column)
         value = checks.clean(column, form, coded=item.code_list is not None or item.check_rule is not None)
+        failures = []
         if item.check_rule in UPPER_RULES:
             value = pc.utf8_upper(value)
-        failures = [
-            _failure(checks.has_control(value), item, "CONTROL-CHARACTER", "holds NUL or a control character")
-        ]
-        if item.is_required:
-            failures.append(_failure(pc.is_null(value), item, "REQUIRED", "is empty and must not be"))
+        if form.kind in BLANKED_KINDS:
+            value, blanked = checks.blank_placeholders(value)
+            detail = "held a placeholder, which was read as empty"
+            failures.append(build_failure(blanked, item, "PLACEHOLDER", detail, Severity.FLAG))
+        failures.append(
+            build_failure(
+                checks.has_control(value), item, "CONTROL-CHARACTER", "holds NUL or a control character"
+            )
+        )
+        if item.is_required and value.null_count:
+            missing = ~TextColumn(value).valid
+            failures.append(build_failure(missing, item, "REQUIRED", "is empty and must not be"))
+        failures += self._check_codes(item, value)
         value, found = _check_format(item, form, value)
-        failures += found
-        failures += _check_codes(item, value)
-        return value, failures
+        return value, failures + found
+
+    def _check_codes(self, item: Item, value: pa.Array) -> list[Failure]:
+        failures = []
+        if item.code_list is not None:
+            bad = checks.breaks_code_list(value, self._codes[item.code_list])
+            detail = f"is not in the code list {item.code_list}"
+            failures.append(build_failure(bad, item, "UNKNOWN-CODE", detail))
+        if item.check_rule is CheckRule.DIVISION_CODE:
+            bad = checks.breaks_division(value)
+            failures.append(
+                build_failure(bad, item, "UNKNOWN-DIVISION", "is not a known division (GB/T 2260)")
+            )
+        elif item.check_rule is not None:
+            breaks, code, detail = _CHECKS[item.check_rule]
+            cells = TextColumn(value)
+            bad = breaks(cells)
+            failures.append(build_failure(bad, item, code, detail))
+            if item.check_rule is CheckRule.CREDIT_CODE:
+                inner = check_digits.breaks_inner_code(cells) & ~bad
+                detail = "carries an organisation code with a wrong check (GB 11714)"
+                failures.append(build_failure(inner, item, "INNER-CHECK", detail, Severity.FLAG))
+        return failures
 
 
-def _failure(mask: pa.Array, item: Item, code: str, detail: str) -> Failure:
-    return Failure(mask=mask, reason=Reason(item=item.name, code=code, detail=f"{item.title} {detail}"))
+def _any_of(failures: Sequence[Failure], count: int) -> Mask:
+    bad = checks.never(count)
+    for failure in failures:
+        bad |= failure.mask
+    return bad
+
+
+def _check_empty(item: Item, form: Format, column: pa.Array) -> tuple[pa.Array, list[Failure]]:
+    values = pa.nulls(len(column), arrow_type(form))
+    if not item.is_required:
+        return values, []
+    everywhere = np.ones(len(column), dtype=np.bool_)
+    return values, [build_failure(everywhere, item, "REQUIRED", "is empty and must not be")]
 
 
 def _check_format(item: Item, form: Format, value: pa.Array) -> tuple[pa.Array, list[Failure]]:
     if form.kind is Kind.DAY:
-        value, bad = checks.standardise_day(value)
-        return value, [_failure(bad, item, "DATE", "is not a day that exists (YYYYMMDD)")]
+        value, bad = days.standardise_days(value)
+        old = checks.is_day(value, OLD_PLACEHOLDER_DAY)
+        detail = "is 1900-01-01, which often stands for unknown"
+        return value, [
+            build_failure(bad, item, "DATE", "is not a day that exists (YYYYMMDD)"),
+            build_failure(old, item, "SENTINEL-DATE", detail, Severity.FLAG),
+        ]
     if form.kind is Kind.SECOND:
-        value, bad = checks.standardise_second(value)
-        return value, [_failure(bad, item, "TIME", "is not a time that exists (YYYYMMDDhhmmss)")]
+        value, bad = days.standardise_seconds(value)
+        return value, [build_failure(bad, item, "TIME", "is not a time that exists (YYYYMMDDhhmmss)")]
     if form.kind is Kind.BOOLEAN:
         value, bad = checks.standardise_boolean(value)
-        return value, [_failure(bad, item, "BOOLEAN", "is neither yes (1, 是) nor no (0, 否)")]
+        return value, [build_failure(bad, item, "BOOLEAN", "is neither yes (1, 是) nor no (0, 否)")]
     if form.kind is Kind.DECIMAL:
-        bad = checks.breaks_decimal(value, form)
-        return value, [_failure(bad, item, "NUMBER", f"is not a number of the form {item.format}")]
+        value, bad = checks.standardise_decimal(value, form)
+        return value, [build_failure(bad, item, "NUMBER", f"is not a number of the form {item.format}")]
     failures = [
-        _failure(checks.breaks_length(value, form), item, "LENGTH", f"breaks the length of {item.format}")
+        build_failure(
+            checks.breaks_length(value, form), item, "LENGTH", f"breaks the length of {item.format}"
+        )
     ]
     if form.kind is Kind.DIGITS:
-        failures.append(_failure(checks.breaks_digits(value), item, "DIGITS", "is not all digits"))
+        failures.append(build_failure(checks.breaks_digits(value), item, "DIGITS", "is not all digits"))
     return value, failures
 
 
-def _check_codes(item: Item, value: pa.Array) -> list[Failure]:
-    failures = []
-    if item.code_list is not None:
-        codes = pa.array(list(CODE_LISTS[item.code_list]))
-        bad = checks.breaks_code_list(value, codes)
-        failures.append(_failure(bad, item, "UNKNOWN-CODE", f"is not in the code list {item.code_list}"))
-    if item.check_rule is CheckRule.CITIZEN_NUMBER:
-        bad = checks.breaks_citizen_number(value)
-        failures.append(_failure(bad, item, "CITIZEN-NUMBER", "is not a valid citizen number (GB 11643)"))
-    elif item.check_rule is CheckRule.CREDIT_CODE:
-        bad = checks.breaks_credit_code(value)
-        failures.append(_failure(bad, item, "CREDIT-CODE", "is not a valid credit code (GB 32100)"))
-    elif item.check_rule is CheckRule.DIVISION_CODE:
-        bad = checks.breaks_division(value)
-        failures.append(_failure(bad, item, "UNKNOWN-DIVISION", "is not a known division (GB/T 2260)"))
-    return failures
-
-
-def cross_check(items: dict[str, Item], values: dict[str, pa.Array]) -> list[Failure]:
-    """Check a citizen number against birth date (CSRQ) and sex (XB), where a row has them."""
-    number_of = next((n for n, i in items.items() if i.check_rule is CheckRule.CITIZEN_NUMBER), None)
-    if number_of is None:
-        return []
-    numbers = values[number_of]
-    good = pc.and_(pc.is_valid(numbers), pc.invert(checks.breaks_citizen_number(numbers)))
-    safe = pc.if_else(good, numbers, pa.scalar(None, pa.string()))
-    failures = []
-    if "CSRQ" in items:
-        mask = checks.differs(checks.birth_day_of(safe), values["CSRQ"])
-        failures.append(_failure(mask, items["CSRQ"], "BIRTH-DATE", "differs from the date in the number"))
-    if "XB" in items:
-        odd = pc.is_in(pc.utf8_slice_codeunits(safe, 16, 17), pa.array(list("13579")))
-        sex = pc.if_else(pc.is_valid(safe), pc.if_else(odd, "1", "2"), pa.scalar(None, pa.string()))
-        told = pc.is_in(values["XB"], pa.array(["1", "2"]))
-        mask = pc.and_(checks.differs(sex, values["XB"]), told)
-        failures.append(_failure(mask, items["XB"], "SEX", "differs from the sex in the number"))
-    return failures
-
-
-def _collect(batch: DecodedBatch, bad: pa.Array, failures: Sequence[Failure]) -> Iterator[Reject]:
+def _collect(batch: DecodedBatch, bad: Mask, failures: Sequence[Failure]) -> Iterator[Reject]:
     """Gather the reasons of each bad row, in the order of the checks."""
-    places = pc.indices_nonzero(bad).to_pylist()
+    places = np.flatnonzero(bad).tolist()
+    if not places:
+        return
     reasons: dict[int, list[Reason]] = {place: [] for place in places}
     for failure in failures:
-        for place in pc.indices_nonzero(failure.mask).to_pylist():
+        for place in np.flatnonzero(failure.mask & bad).tolist():
             reasons[place].append(failure.reason)
-    for place in places:
-        original = {header: column[place].as_py() for header, column in batch.columns.items()}
-        yield Reject(row_number=batch.numbers[place], original=original, reasons=tuple(reasons[place]))
+    cells = pa.table([as_text(c) for c in batch.columns.values()], names=list(batch.columns))
+    for place, original in zip(places, cells.take(pa.array(places)).to_pylist(), strict=True):
+        number = int(batch.numbers[place])
+        yield Reject(row_number=number, original=original, reasons=tuple(reasons[place]))

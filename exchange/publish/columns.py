@@ -1,0 +1,91 @@
+"""The bytes behind a column of text, for checks that work on them with numpy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+Places = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FixedCells:
+    """The cells of one width: `cells[p]` holds the byte at position p of each, `places` where they stand."""
+
+    places: Places
+    cells: Bytes
+
+
+class TextColumn:
+    """An Arrow array of strings with its bytes at hand. `valid` is false where the cell is null."""
+
+    def __init__(self, array: pa.Array) -> None:
+        self.array = array
+        count = len(array)
+        self.valid: Mask = to_mask(array.is_valid())
+        _, offsets, data = array.buffers()
+        bounds = np.frombuffer(offsets, dtype=np.int32, count=array.offset + count + 1)[array.offset :]
+        whole = np.empty(0, np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
+        self.data: Bytes = whole[bounds[0] : bounds[-1]]
+        self.starts = (bounds[:-1] - bounds[0]).astype(np.int64)
+        self.lengths: NDArray[np.int32] = np.where(self.valid, np.diff(bounds), 0).astype(np.int32)
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @property
+    def is_ascii(self) -> bool:
+        """Whether all characters are ASCII."""
+        return self.data.size == 0 or int(self.data.max()) < 0x80
+
+    @property
+    def characters(self) -> NDArray[np.int32]:
+        """The number of characters of each cell, 0 for null."""
+        if self.is_ascii:
+            return self.lengths
+        lengths: NDArray[np.int32] = to_numpy(pc.fill_null(pc.utf8_length(self.array), 0))
+        return lengths
+
+    @property
+    def is_printable(self) -> bool:
+        """Whether there is neither a control character of ASCII nor a line end or tab."""
+        return self.data.size == 0 or (int(self.data.min()) >= 0x20 and not (self.data == 0x7F).any())
+
+    @property
+    def is_digits(self) -> bool:
+        """Whether all characters are ASCII digits."""
+        return self.data.size == 0 or (int(self.data.min()) >= 0x30 and int(self.data.max()) <= 0x39)
+
+    def fixed(self, width: int) -> FixedCells:
+        """Return the cells that are exactly `width` bytes long."""
+        fits = self.lengths == width
+        places = np.flatnonzero(fits)
+        if len(places) * width == self.data.size:
+            square = self.data.reshape(len(places), width)
+        else:
+            square = self.data[self.starts[places][:, None] + np.arange(width)]
+        return FixedCells(places=places, cells=np.ascontiguousarray(square.T))
+
+
+def to_mask(array: pa.Array) -> Mask:
+    """Turn an Arrow array of booleans without nulls into a numpy mask."""
+    found: Mask = to_numpy(array)
+    return found
+
+
+def to_numpy(array: pa.Array) -> Any:
+    """Turn an Arrow array without nulls into a numpy array."""
+    return array.to_numpy(zero_copy_only=False)
+
+
+def as_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """Return a column as one array of 32-bit strings, which starts at its buffers' begin."""
+    array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    return array if array.type == pa.string() else array.cast(pa.string())

@@ -1,0 +1,81 @@
+"""Finding rows that may share a key, by a hash of each key, before the database is asked.
+
+A hash never misses a repeated key; what it suspects wrongly, the exact comparison in SQL acquits.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from exchange.publish.columns import Bytes, TextColumn, as_text, to_numpy
+from exchange.publish.typed import ROW_COLUMN, decimal_text
+
+MAX_HASHED_ROWS: Final = 20_000_000
+_SEPARATOR: Final = "\x1f"
+_WORD_BYTES: Final = 8
+
+
+class KeyWatch:
+    """Remembers a hash (8 bytes) and the row number of each accepted row, up to MAX_HASHED_ROWS."""
+
+    def __init__(self, key_names: Sequence[str]) -> None:
+        self._key_names = key_names
+        self._hashes: list[NDArray[np.uint64]] = []
+        self._rows: list[NDArray[np.int64]] = []
+        self._count = 0
+        self._secrets = np.frombuffer(secrets.token_bytes(4096), dtype=np.uint64) | np.uint64(1)
+
+    def add(self, table: pa.Table) -> None:
+        """Remember the keys of a piece of accepted rows."""
+        self._count += table.num_rows
+        if table.num_rows == 0 or self._count > MAX_HASHED_ROWS:
+            return
+        columns = [_key_text(table.column(name).combine_chunks()) for name in self._key_names]
+        keys = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, _SEPARATOR)
+        self._hashes.append(self._hash(TextColumn(as_text(keys))))
+        self._rows.append(to_numpy(table.column(ROW_COLUMN).combine_chunks()))
+
+    def suspects(self) -> list[int] | None:
+        """Return the numbers of rows whose hash came more than once; None where there are too many rows."""
+        if self._count > MAX_HASHED_ROWS:
+            return None
+        if not self._hashes:
+            return []
+        hashes, rows = np.concatenate(self._hashes), np.concatenate(self._rows)
+        order = np.argsort(hashes)
+        ordered = hashes[order]
+        same = ordered[1:] == ordered[:-1]
+        repeated = np.zeros(len(ordered), dtype=np.bool_)
+        repeated[1:] |= same
+        repeated[:-1] |= same
+        return sorted(int(row) for row in rows[order[repeated]])
+
+    def _hash(self, keys: TextColumn) -> NDArray[np.uint64]:
+        hashes = np.zeros(len(keys), dtype=np.uint64)
+        for width in np.unique(keys.lengths):
+            fixed = keys.fixed(int(width))
+            hashes[fixed.places] = self._mix(fixed.cells, int(width))
+        return hashes
+
+    def _mix(self, cells: Bytes, width: int) -> NDArray[np.uint64]:
+        words = -(-width // _WORD_BYTES)
+        padded = np.zeros((cells.shape[1], words * _WORD_BYTES), dtype=np.uint8)
+        padded[:, :width] = cells.T
+        total = np.full(cells.shape[1], width, dtype=np.uint64)
+        for position, word in enumerate(padded.view(np.uint64).T):
+            total = (total ^ word) * self._secrets[position % len(self._secrets)]
+            total ^= total >> np.uint64(29)
+        return total
+
+
+def _key_text(column: pa.Array) -> pa.Array:
+    if pa.types.is_decimal(column.type):
+        return decimal_text(column)
+    return column if pa.types.is_string(column.type) else column.cast(pa.string())
