@@ -2,7 +2,8 @@
 
 Both are judged alike (readable, may sign, chain, validity, revocation) and reported under codes of their
 own. Key usage must allow signing; that it allows encipherment too is common in the field and refused
-only by policy.
+only by policy. No extended key usage is asked for, because real authorities issue none for seals or other
+ones; but a certificate for a hub's receipts is for nothing else.
 Source: GM/T 0015 annex C (key usage), GM/T 0031-2014 6.1.2, 6.2.3.
 """
 
@@ -20,6 +21,7 @@ from signing.trust import RevocationRule, TrustPolicy
 from signing.x509.certificate import Certificate
 from signing.x509.extensions import SIGNING_USAGE
 from signing.x509.path import PathPolicy, PathReason
+from signing.x509.profiles import RULES, Profile
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +75,17 @@ def parse_holder(der: bytes) -> Certificate:
 
 
 def may_sign(certificate: Certificate) -> bool:
-    """Tell whether key usage allows signing; a certificate without key usage is not restricted."""
+    """Tell whether a certificate's usages allow sealing; one without key usage is not restricted."""
+    if is_for_receipts(certificate):
+        return False
     return certificate.key_usage is None or bool(certificate.key_usage & SIGNING_USAGE)
+
+
+def is_for_receipts(certificate: Certificate) -> bool:
+    """Tell whether extended key usage gives a certificate to a hub's receipts (profile HUB_SIGNER)."""
+    receipts = set(RULES[Profile.HUB_SIGNER].extended_key_usage)
+    sealing = {*RULES[Profile.SEAL_SIGNER].extended_key_usage, *RULES[Profile.SEAL_MAKER].extended_key_usage}
+    return not (receipts - sealing).isdisjoint(certificate.extended_key_usage or ())
 
 
 def assess_holder(der: bytes, *, role: HolderRole, at: datetime, trust: TrustPolicy) -> HolderReport:
@@ -96,6 +107,9 @@ def assess_holder(der: bytes, *, role: HolderRole, at: datetime, trust: TrustPol
 
 
 def _usage_findings(certificate: Certificate, chain: ChainReport, role: HolderRole) -> list[Finding]:
+    if is_for_receipts(certificate):
+        zh, en = "证书专用于枢纽回执", "it is for the receipts of a hub, not for seals"
+        return [build_finding(role.key_usage, role.subject, zh=zh, en=en)]
     if certificate.key_usage is None:
         return [
             build_finding(
