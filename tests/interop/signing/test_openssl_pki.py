@@ -1,24 +1,26 @@
 """The openssl command judges our certificates, requests, lists and time stamps; we judge openssl's.
 
 What openssl 3.0 cannot do with SM2 is left to others: `verify` reaches the distinguishing identifier of
-the end certificate only (two levels, no more), `crl -CAfile` and `ocsp -verify` cannot set it, and
+the end certificate only (two levels, no more), `verify -crl_check` and `ocsp -verify` cannot set it, and
 `ts -verify` checks the bare SM3 without Z.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from signing import oids, sm3
-from signing.sm2 import PrivateKey
+from signing.sm2 import DEFAULT_ID, PrivateKey, PublicKey
 from signing.timestamp.request import MessageImprint, TimeStampRequest
 from signing.timestamp.response import TimeStampResponse
 from signing.timestamp.token import verify_time_stamp
 from signing.x509 import pem
+from signing.x509.authority import Authority
 from signing.x509.certificate import Certificate
 from signing.x509.crl import RevocationList, RevocationReason, RevokedEntry
 from signing.x509.ocsp import CertStatus, OcspRequest, OcspResponse
@@ -199,15 +201,66 @@ def test_list_of_ours_is_printed_by_openssl(openssl: str, tmp_path: Path, world:
     assert re.search(r"X509v3 CRL Number:\s+7", printed)
 
 
+@dataclass(frozen=True)
+class IdentifiedSigner:
+    """A key that signs under the identifier of openssl's choice."""
+
+    key: PrivateKey
+    identity: bytes
+
+    @property
+    def public_key(self) -> PublicKey:
+        return self.key.public_key
+
+    def sign(self, message: bytes) -> bytes:
+        return self.key.sign(message, id=self.identity)
+
+
+def identity_of(openssl: str, directory: Path) -> bytes:
+    """Find the identifier that openssl takes where none can be given: none at all, or the standard's."""
+    write_key(directory / "k", key(66))
+    (directory / "message").write_bytes(b"message")
+    harness.run([openssl, "dgst", "-sm3", "-sign", "k", "-out", "signature", "message"], cwd=directory)
+    pair = ((directory / "signature").read_bytes(), b"message")
+    taken = [each for each in (b"", DEFAULT_ID) if key(66).public_key.assess_many([pair], id=each)[0]]
+    assert len(taken) == 1
+    return taken[0]
+
+
 def test_list_of_ours_revokes_for_openssl(openssl: str, tmp_path: Path, world: Hierarchy) -> None:
-    """`verify -crl_check` cannot verify an SM2 list, but finds the right one for the certificate."""
-    leaf = issue(world.root, 65, Profile.SEAL_SIGNER)
-    (tmp_path / "crl").write_text(RevocationList.parse(world.crls()[0]).pem)
+    """`verify -crl_check` takes no identifier for a list, so that the lists are signed under openssl's own.
+
+    One signed under the standard's is then accepted by the openssl whose own that is, and by no other.
+    """
+    identity = identity_of(openssl, tmp_path)
+    leaf = issue(world.root, 65, Profile.SEAL_SIGNER).certificate
+    entry = RevokedEntry(serial=leaf.serial, revoked_at=START, reason=RevocationReason.KEY_COMPROMISE)
+    stranger = RevokedEntry(serial=leaf.serial ^ 1, revoked_at=START)
+    taken = Authority(world.root.certificate, IdentifiedSigner(key(1), identity))
+    issuing = Authority(world.issuing.certificate, IdentifiedSigner(key(2), identity))
     (tmp_path / "root").write_text(world.root.certificate.pem)
-    (tmp_path / "leaf").write_text(leaf.certificate.pem)
-    command = [openssl, "verify", "-attime", str(int(NOW.timestamp()) + 60), "-vfyopt", ID, "-crl_check"]
-    printed = harness.run([*command, "-CAfile", "root", "-CRLfile", "crl", "leaf"], cwd=tmp_path, check=False)
-    assert "leaf: OK" in printed or "CRL signature failure" in printed, printed
+    (tmp_path / "leaf").write_text(leaf.pem)
+
+    def judge(crl: bytes) -> str:
+        (tmp_path / "crl").write_text(pem.build_pem("X509 CRL", crl))
+        command = [openssl, "verify", "-attime", str(int(NOW.timestamp()) + 60), "-vfyopt", ID, "-crl_check"]
+        return harness.run(
+            [*command, "-CAfile", "root", "-CRLfile", "crl", "leaf"], cwd=tmp_path, check=False
+        )
+
+    def revoke(authority: Authority, *entries: RevokedEntry, at: datetime = NOW) -> bytes:
+        return authority.issue_crl(
+            entries=entries, number=1, this_update=at, next_update=at + timedelta(days=30)
+        )
+
+    good = revoke(taken, stranger)
+    assert judge(good) == "leaf: OK\n"
+    assert "certificate revoked" in judge(revoke(taken, entry))
+    assert "CRL signature failure" in judge(good[:-1] + bytes((good[-1] ^ 1,)))
+    assert "unable to get certificate CRL" in judge(revoke(issuing, stranger))
+    assert "CRL has expired" in judge(revoke(taken, stranger, at=START))
+    standard = judge(revoke(world.root, stranger))
+    assert ("leaf: OK" if identity == DEFAULT_ID else "CRL signature failure") in standard
 
 
 def test_ocsp_request_of_openssl_is_answered_and_printed(
