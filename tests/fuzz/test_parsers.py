@@ -1,6 +1,7 @@
 """A small share of the fuzzer with every test run: only our own errors come out. Nothing is timed here.
 
-`SHUZHENG_FUZZ_CASES` sets how many cases each parser gets; `python -m tests.fuzz` measures time and memory too.
+`SHUZHENG_FUZZ_CASES` sets how many cases each parser gets; `python -m tests.fuzz` measures time and memory
+too.
 """
 
 from __future__ import annotations
