@@ -12,11 +12,7 @@ import certs.assembly
 import core.identity.api
 import core.log.api
 import core.pki.api
-import exchange.access.api
-import exchange.catalogue.api
-import exchange.publish.api
-import exchange.query.api
-import exchange.verify.api
+import exchange.assembly
 import subscriptions.api
 from core.http.authentication import Authentication
 from core.settings import Settings
@@ -66,26 +62,10 @@ def include_routers(app: FastAPI, services: Services) -> None:
     app.include_router(core.pki.api.build_router(pki=services.pki))
     app.include_router(core.log.api.build_router(log=services.log, authentication=authentication))
     app.include_router(
-        exchange.publish.api.build_router(
-            publisher=services.publisher, settings=services.settings, authentication=authentication
-        )
-    )
-    app.include_router(
-        exchange.access.api.build_router(access=services.access, authentication=authentication)
-    )
-    app.include_router(
-        exchange.query.api.build_router(
-            query=services.query, refusals=services.refusals, authentication=authentication
-        )
-    )
-    app.include_router(
-        exchange.verify.api.build_router(
-            verify=services.verify, refusals=services.refusals, authentication=authentication
-        )
-    )
-    app.include_router(
         subscriptions.api.build_router(
-            subscriptions=services.subscriptions, refusals=services.refusals, authentication=authentication
+            subscriptions=services.subscriptions,
+            refusals=services.exchange.refusals,
+            authentication=authentication,
         )
     )
     for router in certs.assembly.build_routers(
@@ -95,9 +75,10 @@ def include_routers(app: FastAPI, services: Services) -> None:
         now=utc_now,
     ):
         app.include_router(router)
-    app.include_router(
-        exchange.catalogue.api.build_router(catalogue=services.catalogue, authentication=authentication)
-    )
+    for router in exchange.assembly.build_routers(
+        services.exchange, settings=services.settings, authentication=authentication
+    ):
+        app.include_router(router)
 
 
 def body_limits(settings: Settings) -> list[BodyLimit]:

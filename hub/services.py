@@ -24,13 +24,8 @@ from core.log.writer import LogWriter
 from core.objects import ObjectStore, open_object_store
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
-from exchange.access.refusal import RefusalLog
-from exchange.access.service import AccessService
-from exchange.catalogue.service import CatalogueService
-from exchange.publish.publish import PublishService
-from exchange.query.service import QueryService
-from exchange.verify.receipts import BatchReceiptIssuer
-from exchange.verify.service import VerifyService
+from exchange.assembly import ExchangeServices
+from exchange.assembly import assemble as assemble_exchange
 from signing import sm3
 from signing.keystore import KeyStore
 from signing.master_key import create_master_key, load_master_key
@@ -66,12 +61,7 @@ class Services:
     log_writer: LogWriter
     log: LogService
     sequencer: Sequencer
-    catalogue: CatalogueService
-    publisher: PublishService
-    refusals: RefusalLog
-    access: AccessService
-    query: QueryService
-    verify: VerifyService
+    exchange: ExchangeServices
     subscriptions: SubscriptionService
     certificates: CertificateServices
 
@@ -177,7 +167,7 @@ def _build(
     sign_head: Callable[[int, bytes], str],
     batcher: Batcher,
 ) -> Services:
-    refusals = RefusalLog(database=database, log=writer)
+    exchange = assemble_exchange(database=database, log=writer, batcher=batcher, now=utc_now)
     return Services(
         settings=settings,
         database=database,
@@ -195,22 +185,11 @@ def _build(
         sequencer=Sequencer(
             database=database, sign_head=sign_head, interval_s=settings.log_interval_s, now=utc_now
         ),
-        catalogue=CatalogueService(database=database, log=writer),
-        publisher=PublishService(database=database, log=writer),
-        refusals=refusals,
-        access=AccessService(database=database, log=writer, refusals=refusals, now=utc_now),
-        query=QueryService(database=database, log=writer, refusals=refusals, now=utc_now),
-        verify=VerifyService(
-            database=database,
-            log=writer,
-            refusals=refusals,
-            receipts=BatchReceiptIssuer(batcher),
-            now=utc_now,
-        ),
+        exchange=exchange,
         subscriptions=SubscriptionService(
             database=database,
             log=writer,
-            refusals=refusals,
+            refusals=exchange.refusals,
             cursor_key=derive_key(master_key, "cursor"),
             now=utc_now,
         ),

@@ -29,11 +29,11 @@ async def main(path, size, digest, system_id, organisation):
     caller = Caller(system_id=UUID(system_id), system_name="s", organisation_code=organisation,
                     organisation_name="o", scopes=frozenset())
     async with open_services(Settings()) as services:
-        resource = await services.publisher.require_own("things", caller=caller)
+        resource = await services.exchange.publisher.require_own("things", caller=caller)
         upload = Upload(path=Path(path), size_bytes=int(size), digest=bytes.fromhex(digest),
                         media_type="text/csv", charset=None)
         print("begin", flush=True)
-        await services.publisher.publish(resource, upload, caller=caller, mode=Mode.UPSERT,
+        await services.exchange.publisher.publish(resource, upload, caller=caller, mode=Mode.UPSERT,
                                          idempotency_key="k")
 
 asyncio.run(main(*sys.argv[1:]))
