@@ -17,7 +17,7 @@ import subscriptions.api
 from core.http.authentication import Authentication
 from core.settings import Settings
 from hub import health
-from hub.middleware import BodyLimit, BodyLimitMiddleware, LastResortMiddleware
+from hub.middleware import BodyLimit, BodyLimitMiddleware, LastResortMiddleware, TargetMiddleware
 from hub.problems import install_problem_handlers
 from hub.services import Services, open_services, utc_now
 
@@ -49,6 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.build_router(lambda: getattr(app.state, "services", None)))
     install_problem_handlers(app)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
+    app.add_middleware(TargetMiddleware)
     app.add_middleware(LastResortMiddleware)
     return app
 

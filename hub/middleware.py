@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from core.errors import TooLarge
+from core.errors import BadInput, TooLarge
 from hub.problems import MEDIA_TYPE, build_problem, describe_without_values
 
 logger = logging.getLogger("shuzheng.hub")
@@ -57,6 +57,20 @@ class BodyLimitMiddleware:
             return message
 
         await self._app(scope, counting_receive, send)
+
+
+class TargetMiddleware:
+    """Refuses request targets that hold NUL, which no text in the database can hold either."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope["query_string"]):
+            await _send_problem(send, _nul_in_target())
+            return
+        await self._app(scope, receive, send)
 
 
 class LastResortMiddleware:
@@ -113,6 +127,15 @@ def _too_large(max_bytes: int) -> dict[str, Any]:
         code=TooLarge.code,
         title=TooLarge.title,
         detail=_too_large_detail(max_bytes),
+    )
+
+
+def _nul_in_target() -> dict[str, Any]:
+    return build_problem(
+        status=HTTPStatus.BAD_REQUEST,
+        code=BadInput.code,
+        title=BadInput.title,
+        detail="the path or the query holds the character NUL (%00); leave it out",
     )
 
 

@@ -89,8 +89,11 @@ async def _on_known(_request: Request, error: Exception) -> JSONResponse:
     return _render(problem, headers=headers)
 
 
-async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
+async def _on_validation(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
+    if _body_was_not_read_as_json(request, error):
+        detail = "send the body as JSON, with the header Content-Type: application/json"
+        return await _on_known(request, errors.UnsupportedContent(detail))
     found = tuple(_field_error(entry) for entry in error.errors()[:100])
     malformed = any(entry["type"] == "json_invalid" for entry in error.errors())
     problem = build_problem(
@@ -101,6 +104,12 @@ async def _on_validation(_request: Request, error: Exception) -> JSONResponse:
         field_errors=found,
     )
     return _render(problem)
+
+
+def _body_was_not_read_as_json(request: Request, error: RequestValidationError) -> bool:
+    """Tell whether a body came under a media type that FastAPI leaves undecoded (anything but JSON)."""
+    undecoded = any(entry["loc"] == ("body",) and isinstance(error.body, bytes) for entry in error.errors())
+    return undecoded and "json" not in request.headers.get("content-type", "")
 
 
 def _field_error(entry: dict[str, Any]) -> FieldError:
@@ -134,7 +143,14 @@ _HTTP_DETAILS = {
 }
 
 
-async def _on_database(_request: Request, error: Exception) -> JSONResponse:
+# What asyncpg raises for NUL (the server's word) and for half surrogates (its own).
+_TEXT_TROUBLES = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+
+
+async def _on_database(request: Request, error: Exception) -> JSONResponse:
+    if isinstance(error, _TEXT_TROUBLES) or isinstance(error.__cause__, UnicodeEncodeError):
+        detail = "a text holds a character that cannot be kept (NUL or half a surrogate pair); leave it out"
+        return await _on_known(request, errors.BadInput(detail))
     if not isinstance(error, CONNECTION_TROUBLES):
         raise error
     logger.error("database trouble: %s", describe_without_values(error))

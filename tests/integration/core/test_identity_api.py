@@ -93,7 +93,7 @@ async def test_token_from_http_basic_narrowed_to_a_scope_holds_only_that(hub: Ru
         (b"[1]", "application/json", 422),
         (b'{"code": 1}', "application/json", 422),
         (b"\xff\xfe", "application/json", 400),
-        (b"a=b", "application/x-www-form-urlencoded", 422),
+        (b"a=b", "application/x-www-form-urlencoded", 415),
     ],
 )
 async def test_malformed_body_gets_4xx_problem(
