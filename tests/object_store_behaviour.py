@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 
 from core.errors import Conflict, NotFound
@@ -39,3 +41,21 @@ class ObjectStoreBehaviour:
         assert not store.exists("gone")
         with pytest.raises(NotFound):
             store.get("gone")
+
+    def test_of_several_writers_of_different_bytes_one_wins(self, store: ObjectStore) -> None:
+        outcomes: list[str] = []
+
+        def write(data: bytes) -> None:
+            try:
+                store.put("a/b", data)
+                outcomes.append("written")
+            except Conflict:
+                outcomes.append("conflict")
+
+        threads = [threading.Thread(target=write, args=(bytes([n]) * 100_000,)) for n in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert sorted(outcomes) == ["conflict"] * 7 + ["written"]
+        assert len(set(store.get("a/b"))) == 1

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-import io
+import secrets
 from collections.abc import Iterator
+from datetime import timedelta
+from http import HTTPStatus
 
 import urllib3
 from minio import Minio
@@ -14,29 +16,52 @@ from core.objects.store import check_key
 from core.settings import Settings
 
 TROUBLES = (OSError, urllib3.exceptions.HTTPError, InvalidResponseError, ServerError)
+_PUT_WITHIN = timedelta(minutes=15)
 MISSING_CODES = {"NoSuchKey", "NoSuchObject", "NotFound"}
 
 
 class S3Store:
-    """Objects below `prefix` in one bucket; strong read-after-write consistency is expected of the server."""
+    """Objects below `prefix` in one bucket.
 
-    def __init__(self, client: Minio, *, bucket: str, prefix: str) -> None:
+    The server must read after it wrote, and honour `If-None-Match: *` on PUT (RFC 9110 13.1.2), by which the
+    first of several writers wins; `open_s3_store` tries that out.
+    """
+
+    def __init__(self, client: Minio, http: urllib3.PoolManager, *, bucket: str, prefix: str) -> None:
         self._client = client
+        self._http = http
         self._bucket = bucket
         self._prefix = prefix
 
     def put(self, key: str, data: bytes) -> None:
         """Write `data` under `key`; other bytes under a key in use raise Conflict."""
-        name = self._prefix + check_key(key)
-        if self.exists(key):
-            if self.get(key) != data:
-                msg = f"another object is already stored as {key}"
-                raise Conflict(msg)
-            return
+        if not self._put_first(self._prefix + check_key(key), data) and self.get(key) != data:
+            msg = f"another object is already stored as {key}"
+            raise Conflict(msg)
+
+    def _put_first(self, name: str, data: bytes) -> bool:
+        """Write an object where there is none; False, and nothing written, where there is one.
+
+        The SDK's own upload cannot carry the condition, so the request goes to an address that it signs.
+        """
         try:
-            self._client.put_object(self._bucket, name, io.BytesIO(data), len(data))
+            address = self._client.get_presigned_url("PUT", self._bucket, name, expires=_PUT_WITHIN)
+            answer = self._http.request("PUT", address, body=data, headers={"If-None-Match": "*"})
         except (*TROUBLES, S3Error) as trouble:
             raise _unavailable() from trouble
+        if answer.status not in {HTTPStatus.OK, HTTPStatus.PRECONDITION_FAILED}:
+            raise _unavailable()
+        return answer.status == HTTPStatus.OK
+
+    def require_conditional_writes(self) -> None:
+        """Raise BadInput where the server overwrites an object in spite of the condition."""
+        name = f"{self._prefix}probe-{secrets.token_hex(8)}"
+        try:
+            if not (self._put_first(name, b"1") and not self._put_first(name, b"2")):
+                msg = "the S3 server ignores If-None-Match on PUT; use one that honours it"
+                raise BadInput(msg)
+        finally:
+            self._client.remove_object(self._bucket, name)
 
     def get(self, key: str) -> bytes:
         """Return the bytes under `key`. Raises NotFound."""
@@ -100,18 +125,31 @@ def open_s3_store(place: str, settings: Settings) -> S3Store:
             " and SHUZHENG_S3_ENDPOINT=host:port"
         )
         raise BadInput(msg)
+    http = urllib3.PoolManager(
+        timeout=urllib3.Timeout(connect=5, read=30), retries=urllib3.Retry(total=3, backoff_factor=0.2)
+    )
     client = Minio(
         settings.s3_endpoint,
         access_key=settings.s3_access_key.get_secret_value() if settings.s3_access_key else None,
         secret_key=settings.s3_secret_key.get_secret_value() if settings.s3_secret_key else None,
         secure=settings.s3_secure,
-        http_client=urllib3.PoolManager(
-            timeout=urllib3.Timeout(connect=5, read=30), retries=urllib3.Retry(total=3, backoff_factor=0.2)
-        ),
+        http_client=http,
     )
+    folder = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
+    store = S3Store(client, http, bucket=bucket, prefix=folder)
     try:
         if not client.bucket_exists(bucket):
-            client.make_bucket(bucket)
+            _make_bucket(client, bucket)
+        store.require_conditional_writes()
     except (*TROUBLES, S3Error) as trouble:
         raise _unavailable() from trouble
-    return S3Store(client, bucket=bucket, prefix=f"{prefix.strip('/')}/" if prefix.strip("/") else "")
+    return store
+
+
+def _make_bucket(client: Minio, bucket: str) -> None:
+    """Make the bucket; another hub that starts at the same moment may be first."""
+    try:
+        client.make_bucket(bucket)
+    except S3Error as trouble:
+        if trouble.code not in {"BucketAlreadyOwnedByYou", "BucketAlreadyExists"}:
+            raise

@@ -74,6 +74,18 @@ def go_binary(project: Path) -> Path:
     return binary
 
 
+def go_install(package: str) -> Path:
+    """Build a program of a published Go module, `path@version`, and return it."""
+    go = require_tool("go")
+    path, _, version = package.partition("@")
+    folder = CACHE / f"go-{path.rsplit('/', 1)[-1]}-{version}"
+    program = folder / path.rsplit("/", 1)[-1]
+    if not program.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        _install([go, "install", package], cwd=folder, environment={"GOBIN": str(folder)})
+    return program
+
+
 def python_venv(name: str, packages: Sequence[str]) -> Path:
     """Make a virtual environment with `packages` and return its interpreter."""
     digest = hashlib.sha256("\n".join((sys.version, *packages)).encode()).hexdigest()[:16]

@@ -6,6 +6,10 @@ import re
 import shlex
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import yaml
@@ -18,6 +22,7 @@ ROOT = DOCKER.parent
 
 def instructions() -> list[tuple[str, str]]:
     text = (DOCKER / "Dockerfile").read_text(encoding="utf-8")
+    text = text.replace("\\\n", " ")
     lines = [line for line in text.splitlines() if line and not line.startswith("#")]
     return [(line.split(" ", 1)[0], line.split(" ", 1)[1]) for line in lines]
 
@@ -37,6 +42,43 @@ def test_dockerfile_does_not_run_as_root_and_its_command_exists() -> None:
         [sys.executable, "-m", "hub.cli", "serve", "--help"], capture_output=True, check=False
     )
     assert done.returncode == 0
+
+
+def test_volume_belongs_to_the_user_who_writes_there() -> None:
+    told = instructions()
+    folder = dict(told)["VOLUME"]
+    made = [rest for kind, rest in told[: told.index(("USER", "shuzheng"))] if kind == "RUN"]
+    assert any(f"-o shuzheng -g shuzheng {folder}" in rest for rest in made)
+
+
+def test_health_check_tells_a_ready_hub_from_one_that_is_not() -> None:
+    command = yaml.safe_load(dict(instructions())["HEALTHCHECK"].partition("CMD ")[2])
+    assert command[:2] == ["python", "-c"]
+    for status in (200, 503):
+        with answering(status) as port:
+            script = command[2].replace(":8000/", f":{port}/")
+            done = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
+            assert (done.returncode == 0) == (status == 200)
+
+
+@contextmanager
+def answering(status: int) -> Iterator[int]:
+    """Serve /readyz with `status` on a free port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status if self.path == "/readyz" else 404)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server.server_address[1]
+        server.shutdown()
+        thread.join()
 
 
 def test_compose_names_only_settings_that_exist_and_variables_of_the_example() -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from pathlib import Path
 
 import pytest
 
-from core.errors import BadInput, Conflict, NotFound, Unavailable
+from core.errors import BadInput, NotFound, Unavailable
 from core.objects.store import DirectoryStore
 from tests.object_store_behaviour import ObjectStoreBehaviour
 
@@ -16,26 +15,6 @@ class TestDirectoryStore(ObjectStoreBehaviour):
     @pytest.fixture
     def store(self, tmp_path: Path) -> DirectoryStore:
         return DirectoryStore(tmp_path / "objects")
-
-
-def test_two_writers_of_different_bytes_leave_one_whole_object(tmp_path: Path) -> None:
-    store = DirectoryStore(tmp_path)
-    outcomes: list[str] = []
-
-    def write(data: bytes) -> None:
-        try:
-            store.put("a/b", data)
-            outcomes.append("written")
-        except Conflict:
-            outcomes.append("conflict")
-
-    threads = [threading.Thread(target=write, args=(bytes([n]) * 100_000,)) for n in range(8)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(outcomes) == ["conflict"] * 7 + ["written"]
-    assert len(set(store.get("a/b"))) == 1
 
 
 def test_directory_that_refuses_writes_says_so(tmp_path: Path) -> None:
