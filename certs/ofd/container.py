@@ -66,6 +66,7 @@ def parse_container(data: bytes, limits: Limits) -> Container:
     _require_distinct(facts)
     _require_sizes(facts, limits)
     entries: dict[str, PackedEntry] = {}
+    view = memoryview(data)
     position = 0
     for each in sorted(facts, key=lambda fact: fact.offset):
         begin, position = _read_local(data, each, position, start)
@@ -75,7 +76,7 @@ def parse_container(data: bytes, limits: Limits) -> Container:
                 method=each.method,
                 crc=each.crc,
                 size=each.size,
-                packed=data[begin : begin + each.packed_size],
+                packed=view[begin : begin + each.packed_size],
             )
     if position != start:
         _unsafe("package", "条目与目录之间有多余内容", "there is data between its entries and its directory")
@@ -85,7 +86,7 @@ def parse_container(data: bytes, limits: Limits) -> Container:
 def unpack_entry(entry: PackedEntry) -> bytes:
     """Unpack one file and check its length and checksum. Raises PackageRefused with E100."""
     if entry.method == STORED:
-        content = entry.packed
+        content = bytes(entry.packed)
     else:
         unpacker = zlib.decompressobj(-15)
         try:

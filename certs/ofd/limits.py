@@ -13,7 +13,8 @@ class Limits:
     """Bounds on a package. With the usual ones, a hostile file costs under two seconds and 200 MB.
 
     `max_ratio` holds for entries that unpack to more than `ratio_from_bytes`: even honest pictures of one
-    colour shrink a thousandfold.
+    colour shrink a thousandfold. `max_total_xml_nodes` counts the elements and attributes of all files of a
+    package that are read as trees.
     """
 
     max_package_bytes: int = 64 * _MIB
@@ -26,6 +27,7 @@ class Limits:
     max_xml_bytes: int = 16 * _MIB
     max_xml_depth: int = 100
     max_xml_nodes: int = 250_000
+    max_total_xml_nodes: int = 500_000
 
 
 DEFAULT_LIMITS: Final = Limits()

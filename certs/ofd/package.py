@@ -19,7 +19,7 @@ from certs.ofd.container import parse_container, unpack_entry
 from certs.ofd.errors import refuse
 from certs.ofd.limits import DEFAULT_LIMITS, Limits
 from certs.ofd.locations import resolve_in_folder, resolve_location
-from certs.ofd.xml_reader import child_text, parse_xml, text_of
+from certs.ofd.xml_reader import XmlReader, child_text, text_of
 from certs.ofd.zip_writer import PackedEntry, pack_entry, write_zip
 from signing.errors import DecodeError
 from signing.findings import FindingCode
@@ -27,6 +27,7 @@ from signing.findings import FindingCode
 OFD_XML: Final = "/OFD.xml"
 MAX_BODIES: Final = 50
 MAX_PAGES: Final = 10_000
+MAX_METADATA: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +69,7 @@ class OfdPackage:
     limits: Limits
     _contents: dict[str, bytes] = field(default_factory=dict, repr=False)
     _elements: dict[str, Element] = field(default_factory=dict, repr=False)
+    _reader: XmlReader = field(default_factory=lambda: XmlReader(DEFAULT_LIMITS), repr=False)
 
     @classmethod
     def parse(cls, data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Self:
@@ -76,7 +78,11 @@ class OfdPackage:
         Raises PackageRefused with E100 to E105, E110 or E111.
         """
         container = parse_container(data, limits)
-        package = cls({f"/{name}": entry for name, entry in container.entries.items()}, limits)
+        package = cls(
+            {f"/{name}": entry for name, entry in container.entries.items()},
+            limits,
+            _reader=XmlReader(limits),
+        )
         if OFD_XML not in package.paths:
             raise refuse(FindingCode.OFD_XML_MISSING, OFD_XML)
         for body in package.bodies:
@@ -106,7 +112,7 @@ class OfdPackage:
             if path not in self._entries:
                 raise refuse(FindingCode.XML_INVALID, path, zh="文件不存在", en="the file is missing")
             try:
-                self._elements[path] = parse_xml(self.read(path), self.limits)
+                self._elements[path] = self._reader.parse(self.read(path))
             except DecodeError as error:
                 raise refuse(FindingCode.XML_INVALID, path, zh=error.detail, en=error.detail) from error
         return self._elements[path]
@@ -114,15 +120,7 @@ class OfdPackage:
     @property
     def bodies(self) -> tuple[Body, ...]:
         """The document bodies, in order. Raises PackageRefused with E105."""
-        root = self.xml(OFD_XML)
-        found = root.findall("DocBody")
-        try:
-            if root.tag != "OFD" or not 0 < len(found) <= MAX_BODIES:
-                msg = f"the root must be OFD, with 1 to {MAX_BODIES} DocBody"
-                raise DecodeError(msg)
-            return tuple(_read_body(body) for body in found)
-        except DecodeError as error:
-            raise refuse(FindingCode.XML_INVALID, OFD_XML, zh=error.detail, en=error.detail) from error
+        return read_bodies(self.xml(OFD_XML))
 
     def pages(self, body: Body) -> tuple[Page, ...]:
         """Return the pages of a body, in order. Raises PackageRefused with E105."""
@@ -198,6 +196,18 @@ class OfdPackage:
         return write_zip([*kept, *added])
 
 
+def read_bodies(root: Element) -> tuple[Body, ...]:
+    """Read the document bodies of a parsed OFD.xml, in order. Raises PackageRefused with E105."""
+    found = root.findall("DocBody")
+    try:
+        if root.tag != "OFD" or not 0 < len(found) <= MAX_BODIES:
+            msg = f"the root must be OFD, with 1 to {MAX_BODIES} DocBody"
+            raise DecodeError(msg)
+        return tuple(_read_body(body) for body in found)
+    except DecodeError as error:
+        raise refuse(FindingCode.XML_INVALID, OFD_XML, zh=error.detail, en=error.detail) from error
+
+
 def _read_body(body: Element) -> Body:
     roots, lists = body.findall("DocRoot"), body.findall("Signatures")
     if len(roots) != 1 or len(lists) > 1:
@@ -217,8 +227,8 @@ def _read_metadata(info: Element | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for element in [] if info is None else info.findall("CustomDatas/CustomData"):
         name = element.get("Name", "")
-        if name in found:
-            msg = "a CustomData name comes twice"
+        if name in found or len(found) >= MAX_METADATA:
+            msg = f"a CustomData name comes twice, or there are more than {MAX_METADATA}"
             raise DecodeError(msg)
         found[name] = text_of(element)
     return found

@@ -1,5 +1,8 @@
 """Parse XML of unknown origin: no DTD, so no entities; bounded in size, depth and number of nodes.
 
+A document type is looked for before expat sees the file: once a handler has refused something, expat still
+works through the rest of what it was given, entities and all.
+
 Elements are read by local name, whether their namespace is `http://www.ofdspec.org/2016`, the older one
 without the year, or none; elements of other namespaces are never taken for those of OFD.
 """
@@ -19,6 +22,7 @@ NAMESPACES: Final = frozenset(
 )
 _CHINESE: Final = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["'](gbk|gb2312|gb18030)["']""", re.I)
 _FOREIGN: Final = "foreign:"
+_DOCTYPE: Final = b"<!DOCTYPE"
 
 
 class _Refusal(DecodeError):
@@ -47,15 +51,23 @@ class _Reader:
         if self._depth > self._limits.max_xml_depth or self._nodes > self._limits.max_xml_nodes:
             msg = "an XML file is nested too deeply or has too many elements"
             raise _Refusal(msg)
-        self.builder.start(_local(name), {_local(key): value for key, value in attributes.items()})
+        local = {_local(key): value for key, value in attributes.items()}
+        if len(local) != len(attributes):
+            msg = "an XML file has an attribute twice, once in a namespace and once without"
+            raise _Refusal(msg)
+        self.builder.start(_local(name), local)
 
     def _end(self, name: str) -> None:
         self._depth -= 1
         self.builder.end(_local(name))
 
     def _refuse_doctype(self, *_: object) -> None:
-        msg = "an XML file carries a DTD"
-        raise _Refusal(msg)
+        raise _Refusal(_NO_DTD)
+
+    @property
+    def nodes(self) -> int:
+        """How many elements and attributes were read."""
+        return self._nodes
 
 
 def _local(name: str) -> str:
@@ -63,11 +75,16 @@ def _local(name: str) -> str:
     return local if namespace in NAMESPACES else f"{_FOREIGN}{namespace}:{local}"
 
 
+_NO_DTD: Final = "an XML file carries a DTD"
+
+
 def parse_xml(data: bytes, limits: Limits) -> Element:
     """Parse an XML file. Tags and attributes of the returned elements are local names. Raises DecodeError."""
-    if len(data) > limits.max_xml_bytes:
-        msg = "an XML file is too large"
-        raise DecodeError(msg)
+    return _parse_counted(data, limits)[0]
+
+
+def _parse_counted(data: bytes, limits: Limits) -> tuple[Element, int]:
+    _refuse_hostile(data, limits)
     reader = _Reader(limits)
     try:
         chinese = _CHINESE.match(data[:256])
@@ -76,7 +93,44 @@ def parse_xml(data: bytes, limits: Limits) -> Element:
     except (expat.ExpatError, ValueError, LookupError, AssertionError) as error:
         msg = "an XML file is not well formed"
         raise DecodeError(msg) from error
-    return root
+    return root, reader.nodes
+
+
+class XmlReader:
+    """Parses the files of one package, within the limits of each file and of all together."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._nodes = 0
+
+    def parse(self, data: bytes) -> Element:
+        """Parse one file, as `parse_xml` does. Raises DecodeError, also once all files are too much."""
+        if self._nodes > self._limits.max_total_xml_nodes:
+            msg = "the XML files of the package have too many elements together"
+            raise DecodeError(msg)
+        root, nodes = _parse_counted(data, self._limits)
+        self._nodes += nodes
+        return root
+
+
+def _refuse_hostile(data: bytes, limits: Limits) -> None:
+    """Refuse, without parsing, what is too large, carries a DTD, or hides its markup.
+
+    NUL is no character of XML; a file that holds it is in UTF-16 or UTF-32, where a DTD would go unseen.
+    """
+    if len(data) > limits.max_xml_bytes:
+        msg = "an XML file is too large"
+        raise DecodeError(msg)
+    refuse_doctype(data)
+    if b"\0" in data:
+        msg = "an XML file holds NUL; it must be in UTF-8 or GBK"
+        raise DecodeError(msg)
+
+
+def refuse_doctype(data: bytes) -> None:
+    """Refuse an XML file that carries a DTD, without parsing it. Raises DecodeError."""
+    if _DOCTYPE in data:
+        raise DecodeError(_NO_DTD)
 
 
 def text_of(element: Element) -> str:

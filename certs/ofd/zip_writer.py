@@ -27,13 +27,16 @@ _LEVEL: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedEntry:
-    """One file as it lies in a ZIP: compressed octets, method, checksum and size of the plain octets."""
+    """One file as it lies in a ZIP: compressed octets, method, checksum and size of the plain octets.
+
+    `packed` may be a view of the container that it was read from.
+    """
 
     name: str
     method: int
     crc: int
     size: int
-    packed: bytes = field(repr=False)
+    packed: bytes | memoryview = field(repr=False)
 
 
 def pack_entry(name: str, content: bytes) -> PackedEntry:

@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from certs.verify.model import SignatureReport
+from certs.verify.signature_files import SIGN_TYPE
 from signing.findings import SENTENCES, Finding, Severity
 from signing.seals.model import SealVersion, TimeSource
 
@@ -84,6 +85,8 @@ _OUTCOME_OF: Final = {
 _WEIGHT: Final = tuple(CheckOutcome)
 _OF_VALUE: Final = frozenset(step for step in _STEPS if step[0] in "DEFG") | {"B4", "H2"}
 """What needs the signature value to be readable."""
+_OF_SEAL: Final = frozenset(step for step in _STEPS if step[0] == "F") | {"D2", "D6", "G4"}
+"""What only a signature with a seal has."""
 
 
 def list_checks(report: SignatureReport) -> tuple[Check, ...]:
@@ -117,16 +120,23 @@ def _find_unreached(report: SignatureReport, found: dict[str, list[Finding]]) ->
     if report.data_hash is None:  # no description, or an unreadable one
         first = "B1" if _fails(found["B1"]) else "B2"
         return frozenset(_STEPS[_STEPS.index(first) + 1 :])
+    if report.type == SIGN_TYPE:
+        return _OF_VALUE - {"D1"} - _OF_SEAL if report.signer is None else _below_chain(found)
     if report.seal is None:  # no value, or an unreadable one
         return _OF_VALUE - {"D1"}
     unreached: set[str] = set()
     if report.signer is None:
         unreached |= {"D3", "D4", "E2", "E3", "E4"}
-    elif _fails(found["E2"]):
-        unreached.add("E4")
+    else:
+        unreached |= _below_chain(found)
     if _fails(found["F1"]):
         unreached |= {"F2", "F3"}
     return frozenset(unreached)
+
+
+def _below_chain(found: dict[str, list[Finding]]) -> frozenset[str]:
+    """Revocation is looked at only under a chain that holds."""
+    return frozenset({"E4"} if _fails(found["E2"]) else ())
 
 
 def _find_inapplicable(report: SignatureReport) -> frozenset[str]:
@@ -134,7 +144,9 @@ def _find_inapplicable(report: SignatureReport) -> frozenset[str]:
     steps: set[str] = set()
     if report.time_source is not TimeSource.TIMESTAMP:
         steps |= {"G1", "G2", "G3"}
-    if report.seal is not None and report.seal.version != SealVersion.V5.name:
+    if report.type == SIGN_TYPE:
+        steps |= _OF_SEAL
+    elif report.seal is not None and report.seal.version != SealVersion.V5.name:
         steps.add("G4")
     return frozenset(steps)
 

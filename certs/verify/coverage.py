@@ -2,66 +2,88 @@
 
 Reachability is over-estimated on purpose: whatever an XML file mentions, in an attribute or a text, and
 names an entry of the package, counts as reached. So a file that bears on what is seen is never missed,
-whichever element of whichever edition of the standard refers to it.
+whichever element of whichever edition of the standard refers to it. Files are searched, not parsed: what
+no parser would take counts as well, and a search has a bounded price.
 """
 
 from __future__ import annotations
 
+import html
 import posixpath
+import re
 from collections.abc import Callable, Collection, Iterator
 from typing import Final
-from xml.etree.ElementTree import Element
 
-from certs.verify.elements import local_name
+from certs.ofd.package import OFD_XML
 from certs.verify.model import Coverage
-from signing.errors import ShuzhengError
 
-ROOT_FILE: Final = "/OFD.xml"
 MAX_LOCATION_CHARACTERS: Final = 1024
+MAX_SEARCHED_BYTES: Final = 32 * 1024 * 1024
+"""XML of a package beyond this is not searched; what only it mentions counts as not reachable, which is
+reported as well."""
 
-ReadXml = Callable[[str], Element]
+_WORD: Final = re.compile(rb"""(?<=["'>])[^"'<>]++(?=["'<])""")
+_BASE: Final = re.compile(rb"""\bBaseLoc\s*=\s*["']([^"'<>]{1,1024})["']""")
+
+ReadFile = Callable[[str], bytes]
 
 
-def find_reachable(paths: Collection[str], read_xml: ReadXml) -> frozenset[str]:
-    """Return the absolute paths (`/Doc_0/…`) that can be reached from `/OFD.xml`.
-
-    `read_xml` parses an entry and raises ShuzhengError where it is not XML.
-    """
+def find_reachable(paths: Collection[str], read: ReadFile) -> frozenset[str]:
+    """Return the absolute paths (`/Doc_0/…`) that can be reached from `/OFD.xml`; `read` gives octets."""
     known = frozenset(paths)
+    names = frozenset(path.rpartition("/")[2] for path in known)
     reached: set[str] = set()
-    waiting = [ROOT_FILE] if ROOT_FILE in known else []
+    waiting = [OFD_XML] if OFD_XML in known else []
+    left = MAX_SEARCHED_BYTES
     while waiting:
         path = waiting.pop()
         if path in reached:
             continue
         reached.add(path)
-        if path.lower().endswith(".xml"):
-            waiting += [found for found in _mentioned(path, read_xml, known) if found not in reached]
+        if path.lower().endswith(".xml") and left > 0:
+            data = read(path)
+            left -= len(data)
+            waiting += [found for found in _mentioned(path, data, known, names) if found not in reached]
     return frozenset(reached)
 
 
-def _mentioned(path: str, read_xml: ReadXml, known: frozenset[str]) -> set[str]:
-    try:
-        root = read_xml(path)
-    except ShuzhengError:
-        return set()
-    folders = {posixpath.dirname(path)}
-    if local_name(root) == "Res":
-        folders.add(_join(posixpath.dirname(path), root.get("BaseLoc", "")))
+def _mentioned(path: str, data: bytes, known: frozenset[str], names: frozenset[str]) -> set[str]:
+    folder = posixpath.dirname(path)
+    bases = (_decode(match[1]) for match in _BASE.finditer(data, 0, 4096))
+    folders = {folder, *(_join(folder, base) for texts in bases for base in texts)}
     return {
         candidate
-        for text in _texts(root)
-        for candidate in (_join(folder, text) for folder in folders)
+        for text in _locations(data, names)
+        for candidate in (_join(each, text) for each in folders)
         if candidate in known
     }
 
 
-def _texts(root: Element) -> Iterator[str]:
-    for element in root.iter():
-        for text in (element.text or "", *element.attrib.values()):
-            stripped = text.strip()
-            if 0 < len(stripped) <= MAX_LOCATION_CHARACTERS:
-                yield stripped
+def _locations(data: bytes, names: frozenset[str]) -> set[str]:
+    """Every text between quotes or tags whose last part is the name of a file."""
+    found: set[str] = set()
+    seen: set[bytes] = set()
+    for match in _WORD.finditer(data):
+        word = match[0].strip()
+        last = word.rpartition(b"/")[2]
+        if last in seen or len(word) > MAX_LOCATION_CHARACTERS:
+            continue
+        texts = list(_decode(word))
+        if any(text.rpartition("/")[2] in names for text in texts):
+            found.update(texts)
+        elif len(seen) < 100_000:
+            seen.add(last)
+    return found
+
+
+def _decode(word: bytes) -> Iterator[str]:
+    """A word in the encodings that OFD is met in, with its references to characters resolved."""
+    for encoding in ("utf-8", "gb18030"):
+        try:
+            text = word.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        yield html.unescape(text) if "&" in text else text
 
 
 def _join(folder: str, location: str) -> str:

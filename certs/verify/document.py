@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
 
-from certs.verify.coverage import find_reachable
+from certs.ofd.errors import PackageRefused
+from certs.ofd.package import Body
+from certs.verify.examination import Examination
 from certs.verify.model import DocumentReport, SignatureReport
-from certs.verify.package import Body, OpenDocument, PackageProblem, open_document
-from certs.verify.signature import Examination, assess_signature
-from certs.verify.signature_files import SignatureEntry, read_signature_list
+from certs.verify.package import OpenDocument, open_document
+from certs.verify.references import MAX_NAMED
+from certs.verify.signature import assess_signature
+from certs.verify.signature_files import MAX_SIGNATURES, SignatureEntry, read_signature_list
 from signing import sm3
 from signing.errors import ShuzhengError
 from signing.findings import Finding, FindingCode, Severity, Verdict, build_finding
 from signing.trust import TrustPolicy
-
-NO_METADATA: Final[Mapping[str, str]] = {}
 
 
 def assess_document(data: bytes, *, trust: TrustPolicy, at: datetime) -> DocumentReport:
@@ -40,86 +41,85 @@ def assess_document(data: bytes, *, trust: TrustPolicy, at: datetime) -> Documen
     digest = sm3.digest(data)
     try:
         document = open_document(data)  # A1–A3
-    except PackageProblem as problem:
+    except PackageRefused as problem:
         return DocumentReport(digest_sm3=digest, findings=(problem.finding,), signatures=())
     findings: list[Finding] = []
     signatures: list[SignatureReport] = []
     for body in document.bodies:
-        found = _assess_body(document, body, trust=trust, at=at)
-        findings += found[0]
-        signatures += found[1]
+        found, reports = _assess_body(
+            document, body, trust=trust, at=at, room=MAX_SIGNATURES - len(signatures)
+        )
+        findings += found
+        signatures += reports
     return DocumentReport(
         digest_sm3=digest,
         findings=tuple(findings),
         signatures=tuple(signatures),
-        metadata=document.bodies[0].metadata if document.bodies else NO_METADATA,
+        metadata=document.bodies[0].metadata,
     )
 
 
 def _assess_body(
-    document: OpenDocument, body: Body, *, trust: TrustPolicy, at: datetime
+    document: OpenDocument, body: Body, *, trust: TrustPolicy, at: datetime, room: int
 ) -> tuple[list[Finding], list[SignatureReport]]:
+    path = body.signatures_path
     # A4
-    if body.root_path not in document.paths:
+    if body.root_path not in document:
         return [build_finding(FindingCode.DOCROOT_MISSING, body.root_path)], []
-    if body.signatures_path is None:
+    if path is None:
         return [], []
-    if body.signatures_path not in document.paths:
-        return [build_finding(FindingCode.SIGNATURES_MISSING, body.signatures_path)], []
+    if path not in document:
+        return [build_finding(FindingCode.SIGNATURES_MISSING, path)], []
     # B1
     try:
-        entries = read_signature_list(document.xml(body.signatures_path), path=body.signatures_path)
+        entries = read_signature_list(document.xml(path), path=path, limit=room)
     except ShuzhengError as error:
-        found = build_finding(
-            FindingCode.SIGNATURES_INVALID, body.signatures_path, zh=error.detail, en=error.detail
-        )
-        return [found], []
-    findings = _find_duplicates(entries)
-    examination = Examination(
-        document=document,
-        body=body,
-        entries=entries,
-        reachable=find_reachable(document.paths, document.xml),
-        content=find_reachable(document.paths - {body.signatures_path}, document.xml),
-        trust=trust,
-        at=at,
-    )
+        detail = error.detail
+        return [build_finding(FindingCode.SIGNATURES_INVALID, path, zh=detail, en=detail)], []
+    examination = Examination(document=document, body=body, entries=entries, trust=trust, at=at)
     reports = [assess_signature(examination, position) for position in range(len(entries))]
-    return findings, _judge_bases(entries, reports)
+    return _find_duplicates(examination), judge_bases(entries, reports)
 
 
-def _find_duplicates(entries: tuple[SignatureEntry, ...]) -> list[Finding]:
-    seen: set[str] = set()
-    found = []
-    for entry in entries:
-        if entry.id in seen:
-            found.append(build_finding(FindingCode.SIGNATURE_ID_DUPLICATE, entry.id))
-        seen.add(entry.id)
-    return found
+def _find_duplicates(examination: Examination) -> list[Finding]:
+    """B1: signatures and their stamps share one space of IDs (GB/T 33190-2016 18.2)."""
+    counts = Counter(entry.id for entry in examination.entries)
+    for path in {entry.path for entry in examination.entries}:
+        try:
+            counts.update(stamp.id for stamp in examination.description(path).stamps if stamp.id)
+        except ShuzhengError:
+            continue
+    code = FindingCode.SIGNATURE_ID_DUPLICATE
+    return [build_finding(code, each[:40]) for each, count in counts.items() if count > 1][:MAX_NAMED]
 
 
-def _judge_bases(
-    entries: tuple[SignatureEntry, ...], reports: list[SignatureReport]
-) -> list[SignatureReport]:
-    """H1: a signature that names a base stands and falls with it; a chain of bases falls as a whole."""
-    by_id = {report.id: position for position, report in enumerate(reports)}
-    for _ in entries:
-        for position, entry in enumerate(entries):
-            if entry.relative is not None:
-                base = by_id.get(entry.relative)
-                reports[position] = _judge_base(
-                    reports[position], None if base in {None, position} else reports[base or 0]
-                )
+def judge_bases(entries: Sequence[SignatureEntry], reports: list[SignatureReport]) -> list[SignatureReport]:
+    """H1: a signature that names a base stands and falls with it; bases in a circle fall.
+
+    Returns the reports, changed in place.
+    """
+    by_id = {entry.id: position for position, entry in enumerate(entries)}
+    settled: set[int] = set()
+
+    def settle(position: int, above: tuple[int, ...]) -> None:
+        if position in settled or entries[position].relative is None:
+            return
+        base = by_id.get(entries[position].relative or "")
+        in_circle = base is not None and base in {*above, position}
+        if base is not None and not in_circle:
+            settle(base, (*above, position))
+        settled.add(position)
+        stands_on = None if base is None or in_circle else reports[base]
+        reports[position] = _judge_base(reports[position], stands_on)
+
+    for position in range(len(entries)):
+        settle(position, ())
     return reports
 
 
 def _judge_base(report: SignatureReport, base: SignatureReport | None) -> SignatureReport:
     if base is not None and base.status in {Verdict.VALID, Verdict.VALID_WITH_WARNINGS}:
         return report
-    if any(finding.code == FindingCode.BASE_SIGNATURE for finding in report.findings):
-        return report
     unknown = base is not None and base.status is Verdict.UNKNOWN
-    finding = build_finding(
-        FindingCode.BASE_SIGNATURE, report.id, severity=Severity.UNKNOWN if unknown else Severity.ERROR
-    )
-    return report.with_findings(finding)
+    severity = Severity.UNKNOWN if unknown else Severity.ERROR
+    return report.with_findings(build_finding(FindingCode.BASE_SIGNATURE, report.id, severity=severity))

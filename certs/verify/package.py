@@ -1,42 +1,42 @@
-"""A document that was opened for examination: its files by absolute path, and its bodies."""
+"""A document that was opened for examination: its files by absolute path, and its bodies.
+
+Every file is unpacked once, to check its length and checksum and to take its digest; only small ones are
+kept, so that a package of the greatest size allowed fits in bounded memory.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 from xml.etree.ElementTree import Element
 
-from certs.verify.elements import find_child, find_children, local_name, resolve_location, text_of
-from certs.verify.reading import PackageProblem as PackageProblem
-from certs.verify.reading import parse_xml, read_entries
+from certs.ofd.container import parse_container, unpack_entry
+from certs.ofd.errors import refuse
+from certs.ofd.limits import DEFAULT_LIMITS, Limits
+from certs.ofd.package import OFD_XML, Body, read_bodies
+from certs.ofd.xml_reader import XmlReader, refuse_doctype
+from certs.ofd.zip_writer import PackedEntry
 from signing import sm3
 from signing.errors import DecodeError, ShuzhengError
-from signing.findings import FindingCode, build_finding
+from signing.findings import FindingCode
 
-OFD_XML = "/OFD.xml"
-MAX_BODIES = 50
-MAX_METADATA = 500
-MAX_VALUE_CHARACTERS = 10_000
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Body:
-    """One DocBody of OFD.xml. `page_ids` are those of its pages, empty where the root cannot be read."""
-
-    root_path: str
-    signatures_path: str | None
-    metadata: Mapping[str, str]
-    page_ids: frozenset[str]
+KEPT_FILE_BYTES: Final = 1024 * 1024
+KEPT_TOTAL_BYTES: Final = 8 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class OpenDocument:
-    """A package in memory. Digests and parsed XML are worked out once per file."""
+    """A package in memory; build it with `open_document`. `digests` are the SM3 of every file."""
 
-    entries: Mapping[str, bytes] = field(repr=False)
+    entries: Mapping[str, PackedEntry] = field(repr=False)
+    digests: Mapping[str, bytes] = field(repr=False)
+    kept: Mapping[str, bytes] = field(repr=False)
+    reader: XmlReader = field(repr=False)
     bodies: tuple[Body, ...]
-    _digests: dict[str, bytes] = field(default_factory=dict, repr=False)
-    _elements: dict[str, Element | ShuzhengError] = field(default_factory=dict, repr=False)
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.entries
 
     @property
     def paths(self) -> frozenset[str]:
@@ -45,88 +45,58 @@ class OpenDocument:
 
     def read(self, path: str) -> bytes:
         """Return the octets of a file that is there."""
-        return self.entries[path]
-
-    def digest(self, path: str) -> bytes:
-        """Return the SM3 of a file that is there."""
-        if path not in self._digests:
-            self._digests[path] = sm3.digest(self.entries[path])
-        return self._digests[path]
+        return self.kept[path] if path in self.kept else unpack_entry(self.entries[path])
 
     def xml(self, path: str) -> Element:
-        """Parse a file. Raises DecodeError, also where it is missing."""
+        """Parse a file; its tags are local names. Raises DecodeError, also where it is missing."""
         if path not in self.entries:
             msg = "the file is missing from the package"
             raise DecodeError(msg)
-        if path not in self._elements:
-            try:
-                self._elements[path] = parse_xml(self.entries[path])
-            except ShuzhengError as error:
-                self._elements[path] = error
-        found = self._elements[path]
-        if isinstance(found, ShuzhengError):
-            raise found
-        return found
+        return self.reader.parse(self.read(path))
+
+    def page_ids(self, body: Body) -> frozenset[str]:
+        """Return the IDs of a body's pages; none where its root cannot be read."""
+        try:
+            pages = self.xml(body.root_path).findall("Pages/Page")
+        except ShuzhengError:
+            return frozenset()
+        return frozenset(page.get("ID", "") for page in pages)
 
 
-def open_document(data: bytes) -> OpenDocument:
-    """Open a package: steps A1 to A3. Raises PackageProblem with the finding."""
-    entries = read_entries(data)  # A1, A2
+def open_document(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> OpenDocument:
+    """Open a package: steps A1 to A3. Raises PackageRefused with the finding."""
+    container = parse_container(data, limits)  # A1, A2
+    entries = {f"/{name}": entry for name, entry in container.entries.items()}
+    digests, kept = _read_all(entries)
+    reader = XmlReader(limits)
     if OFD_XML not in entries:  # A3
-        raise PackageProblem(build_finding(FindingCode.OFD_XML_MISSING, OFD_XML))
+        raise refuse(FindingCode.OFD_XML_MISSING, OFD_XML)
+    document = OpenDocument(entries=entries, digests=digests, kept=kept, reader=reader, bodies=())
     try:
-        root = parse_xml(entries[OFD_XML])
-        bodies = find_children(root, "DocBody")
-        if local_name(root) != "OFD" or not 0 < len(bodies) <= MAX_BODIES:
-            msg = f"OFD.xml must have a root OFD with 1 to {MAX_BODIES} DocBody"
-            raise DecodeError(msg)
-        document = OpenDocument(entries=entries, bodies=())
-        read = tuple(_read_body(body, document) for body in bodies)
-    except ShuzhengError as error:
-        finding = build_finding(FindingCode.XML_INVALID, OFD_XML, zh=error.detail, en=error.detail)
-        raise PackageProblem(finding) from error
-    return OpenDocument(entries=entries, bodies=read)
+        bodies = read_bodies(document.xml(OFD_XML))
+    except DecodeError as error:
+        raise refuse(FindingCode.XML_INVALID, OFD_XML, zh=error.detail, en=error.detail) from error
+    return OpenDocument(entries=entries, digests=digests, kept=kept, reader=reader, bodies=bodies)
 
 
-def _read_body(body: Element, document: OpenDocument) -> Body:
-    roots = find_children(body, "DocRoot")
-    lists = find_children(body, "Signatures")
-    if len(roots) != 1 or len(lists) > 1:
-        msg = "a DocBody has one DocRoot and at most one Signatures"
-        raise DecodeError(msg)
-    root_path = resolve_location(text_of(roots[0]), base=OFD_XML)
-    return Body(
-        root_path=root_path,
-        signatures_path=resolve_location(text_of(lists[0]), base=OFD_XML) if lists else None,
-        metadata=_read_metadata(body),
-        page_ids=_read_page_ids(document, root_path),
-    )
+def _read_all(entries: Mapping[str, PackedEntry]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """Unpack every file once: its digest, and its octets where it is small."""
+    digests: dict[str, bytes] = {}
+    kept: dict[str, bytes] = {}
+    room = KEPT_TOTAL_BYTES
+    for path, entry in entries.items():
+        content = unpack_entry(entry)
+        digests[path] = sm3.digest(content)
+        if path.lower().endswith(".xml"):
+            _refuse_doctype(path, content)
+        if len(content) <= min(KEPT_FILE_BYTES, room):
+            kept[path] = content
+            room -= len(content)
+    return digests, kept
 
 
-def _read_metadata(body: Element) -> dict[str, str]:
-    info = find_child(body, "DocInfo")
-    holder = None if info is None else find_child(info, "CustomDatas")
-    elements = [] if holder is None else find_children(holder, "CustomData")
-    if len(elements) > MAX_METADATA:
-        msg = f"more than {MAX_METADATA} CustomData"
-        raise DecodeError(msg)
-    found: dict[str, str] = {}
-    for element in elements:
-        name = element.get("Name", "")
-        if name in found:
-            msg = "a CustomData name comes twice"
-            raise DecodeError(msg)
-        found[name[:200]] = text_of(element)[:MAX_VALUE_CHARACTERS]
-    return found
-
-
-def _read_page_ids(document: OpenDocument, root_path: str) -> frozenset[str]:
-    if root_path not in document.entries:
-        return frozenset()
+def _refuse_doctype(path: str, content: bytes) -> None:
     try:
-        pages = find_child(document.xml(root_path), "Pages")
-    except ShuzhengError:
-        return frozenset()
-    if pages is None:
-        return frozenset()
-    return frozenset(page.get("ID", "") for page in find_children(pages, "Page"))
+        refuse_doctype(content)
+    except DecodeError as error:
+        raise refuse(FindingCode.XML_INVALID, path, zh=error.detail, en=error.detail) from error

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Final
 from xml.etree.ElementTree import Element
 
-from certs.verify.elements import find_child, find_children, local_name, resolve_location, text_of
+from certs.ofd.locations import resolve_location
+from certs.ofd.xml_reader import text_of
 from signing.errors import DecodeError
 
-MAX_SIGNATURES: Final = 200
+MAX_SIGNATURES: Final = 100
 MAX_REFERENCES: Final = 20_000
 MAX_STAMPS: Final = 2_000
 SEAL_TYPE: Final = "Seal"
@@ -63,14 +64,16 @@ class SignatureDescription:
     seal_path: str | None
 
 
-def read_signature_list(root: Element, *, path: str) -> tuple[SignatureEntry, ...]:
-    """Read `Signatures.xml`, in its order. Raises DecodeError."""
-    if local_name(root) != "Signatures":
+def read_signature_list(
+    root: Element, *, path: str, limit: int = MAX_SIGNATURES
+) -> tuple[SignatureEntry, ...]:
+    """Read `Signatures.xml`, in its order. Raises DecodeError, also for more than `limit` signatures."""
+    if root.tag != "Signatures":
         msg = "the root element is not Signatures"
         raise DecodeError(msg)
-    elements = find_children(root, "Signature")
-    if len(elements) > MAX_SIGNATURES:
-        msg = f"more than {MAX_SIGNATURES} signatures"
+    elements = root.findall("Signature")
+    if len(elements) > limit:
+        msg = f"a document has at most {MAX_SIGNATURES} signatures"
         raise DecodeError(msg)
     return tuple(_read_entry(element, path) for element in elements)
 
@@ -95,25 +98,25 @@ def _read_entry(element: Element, list_path: str) -> SignatureEntry:
 
 def read_description(root: Element, *, path: str) -> SignatureDescription:
     """Read a signature's description file. Raises DecodeError."""
-    if local_name(root) != "Signature":
+    if root.tag != "Signature":
         msg = "the root element is not Signature"
         raise DecodeError(msg)
     info = _only(root, "SignedInfo")
     references = _only(info, "References")
-    seal = find_child(info, "Seal")
+    seal = info.find("Seal")
     return SignatureDescription(
         path=path,
         check_method=references.get("CheckMethod"),
         signature_method=_optional_text(info, "SignatureMethod"),
         references=_read_references(references, path),
         stamps=_read_stamps(info),
-        value_path=resolve_location(_text(_only(root, "SignedValue")), base=path),
-        seal_path=None if seal is None else resolve_location(_text(_only(seal, "BaseLoc")), base=path),
+        value_path=resolve_location(text_of(_only(root, "SignedValue")), base=path),
+        seal_path=None if seal is None else resolve_location(text_of(_only(seal, "BaseLoc")), base=path),
     )
 
 
 def _read_references(parent: Element, path: str) -> tuple[Reference, ...]:
-    elements = find_children(parent, "Reference")
+    elements = parent.findall("Reference")
     if not elements or len(elements) > MAX_REFERENCES:
         msg = f"there must be 1 to {MAX_REFERENCES} references"
         raise DecodeError(msg)
@@ -125,7 +128,7 @@ def _read_reference(element: Element, path: str) -> Reference:
     if not written:
         msg = "a Reference lacks its FileRef"
         raise DecodeError(msg)
-    value = "".join(_text(_only(element, "CheckValue")).split())
+    value = "".join(text_of(_only(element, "CheckValue")).split())
     try:
         digest = base64.b64decode(value, validate=True)
     except (binascii.Error, ValueError) as error:
@@ -135,7 +138,7 @@ def _read_reference(element: Element, path: str) -> Reference:
 
 
 def _read_stamps(info: Element) -> tuple[Stamp, ...]:
-    elements = find_children(info, "StampAnnot")
+    elements = info.findall("StampAnnot")
     if len(elements) > MAX_STAMPS:
         msg = f"more than {MAX_STAMPS} stamps"
         raise DecodeError(msg)
@@ -161,7 +164,7 @@ def _read_box(text: str) -> tuple[float, float, float, float] | None:
 
 
 def _only(parent: Element, name: str) -> Element:
-    found = find_children(parent, name)
+    found = parent.findall(name)
     if len(found) != 1:
         msg = f"there must be exactly one {name}"
         raise DecodeError(msg)
@@ -169,12 +172,8 @@ def _only(parent: Element, name: str) -> Element:
 
 
 def _optional_text(parent: Element, name: str) -> str | None:
-    found = find_children(parent, name)
+    found = parent.findall(name)
     if len(found) > 1:
         msg = f"there is more than one {name}"
         raise DecodeError(msg)
-    return _text(found[0]) if found else None
-
-
-def _text(element: Element) -> str:
-    return text_of(element).strip()
+    return text_of(found[0]) if found else None
