@@ -8,6 +8,8 @@ from typing import Annotated
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from signing.merkle.hashing import HashSuite
+
 MEBIBYTE = 1024 * 1024
 
 
@@ -59,6 +61,16 @@ class Settings(BaseSettings):
     log_interval_s: Annotated[
         float, Field(gt=0, le=60, description="how often the transparency log integrates new leaves")
     ] = 0.5
+    log_origin: Annotated[
+        str,
+        Field(min_length=1, max_length=200, description="name of this hub's log in its signed heads; fixed"),
+    ] = "shuzheng/log"
+    log_hash: Annotated[
+        HashSuite, Field(description="hash of the log's tree, `sm3` or `sha-256`; fixed at the first leaf")
+    ] = HashSuite.SM3
+    log_ed25519: Annotated[
+        bool, Field(description="also sign heads with Ed25519, for tools that do not know SM2")
+    ] = False
 
     @property
     def keys_dir(self) -> Path:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from certs.assembly import CertificateServices
 from certs.assembly import assemble as assemble_certificates
@@ -18,6 +20,8 @@ from certs.templates import template_names
 from core.database import Database
 from core.database.migrate import apply_migrations, load_migrations
 from core.identity.service import IdentityService
+from core.log.anchor import Anchor
+from core.log.heads import HeadKeys
 from core.log.sequencer import Sequencer
 from core.log.service import LogService
 from core.log.writer import LogWriter
@@ -26,19 +30,20 @@ from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
 from exchange.assembly import ExchangeServices
 from exchange.assembly import assemble as assemble_exchange
+from hub.owners import DataOwners
 from signing import sm3
 from signing.keystore import KeyStore
 from signing.master_key import create_master_key, load_master_key
-from signing.merkle.checkpoint import Checkpoint, sign_checkpoint
-from signing.merkle.notes import Sm2NoteSigner
+from signing.merkle.notes import Ed25519NoteSigner
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
+from signing.signer import Signer
 from signing.x509.names import Name
 from signing.x509.profiles import Profile
 from subscriptions.service import SubscriptionService
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
-LOG_ORIGIN = "shuzheng/log"
+LOG_ANCHOR_FILE = "log-anchor"
 RECEIPT_ISSUER = "Shuzheng Hub"
 RECEIPT_WAIT_MS = 2.0
 MASTER_KEY_FILE = "master.key"
@@ -59,6 +64,7 @@ class Services:
     pki: PkiService
     identity: IdentityService
     log_writer: LogWriter
+    log_heads: HeadKeys
     log: LogService
     sequencer: Sequencer
     exchange: ExchangeServices
@@ -116,7 +122,12 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 async def _assembled(
     settings: Settings, *, database: Database, objects: ObjectStore, master_key: bytes
 ) -> AsyncIterator[Services]:
-    writer = LogWriter(subject_key=derive_key(master_key, "subject"), now=utc_now)
+    writer = LogWriter(
+        subject_key=derive_key(master_key, "subject"),
+        now=utc_now,
+        suite=settings.log_hash,
+        owners=DataOwners(),
+    )
     key_store = KeyStore(settings.keys_dir, master_key)
     pki = await PkiService.open(
         database=database,
@@ -130,8 +141,6 @@ async def _assembled(
         profile=Profile.HUB_SIGNER,
         subject=Name.build(common_name="Shuzheng Hub", organization="Shuzheng"),
     )
-    note_signer = Sm2NoteSigner(name=LOG_ORIGIN, signer=hub_signer.signer)
-
     receipt_signer = BatchSigner(
         signer=hub_signer.signer,
         issuer=RECEIPT_ISSUER,
@@ -139,10 +148,7 @@ async def _assembled(
         certificates=(hub_signer.certificate.der, pki.issuing.der),
     )
 
-    def sign_head(size: int, root: bytes) -> str:
-        checkpoint = Checkpoint(origin=LOG_ORIGIN, size=size, root=root)
-        return sign_checkpoint(checkpoint, [note_signer]).decode()
-
+    heads = await _head_keys(settings, pki=pki, signer=hub_signer.signer, master_key=master_key)
     async with Batcher(receipt_signer, max_wait_ms=RECEIPT_WAIT_MS) as batcher:
         yield _build(
             settings,
@@ -151,9 +157,26 @@ async def _assembled(
             master_key=master_key,
             writer=writer,
             pki=pki,
-            sign_head=sign_head,
+            heads=heads,
             batcher=batcher,
         )
+
+
+async def _head_keys(settings: Settings, *, pki: PkiService, signer: Signer, master_key: bytes) -> HeadKeys:
+    ed25519 = None
+    if settings.log_ed25519:
+        seed = derive_key(master_key, "log-ed25519")
+        ed25519 = Ed25519NoteSigner(
+            name=settings.log_origin, private_key=Ed25519PrivateKey.from_private_bytes(seed)
+        )
+    keys = await pki.load_public_keys(HUB_SIGNER_KEY)
+    return HeadKeys(
+        origin=settings.log_origin,
+        suite=settings.log_hash,
+        signer=signer,
+        former_keys=tuple(key for key in keys if key.point != signer.public_key.point),
+        ed25519=ed25519,
+    )
 
 
 def _build(
@@ -164,7 +187,7 @@ def _build(
     master_key: bytes,
     writer: LogWriter,
     pki: PkiService,
-    sign_head: Callable[[int, bytes], str],
+    heads: HeadKeys,
     batcher: Batcher,
 ) -> Services:
     exchange = assemble_exchange(database=database, log=writer, batcher=batcher, now=utc_now)
@@ -181,9 +204,14 @@ def _build(
             now=utc_now,
         ),
         log_writer=writer,
-        log=LogService(database=database, log=writer),
+        log_heads=heads,
+        log=LogService(database=database, log=writer, suite=settings.log_hash),
         sequencer=Sequencer(
-            database=database, sign_head=sign_head, interval_s=settings.log_interval_s, now=utc_now
+            database=database,
+            heads=heads,
+            interval_s=settings.log_interval_s,
+            now=utc_now,
+            anchor=Anchor(settings.home / LOG_ANCHOR_FILE),
         ),
         exchange=exchange,
         subscriptions=SubscriptionService(

@@ -64,11 +64,19 @@ class LifecycleService:
     async def get(self, identifier: str, *, actor: Caller) -> tuple[Certificate, list[StatusChange]]:
         """Return a certificate and its life to its issuer. Raises NotFound, also for anybody else."""
         parse_identifier(identifier)
-        async with self._database.acquire() as connection:
+        async with self._database.transaction() as connection:
             certificate = await store.load_certificate(connection, identifier=identifier)
             if certificate.issuer_code != actor.organisation_code:
                 msg = "no certificate of that identifier was issued by your organisation"
                 raise NotFound(msg)
+            await self._log.append(
+                connection,
+                event=Event.CERTIFICATE_FETCHED,
+                caller=actor,
+                certificate_id=identifier,
+                subject=certificate.holder.code,
+                details={"act": "issuer", "status": certificate.status},
+            )
             return certificate, await store.load_changes(connection, identifier=identifier)
 
 

@@ -88,7 +88,7 @@ def build_router(*, seals: SealService, authentication: Authentication) -> APIRo
     @router.get("/{seal_id}/file", response_class=Response)
     async def download_seal(seal_id: UUID, caller: keeper) -> Response:
         """Download a seal as `.esl` (DER, GB/T 38540-2020). It holds no private key."""
-        seal = await seals.get_seal(seal_id, actor=caller)
+        seal = await seals.fetch_file(seal_id, actor=caller)
         headers = {"Content-Disposition": f'attachment; filename="{seal.seal_code}.esl"'}
         return Response(seal.der, media_type="application/octet-stream", headers=headers)
 

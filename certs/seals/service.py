@@ -178,6 +178,16 @@ class SealService:
         require_owner(actor, seal.organisation_code)
         return seal
 
+    async def fetch_file(self, seal_id: UUID, *, actor: Caller) -> RegisteredSeal:
+        """Return a seal whose file goes out to the actor, on record. Raises NotFound or Forbidden."""
+        async with self._database.transaction() as connection:
+            seal = await store.load_seal(connection, seal_id=seal_id)
+            require_owner(actor, seal.organisation_code)
+            await self._log.append(
+                connection, event=Event.SEAL_FETCHED, caller=actor, details={"seal": str(seal_id)}
+            )
+        return seal
+
     async def set_status(
         self, seal_id: UUID, *, status: SealStatus, reason: str, actor: Caller
     ) -> RegisteredSeal:
@@ -194,7 +204,7 @@ class SealService:
             await store.set_status(connection, seal_id=seal_id, status=status)
             await self._log.append(
                 connection,
-                event=Event.SEAL_REGISTERED,
+                event=Event.SEAL_STATUS_CHANGED,
                 caller=actor,
                 details={"seal": str(seal_id), "from": seal.status, "to": status, "reason": reason},
             )

@@ -137,6 +137,8 @@ class IdentityService:
                 found = await store.load_active_system(connection, system_id=system_id)
         secret_hash = self._decoy_hash if found is None else found[1]
         right = await asyncio.to_thread(self._is_secret, secret_hash, client_secret)
+        if found is not None and not right:
+            await self._record_token(Event.TOKEN_REFUSED, found[0], {"code": Unauthenticated.code})
         if found is None or not right:
             msg = "client_id or client_secret is wrong, or the system is suspended"
             raise Unauthenticated(msg)
@@ -152,6 +154,12 @@ class IdentityService:
                 system_id=system.id,
                 scopes=scopes,
                 expires_at=expires_at,
+            )
+            await self._log.append(
+                connection,
+                event=Event.TOKEN_ISSUED,
+                caller=_as_caller(system),
+                details={"scopes": sorted(scopes), "expires_at": expires_at.isoformat()},
             )
         return IssuedToken(token=token, scopes=scopes, expires_at=expires_at, ttl_s=self._token_ttl_s)
 
@@ -171,7 +179,14 @@ class IdentityService:
     async def revoke_token(self, token: str) -> None:
         """Revoke a token at once, on every process (RFC 7009)."""
         async with self._database.transaction() as connection:
+            found = await store.load_token(connection, token_hash=self._hash_token(token))
             await store.revoke_token(connection, token_hash=self._hash_token(token), revoked_at=self._now())
+            if found is not None:
+                await self._log.append(connection, event=Event.TOKEN_REVOKED, caller=found[0])
+
+    async def _record_token(self, event: Event, system: System, details: dict[str, object]) -> None:
+        async with self._database.transaction() as connection:
+            await self._log.append(connection, event=event, caller=_as_caller(system), details=details)
 
     def _hash_token(self, token: str) -> bytes:
         return sm3.hmac(self._token_key, token.encode("utf-8", "surrogateescape"))
@@ -181,6 +196,17 @@ class IdentityService:
             return self._hasher.verify(secret_hash, secret)
         except VerificationError:
             return False
+
+
+def _as_caller(system: System) -> Caller:
+    """Name a system as the one who acts, before it has a token."""
+    return Caller(
+        system_id=system.id,
+        system_name=system.name,
+        organisation_code=system.organisation_code,
+        organisation_name="",
+        scopes=system.scopes,
+    )
 
 
 def _parse_system_id(text: str) -> SystemId | None:

@@ -10,11 +10,14 @@ from uuid import UUID
 
 
 class Event(StrEnum):
-    """Every event that is logged. `docs/audit-events.md` lists them with their fields; a test compares."""
+    """Every event that is logged. `core.log.events` declares each with its fields."""
 
     ORGANISATION_REGISTERED = "organisation.registered"
     SYSTEM_REGISTERED = "system.registered"
     SYSTEM_STATUS_CHANGED = "system.status_changed"
+    TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an event
+    TOKEN_REFUSED = "token.refused"  # noqa: S105
+    TOKEN_REVOKED = "token.revoked"  # noqa: S105
     KEY_CERTIFIED = "key.certified"
     KEY_REVOKED = "key.revoked"
     RESOURCE_REGISTERED = "resource.registered"
@@ -31,30 +34,45 @@ class Event(StrEnum):
     CHANGES_ACKNOWLEDGED = "changes.acknowledged"
     CERTIFICATE_TYPE_REGISTERED = "certificate_type.registered"
     SEAL_REGISTERED = "seal.registered"
+    SEAL_STATUS_CHANGED = "seal.status_changed"
+    SEAL_FETCHED = "seal.fetched"
     CERTIFICATE_ISSUED = "certificate.issued"
     CERTIFICATE_STATUS_CHANGED = "certificate.status_changed"
     CERTIFICATE_FETCHED = "certificate.fetched"
     CERTIFICATE_VERIFIED = "certificate.verified"
     AUDIT_READ = "audit.read"
+    SUBJECTS_NAMED = "subjects.named"
+    LOG_CHECKED = "log.checked"
+    LOG_EXPORTED = "log.exported"
+    LOG_RESTORED = "log.restored"
+    PAYLOADS_DROPPED = "log.payloads_dropped"
+    WITNESS_REGISTERED = "witness.registered"
+    WITNESS_RETIRED = "witness.retired"
+    CHECKPOINT_COSIGNED = "checkpoint.cosigned"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leaf:
-    """One act as recorded. `body` is the canonical JSON whose bytes are hashed into the tree.
+    """One act as recorded. `body` is canonical JSON; every other field stands in it too.
 
-    `leaf_index` is None until the sequencer has given the leaf its place.
+    `leaf_hash` is the hash of the body. `subjects` are the keyed hashes of the persons and firms that the act
+    was about. `leaf_index` is None until the sequencer has given the leaf its place.
     """
 
     id: UUID
     recorded_at: datetime
     event: Event
     organisation_code: str
+    system_id: UUID | None
     operator: str | None
     service_item: str | None
     case_number: str | None
+    on_behalf_of: str | None
+    owner_code: str | None
     resource_code: str | None
     grant_id: UUID | None
     certificate_id: str | None
+    subjects: tuple[bytes, ...]
     details: Mapping[str, object]
     body: str
     leaf_hash: bytes
@@ -69,3 +87,25 @@ class Checkpoint:
     root_hash: bytes
     note: str
     signed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A committed leaf that waits for its place: what the sequencer needs of it.
+
+    `body` is there only where the leaf has subjects, whose chains become part of its entry.
+    """
+
+    leaf_id: UUID
+    leaf_hash: bytes
+    subjects: tuple[bytes, ...]
+    body: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainLink:
+    """The number-th leaf about a subject stands at `leaf_index`."""
+
+    subject_hmac: bytes
+    number: int
+    leaf_index: int

@@ -8,10 +8,11 @@ from uuid import UUID
 from core.caller import Caller, Scope
 from core.database import Database
 from core.errors import NotFound
-from core.log import store
+from core.log import store, store_read
 from core.log.model import Checkpoint, Event, Leaf
-from core.log.sequencer import SUITE, read_nodes
+from core.log.sequencer import read_nodes
 from core.log.writer import LogWriter
+from signing.merkle.hashing import HashSuite
 from signing.merkle.proofs import Proof, plan_inclusion
 
 
@@ -28,9 +29,10 @@ class InclusionProof:
 class LogService:
     """Answers questions about the log."""
 
-    def __init__(self, *, database: Database, log: LogWriter) -> None:
+    def __init__(self, *, database: Database, log: LogWriter, suite: HashSuite) -> None:
         self._database = database
         self._log = log
+        self._suite = suite
 
     async def load_checkpoint(self) -> Checkpoint:
         """Return the newest signed head. Raises NotFound before the first."""
@@ -48,7 +50,7 @@ class LogService:
         for leaves that the sequencer has not reached (within a second).
         """
         async with self._database.transaction(read_only=True) as connection:
-            leaf = await store.load_leaf(connection, leaf_id=leaf_id)
+            leaf = await store_read.load_leaf(connection, leaf_id=leaf_id)
             latest = await store.load_latest_checkpoint(connection)
             visible = leaf is not None and (
                 Scope.AUDIT in caller.scopes or leaf.organisation_code == caller.organisation_code
@@ -59,7 +61,7 @@ class LogService:
             plan = plan_inclusion(leaf.leaf_index, latest.tree_size)
             hashes = dict(zip(plan.nodes, await read_nodes(connection, plan.nodes), strict=True))
         return InclusionProof(
-            leaf=leaf, leaf_index=leaf.leaf_index, proof=plan.assemble(SUITE, hashes), checkpoint=latest
+            leaf=leaf, leaf_index=leaf.leaf_index, proof=plan.assemble(self._suite, hashes), checkpoint=latest
         )
 
     async def load_case(self, case_number: str, *, caller: Caller) -> list[Leaf]:
@@ -69,7 +71,7 @@ class LogService:
         """
         only = None if Scope.AUDIT in caller.scopes else str(caller.organisation_code)
         async with self._database.transaction() as connection:
-            leaves = await store.load_case(connection, case_number=case_number, organisation_code=only)
+            leaves = await store_read.load_case(connection, case_number=case_number, organisation_code=only)
             await self._log.append(
                 connection,
                 event=Event.AUDIT_READ,

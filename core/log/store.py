@@ -1,99 +1,85 @@
-"""All SQL of the log."""
+"""SQL of the log's writing: leaves and their queue, places in tree and chains, nodes, signed heads."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from datetime import datetime
 from uuid import UUID
 
 import asyncpg
 
-from core.caller import Purpose
 from core.database import Connection
-from core.log.model import Checkpoint, Event, Leaf
+from core.errors import Conflict
+from core.log.model import ChainLink, Checkpoint, Leaf, Pending
 
 SEQUENCER_LOCK = 0x5348555A4C4F47  # "SHUZLOG"
+LEAF_COLUMNS = (
+    "id",
+    "recorded_at",
+    "event",
+    "organisation_code",
+    "system_id",
+    "operator",
+    "service_item",
+    "case_number",
+    "on_behalf_of",
+    "owner_code",
+    "resource_code",
+    "grant_id",
+    "certificate_id",
+    "subject_hmac",
+    "subjects",
+    "body",
+    "leaf_hash",
+)
+_PLACES = ", ".join(f"${n + 1}" for n in range(len(LEAF_COLUMNS)))
+_INSERT_LEAF = (
+    f"WITH leaf AS (INSERT INTO core.log_leaf ({', '.join(LEAF_COLUMNS)}) VALUES ({_PLACES})"
+    " RETURNING recorded_at, id)"
+    " INSERT INTO core.log_pending (recorded_at, leaf_id) SELECT recorded_at, id FROM leaf"
+)
 
 
-async def save_leaf(
-    connection: Connection,
-    *,
-    leaf_id: UUID,
-    recorded_at: datetime,
-    event: Event,
-    organisation_code: str,
-    system_id: UUID | None,
-    purpose: Purpose | None,
-    resource_code: str | None,
-    grant_id: UUID | None,
-    certificate_id: str | None,
-    subject_hmac: bytes | None,
-    body: str,
-    leaf_hash: bytes,
-) -> None:
-    """Insert a leaf and queue it for the sequencer, in one round trip."""
-    await connection.execute(
-        "WITH leaf AS (INSERT INTO core.log_leaf"
-        " (id, recorded_at, event, organisation_code, system_id, operator,"
-        " service_item, case_number, on_behalf_of, resource_code, grant_id, certificate_id, subject_hmac,"
-        " body, leaf_hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-        " RETURNING id)"
-        " INSERT INTO core.log_pending (leaf_id) SELECT id FROM leaf",
-        leaf_id,
-        recorded_at,
-        event,
-        organisation_code,
-        system_id,
-        purpose and purpose.operator,
-        purpose and purpose.service_item,
-        purpose and purpose.case_number,
-        purpose and purpose.on_behalf_of,
-        resource_code,
-        grant_id,
-        certificate_id,
-        subject_hmac,
-        body,
-        leaf_hash,
+def leaf_row(leaf: Leaf) -> tuple[object, ...]:
+    """List a leaf's values in the order of LEAF_COLUMNS."""
+    return (
+        leaf.id,
+        leaf.recorded_at,
+        str(leaf.event),
+        leaf.organisation_code,
+        leaf.system_id,
+        leaf.operator,
+        leaf.service_item,
+        leaf.case_number,
+        leaf.on_behalf_of,
+        leaf.owner_code,
+        leaf.resource_code,
+        leaf.grant_id,
+        leaf.certificate_id,
+        leaf.subjects[0] if len(leaf.subjects) == 1 else None,
+        list(leaf.subjects) if len(leaf.subjects) > 1 else None,
+        leaf.body,
+        leaf.leaf_hash,
     )
 
 
-_LEAVES = "SELECT l.*, e.leaf_index FROM core.log_leaf l LEFT JOIN core.log_entry e ON e.leaf_id = l.id"
-
-
-async def load_case(connection: Connection, *, case_number: str, organisation_code: str | None) -> list[Leaf]:
-    """Load the leaves of one case in the order of time; of one organisation only where it is named."""
-    rows = await connection.fetch(
-        f"{_LEAVES} WHERE l.case_number = $1 AND ($2::text IS NULL OR l.organisation_code = $2)"
-        " ORDER BY l.recorded_at, l.id",
-        case_number,
-        organisation_code,
+async def save_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> None:
+    """Insert leaves and queue them for the sequencer: one leaf in one round trip, several by COPY."""
+    if len(leaves) == 1:
+        await connection.execute(_INSERT_LEAF, *leaf_row(leaves[0]))
+        return
+    await copy_leaves(connection, leaves=leaves)
+    await connection.copy_records_to_table(
+        "log_pending",
+        schema_name="core",
+        columns=["recorded_at", "leaf_id"],
+        records=[(leaf.recorded_at, leaf.id) for leaf in leaves],
     )
-    return [_leaf(row) for row in rows]
 
 
-async def load_leaf(connection: Connection, *, leaf_id: UUID) -> Leaf | None:
-    """Load one leaf; None where there is none."""
-    row = await connection.fetchrow(f"{_LEAVES} WHERE l.id = $1", leaf_id)
-    return None if row is None else _leaf(row)
-
-
-def _leaf(row: asyncpg.Record) -> Leaf:
-    return Leaf(
-        id=row["id"],
-        recorded_at=row["recorded_at"],
-        event=Event(row["event"]),
-        organisation_code=row["organisation_code"],
-        operator=row["operator"],
-        service_item=row["service_item"],
-        case_number=row["case_number"],
-        resource_code=row["resource_code"],
-        grant_id=row["grant_id"],
-        certificate_id=row["certificate_id"],
-        details=json.loads(row["body"]).get("details", {}),
-        body=row["body"],
-        leaf_hash=row["leaf_hash"],
-        leaf_index=row["leaf_index"],
+async def copy_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> None:
+    """Insert leaves alone, by COPY."""
+    await connection.copy_records_to_table(
+        "log_leaf", schema_name="core", columns=list(LEAF_COLUMNS), records=map(leaf_row, leaves)
     )
 
 
@@ -102,20 +88,81 @@ async def try_lock_sequencer(connection: Connection) -> bool:
     return bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", SEQUENCER_LOCK))
 
 
-async def take_pending(connection: Connection, *, limit: int) -> list[tuple[UUID, bytes]]:
-    """Take up to `limit` committed leaves off the queue, oldest first: (leaf id, leaf hash)."""
+async def lock_sequencer(connection: Connection) -> None:
+    """Wait for the sequencer's lock and hold it until the transaction ends."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", SEQUENCER_LOCK)
+
+
+async def verify_tree(connection: Connection, *, origin: str, hash_suite: str) -> None:
+    """Record which tree this is at the first call; raise Conflict where it is another one later."""
+    row = await connection.fetchrow("SELECT origin, hash_suite FROM core.log_tree")
+    if row is None:
+        await connection.execute(
+            "INSERT INTO core.log_tree (origin, hash_suite) VALUES ($1, $2)", origin, hash_suite
+        )
+    elif (row["origin"], row["hash_suite"]) != (origin, hash_suite):
+        msg = (
+            f"the log in the database is {row['origin']} with {row['hash_suite']}; SHUZHENG_LOG_ORIGIN and"
+            " SHUZHENG_LOG_HASH must stay what they were at the first leaf"
+        )
+        raise Conflict(msg)
+
+
+async def take_pending(connection: Connection, *, limit: int) -> list[Pending]:
+    """Take up to `limit` committed leaves off the queue, oldest first.
+
+    A queued id without its leaf stays in the queue, where the self-check names it.
+    """
     rows = await connection.fetch(
-        "WITH taken AS (DELETE FROM core.log_pending WHERE position IN"
-        " (SELECT position FROM core.log_pending ORDER BY position LIMIT $1) RETURNING position, leaf_id)"
-        " SELECT t.leaf_id, l.leaf_hash FROM taken t JOIN core.log_leaf l ON l.id = t.leaf_id"
-        " ORDER BY t.position",
+        "WITH chosen AS MATERIALIZED (SELECT p.recorded_at, p.leaf_id, l.leaf_hash, l.subject_hmac,"
+        " l.subjects,"
+        " CASE WHEN coalesce(l.subject_hmac, l.subjects[1]) IS NOT NULL THEN l.body END AS body"
+        " FROM core.log_pending p JOIN core.log_leaf l ON l.id = p.leaf_id"
+        " ORDER BY p.recorded_at, p.leaf_id LIMIT $1),"
+        " taken AS (DELETE FROM core.log_pending p USING chosen c"
+        " WHERE p.recorded_at = c.recorded_at AND p.leaf_id = c.leaf_id)"
+        " SELECT leaf_id, leaf_hash, subject_hmac, subjects, body FROM chosen ORDER BY recorded_at, leaf_id",
         limit,
     )
-    return [(row["leaf_id"], row["leaf_hash"]) for row in rows]
+    return [
+        Pending(
+            leaf_id=row["leaf_id"], leaf_hash=row["leaf_hash"], subjects=read_subjects(row), body=row["body"]
+        )
+        for row in rows
+    ]
+
+
+def read_subjects(row: asyncpg.Record) -> tuple[bytes, ...]:
+    """Read the one or the several subjects of a leaf's row."""
+    return (row["subject_hmac"],) if row["subject_hmac"] is not None else tuple(row["subjects"] or ())
+
+
+async def load_chain_heads(
+    connection: Connection, *, subjects: Sequence[bytes]
+) -> dict[bytes, tuple[int, bytes]]:
+    """Load how many leaves each subject has, and the tree hash of its last one."""
+    rows = await connection.fetch(
+        "SELECT s.subject_hmac, c.number, e.leaf_hash FROM unnest($1::bytea[]) AS s(subject_hmac)"
+        " CROSS JOIN LATERAL (SELECT number, leaf_index FROM core.log_chain c"
+        " WHERE c.subject_hmac = s.subject_hmac ORDER BY number DESC LIMIT 1) c"
+        " JOIN core.log_entry e ON e.leaf_index = c.leaf_index",
+        subjects,
+    )
+    return {row["subject_hmac"]: (row["number"], row["leaf_hash"]) for row in rows}
+
+
+async def save_chain(connection: Connection, *, links: Sequence[ChainLink]) -> None:
+    """Insert leaves' places in chains."""
+    await connection.copy_records_to_table(
+        "log_chain",
+        schema_name="core",
+        columns=["subject_hmac", "number", "leaf_index"],
+        records=[(link.subject_hmac, link.number, link.leaf_index) for link in links],
+    )
 
 
 async def save_entries(connection: Connection, *, entries: Sequence[tuple[int, UUID, bytes]]) -> None:
-    """Insert sequenced leaves: (leaf index, leaf id, leaf hash)."""
+    """Insert sequenced leaves: (leaf index, leaf id, tree hash)."""
     await connection.copy_records_to_table(
         "log_entry", schema_name="core", columns=["leaf_index", "leaf_id", "leaf_hash"], records=entries
     )
@@ -133,12 +180,12 @@ async def load_nodes(
 ) -> dict[tuple[int, int], bytes]:
     """Load complete subtrees by (level, index); level 0 are the leaves themselves."""
     rows = await connection.fetch(
-        "WITH wanted AS (SELECT * FROM unnest($1::int[], $2::bigint[]) AS w(level, node_index))"
-        " SELECT level, node_index, hash FROM core.log_node JOIN wanted USING (level, node_index)"
-        " UNION ALL SELECT 0, leaf_index, leaf_hash FROM core.log_entry"
-        " WHERE leaf_index IN (SELECT node_index FROM wanted WHERE level = 0)",
-        [level for level, _ in places],
-        [index for _, index in places],
+        "SELECT n.level, n.node_index, n.hash FROM unnest($1::int[], $2::bigint[]) AS w(level, node_index)"
+        " JOIN core.log_node n ON n.level = w.level AND n.node_index = w.node_index"
+        " UNION ALL SELECT 0, leaf_index, leaf_hash FROM core.log_entry WHERE leaf_index = ANY($3::bigint[])",
+        [level for level, _ in places if level],
+        [index for level, index in places if level],
+        [index for level, index in places if not level],
     )
     return {(row["level"], row["node_index"]): row["hash"] for row in rows}
 
@@ -157,8 +204,11 @@ async def save_checkpoint(connection: Connection, *, checkpoint: Checkpoint) -> 
 async def load_latest_checkpoint(connection: Connection) -> Checkpoint | None:
     """Load the newest signed head; None before the first."""
     row = await connection.fetchrow("SELECT * FROM core.log_checkpoint ORDER BY tree_size DESC LIMIT 1")
-    if row is None:
-        return None
+    return None if row is None else read_checkpoint(row)
+
+
+def read_checkpoint(row: asyncpg.Record) -> Checkpoint:
+    """Read a head from its row."""
     return Checkpoint(
         tree_size=row["tree_size"], root_hash=row["root_hash"], note=row["note"], signed_at=row["signed_at"]
     )

@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from uuid import UUID, uuid4
+from typing import Final, Protocol
+from uuid import UUID
 
 from core.caller import Caller, Purpose
 from core.database import Connection
 from core.log import store
+from core.log.events import check_details
 from core.log.model import Event, Leaf
+from core.log.privacy import contains_number, mask_numbers
 from signing import sm3
+from signing.merkle.hashing import HashSuite
 
-HUB_ORGANISATION = "hub"
-LEAF_PREFIX = b"\x00"
+HUB_ORGANISATION: Final = "hub"
+MAX_SUBJECTS: Final = 200
+MAX_BODY_BYTES: Final = 40_000  # with the links of 200 chains an entry stays within C2SP's 65,535 bytes
+
+
+class Owners(Protocol):
+    """Tells whose data an act touched."""
+
+    async def find_owner(
+        self, connection: Connection, *, resource_code: str | None, certificate_id: str | None
+    ) -> str | None:
+        """Return the code of the organisation that provides the resource or issued the certificate."""
 
 
 class LogWriter:
     """Writes leaves. Personal numbers enter it in clear and leave it as HMAC-SM3 under the hub's key."""
 
-    def __init__(self, *, subject_key: bytes, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        subject_key: bytes,
+        now: Callable[[], datetime],
+        suite: HashSuite = HashSuite.SM3,
+        owners: Owners | None = None,
+    ) -> None:
         self._subject_key = subject_key
         self._now = now
+        self._suite = suite
+        self._owners = owners
 
     def hash_subject(self, subject: str) -> bytes:
         """Return the keyed hash under which a person's or firm's number appears in the log."""
-        return sm3.hmac(self._subject_key, subject.encode())
+        return sm3.hmac(self._subject_key, subject.strip().upper().encode())
+
+    def mask(self, text: str) -> str:
+        """Replace citizen numbers in a text by their keyed hashes, as in every leaf."""
+        return mask_numbers(text, self.hash_subject)
 
     async def append(
         self,
@@ -39,58 +67,155 @@ class LogWriter:
         grant_id: UUID | None = None,
         certificate_id: str | None = None,
         subject: str | None = None,
+        subjects: Sequence[str] = (),
         details: Mapping[str, object] | None = None,
     ) -> UUID:
         """Append one leaf on `connection`, whose transaction must be that of the act. Returns its id.
 
-        `details` must be JSON without floats, and must hold no personal numbers and no row contents;
-        `subject` is a personal or firm number in clear, of which only the keyed hash is kept.
-        `caller` None means the hub itself (command line, background work).
+        `details` are those that `core.log.events` declares for the event (else ValueError), without row
+        contents. `subject` and `subjects` are personal or firm numbers in clear, of which only keyed hashes
+        are kept; beyond MAX_SUBJECTS further leaves name them. `caller` None means the hub itself.
         """
-        leaf_id = uuid4()
+        owner = None
+        if self._owners is not None and (resource_code or certificate_id):
+            owner = await self._owners.find_owner(
+                connection, resource_code=resource_code, certificate_id=certificate_id
+            )
+        named = list(dict.fromkeys((*([] if subject is None else [subject]), *subjects)))
+        hashes = [self.hash_subject(each) for each in named]
+        context = _Context(
+            caller=caller,
+            purpose=purpose,
+            owner=owner,
+            resource_code=resource_code,
+            grant_id=grant_id,
+            certificate_id=certificate_id,
+        )
+        leaf = self._build(event, context, hashes[:MAX_SUBJECTS], check_details(event, details or {}))
+        leaves = [leaf]
+        for start in range(MAX_SUBJECTS, len(hashes), MAX_SUBJECTS):
+            rest = hashes[start : start + MAX_SUBJECTS]
+            leaves.append(self._build(Event.SUBJECTS_NAMED, context, rest, {"leaf": str(leaf.id)}))
+        await store.save_leaves(connection, leaves=leaves)
+        return leaf.id
+
+    def _build(
+        self, event: Event, context: _Context, subjects: Sequence[bytes], details: Mapping[str, object]
+    ) -> Leaf:
         recorded_at = self._now()
-        subject_hmac = None if subject is None else self.hash_subject(subject)
-        organisation_code = HUB_ORGANISATION if caller is None else str(caller.organisation_code)
-        body = _build_body(
+        leaf_id = build_leaf_id(recorded_at)
+        return build_leaf(
             {
                 "id": str(leaf_id),
                 "time": recorded_at.isoformat(timespec="microseconds"),
                 "event": str(event),
-                "organisation": organisation_code,
-                "system": None if caller is None else str(caller.system_id),
-                "operator": purpose and purpose.operator,
-                "service_item": purpose and purpose.service_item,
-                "case_number": purpose and purpose.case_number,
-                "on_behalf_of": purpose and purpose.on_behalf_of,
-                "resource": resource_code,
-                "grant": None if grant_id is None else str(grant_id),
-                "certificate": certificate_id,
-                "subject_hmac": None if subject_hmac is None else subject_hmac.hex(),
-                "details": dict(details or {}),
-            }
+                **context.members(),
+                **name_subjects(subjects),
+                "details": dict(details),
+            },
+            suite=self._suite,
+            mask=self.mask,
         )
-        await store.save_leaf(
-            connection,
-            leaf_id=leaf_id,
-            recorded_at=recorded_at,
-            event=event,
-            organisation_code=organisation_code,
-            system_id=None if caller is None else caller.system_id,
-            purpose=purpose,
-            resource_code=resource_code,
-            grant_id=grant_id,
-            certificate_id=certificate_id,
-            subject_hmac=subject_hmac,
-            body=body,
-            leaf_hash=sm3.digest(LEAF_PREFIX + body.encode()),
-        )
-        return leaf_id
 
 
-def _build_body(fields: Mapping[str, object]) -> str:
-    """Write the canonical form: absent fields left out, keys sorted, no blanks, UTF-8."""
-    present = {name: value for name, value in fields.items() if value is not None}
-    return json.dumps(present, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+class _Context:
+    """What several leaves of one act share."""
+
+    def __init__(
+        self,
+        *,
+        caller: Caller | None,
+        purpose: Purpose | None,
+        owner: str | None,
+        resource_code: str | None,
+        grant_id: UUID | None,
+        certificate_id: str | None,
+    ) -> None:
+        self._members = {
+            "organisation": HUB_ORGANISATION if caller is None else str(caller.organisation_code),
+            "system": None if caller is None else str(caller.system_id),
+            "operator": purpose and purpose.operator,
+            "service_item": purpose and purpose.service_item,
+            "case_number": purpose and purpose.case_number,
+            "on_behalf_of": purpose and purpose.on_behalf_of,
+            "owner": owner,
+            "resource": resource_code,
+            "grant": None if grant_id is None else str(grant_id),
+            "certificate": certificate_id,
+        }
+
+    def members(self) -> dict[str, object]:
+        return dict(self._members)
+
+
+def build_leaf_id(at: datetime) -> UUID:
+    """Make a leaf's id: a UUID of version 7 (RFC 9562 5.7); its 74 random bits also salt the leaf's hash."""
+    milliseconds = int(at.timestamp() * 1000)
+    random = secrets.randbits(74)
+    value = milliseconds << 80 | 7 << 76 | (random >> 62) << 64 | 2 << 62 | random & ((1 << 62) - 1)
+    return UUID(int=value)
+
+
+def name_subjects(subjects: Sequence[bytes]) -> dict[str, object]:
+    """Write subjects as members of a body: `subject_hmac` for one, `subjects` for several."""
+    if len(subjects) == 1:
+        return {"subject_hmac": subjects[0].hex()}
+    return {"subjects": [each.hex() for each in subjects]} if subjects else {}
+
+
+def build_leaf(members: Mapping[str, object], *, suite: HashSuite, mask: Callable[[str], str]) -> Leaf:
+    """Build a leaf from the members of its body; absent ones (None) are left out."""
+    present = {name: value for name, value in members.items() if value is not None}
+    body = render_body(present)
+    if contains_number(body):
+        body = mask(body)
+    if len(body.encode()) > MAX_BODY_BYTES:
+        body = mask(render_body(present | {"details": _shorten(present["details"])}))
+    return read_body(body, leaf_hash=suite.leaf_hash(body.encode()))
+
+
+def render_body(members: Mapping[str, object]) -> str:
+    """Write the canonical form: keys sorted, no blanks, UTF-8."""
+    return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+def read_body(body: str, *, leaf_hash: bytes, leaf_index: int | None = None) -> Leaf:
+    """Read the fields of a leaf out of its body. Raises ValueError or KeyError for what is no body."""
+    members = json.loads(body)
+    one, several = members.get("subject_hmac"), members.get("subjects", [])
+    return Leaf(
+        id=UUID(members["id"]),
+        recorded_at=datetime.fromisoformat(members["time"]),
+        event=Event(members["event"]),
+        organisation_code=members["organisation"],
+        system_id=UUID(members["system"]) if "system" in members else None,
+        operator=members.get("operator"),
+        service_item=members.get("service_item"),
+        case_number=members.get("case_number"),
+        on_behalf_of=members.get("on_behalf_of"),
+        owner_code=members.get("owner"),
+        resource_code=members.get("resource"),
+        grant_id=UUID(members["grant"]) if "grant" in members else None,
+        certificate_id=members.get("certificate"),
+        subjects=tuple(bytes.fromhex(each) for each in ([one] if one else several)),
+        details=members.get("details", {}),
+        body=body,
+        leaf_hash=leaf_hash,
+        leaf_index=leaf_index,
+    )
+
+
+def _shorten(details: object) -> dict[str, object]:
+    """Replace long lists in details by their length and digest, so that a leaf stays within its limit."""
+    assert isinstance(details, dict)
+    return {name: _shorten_value(value) for name, value in details.items()}
+
+
+def _shorten_value(value: object) -> object:
+    if isinstance(value, list | tuple) and len(value) > 50:
+        digest = sm3.digest(render_body({"list": list(value)}).encode()).hex()
+        return [*value[:50], f"… {len(value)} in all, SM3 {digest}"]
+    return value
 
 
 def describe_leaf(leaf: Leaf) -> dict[str, object]:
@@ -101,9 +226,12 @@ def describe_leaf(leaf: Leaf) -> dict[str, object]:
         "time": leaf.recorded_at.isoformat(),
         "event": str(leaf.event),
         "organisation": leaf.organisation_code,
+        "system": None if leaf.system_id is None else str(leaf.system_id),
         "operator": leaf.operator,
         "service_item": leaf.service_item,
         "case_number": leaf.case_number,
+        "on_behalf_of": leaf.on_behalf_of,
+        "owner": leaf.owner_code,
         "resource": leaf.resource_code,
         "grant": None if leaf.grant_id is None else str(leaf.grant_id),
         "certificate": leaf.certificate_id,

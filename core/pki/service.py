@@ -13,6 +13,7 @@ from core.pki import store
 from core.pki.model import CertifiedSigner
 from signing.keystore import KeyStore
 from signing.signer import Signer
+from signing.sm2 import PublicKey
 from signing.trust import TrustPolicy
 from signing.x509.authority import Authority, Publication, create_root
 from signing.x509.certificate import Certificate
@@ -117,6 +118,15 @@ class PkiService:
             )
             await _record(connection, self._log, certificate=certificate, profile=profile, key_name=name)
             return CertifiedSigner(signer=signer, certificate=certificate)
+
+    async def load_public_keys(self, name: str) -> list[PublicKey]:
+        """Load every public key that the key `name` ever had, in force or not, newest first."""
+        return [certificate.require_key() for certificate in await self.load_certificates(name)]
+
+    async def load_certificates(self, name: str) -> list[Certificate]:
+        """Load every certificate of the key `name`, in force or not, newest first."""
+        async with self._database.acquire() as connection:
+            return await store.load_certificates_of_key(connection, key_name=name)
 
     async def revoke(self, *, serial: int, reason: RevocationReason) -> None:
         """Revoke a certificate of the issuing authority. Raises NotFound for an unknown number."""

@@ -47,6 +47,14 @@ async def load_certificate_of_key(
     return None if der is None else Certificate.parse(der)
 
 
+async def load_certificates_of_key(connection: Connection, *, key_name: str) -> list[Certificate]:
+    """Load every certificate of a key, in force or not, newest first."""
+    rows = await connection.fetch(
+        "SELECT der FROM core.x509_certificate WHERE key_name = $1 ORDER BY issued_at DESC", key_name
+    )
+    return [Certificate.parse(row["der"]) for row in rows]
+
+
 async def has_certificate(connection: Connection, *, key_name: str) -> bool:
     """Tell whether a key ever had a certificate, in force or not."""
     return bool(

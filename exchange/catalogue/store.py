@@ -174,3 +174,11 @@ def _item(row: asyncpg.Record) -> Item:
         check_rule=None if row["check_rule"] is None else CheckRule(row["check_rule"]),
         is_sensitive=row["is_sensitive"],
     )
+
+
+async def load_provider_code(connection: Connection, *, code: str) -> str | None:
+    """Load which organisation provides a resource; None where there is no such resource."""
+    provider: str | None = await connection.fetchval(
+        "SELECT provider_code FROM exchange.resource WHERE code = $1", code
+    )
+    return provider

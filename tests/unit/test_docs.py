@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from core.log.events import render_catalogue
 from core.log.model import Event
 from core.settings import Settings
 
@@ -20,6 +21,11 @@ def read(name: str) -> str:
 def test_every_event_is_documented_and_no_other() -> None:
     documented = re.findall(r"^\| `([a-z_.]+)` \|", read("docs/audit-events.md"), re.MULTILINE)
     assert sorted(documented) == sorted(Event)
+
+
+def test_events_are_documented_with_the_fields_that_the_code_declares() -> None:
+    """Where this fails: paste what `python -m core.log.events` prints into docs/audit-events.md."""
+    assert read("docs/audit-events.md").endswith(render_catalogue())
 
 
 @pytest.mark.parametrize("event", list(Event))

@@ -7,16 +7,20 @@ import contextlib
 import json
 from base64 import b64decode
 
-from core.log import store
+from core.log import store_read
 from core.log.model import Event
-from core.log.sequencer import SUITE, Sequencer, complete_nodes
+from core.log.sequencer import Sequencer, complete_nodes
 from core.pki import store as pki_store
-from hub.services import LOG_ORIGIN, Services, utc_now
+from hub.services import Services, utc_now
 from signing.merkle.checkpoint import verify_checkpoint
+from signing.merkle.hashing import HashSuite
 from signing.merkle.notes import Sm2NoteVerifier
 from signing.merkle.proofs import verify_inclusion
 from signing.merkle.tree import Frontier, MerkleTree
 from tests.hubs import PURPOSE, RunningHub
+
+SUITE = HashSuite.SM3
+ORIGIN = "shuzheng/log"
 
 
 async def append(services: Services, count: int) -> list[object]:
@@ -24,7 +28,7 @@ async def append(services: Services, count: int) -> list[object]:
     for number in range(count):
         async with services.database.transaction() as connection:
             leaf = await services.log_writer.append(
-                connection, event=Event.AUDIT_READ, caller=None, details={"number": number}
+                connection, event=Event.AUDIT_READ, caller=None, details={"view": "test", "leaves": number}
             )
             leaves.append(leaf)
     return leaves
@@ -48,10 +52,10 @@ def test_complete_nodes_equal_those_of_a_whole_tree() -> None:
 async def test_leaf_of_a_transaction_that_rolls_back_is_nowhere(services: Services) -> None:
     with contextlib.suppress(RuntimeError):
         async with services.database.transaction() as connection:
-            leaf = await services.log_writer.append(connection, event=Event.AUDIT_READ, caller=None)
+            leaf = await services.log_writer.append(connection, event=Event.TOKEN_REVOKED, caller=None)
             raise RuntimeError
     async with services.database.acquire() as connection:
-        assert await store.load_leaf(connection, leaf_id=leaf) is None
+        assert await store_read.load_leaf(connection, leaf_id=leaf) is None
 
 
 async def test_several_sequencers_leave_no_gap_and_no_leaf_twice(services: Services) -> None:
@@ -59,7 +63,7 @@ async def test_several_sequencers_leave_no_gap_and_no_leaf_twice(services: Servi
     others = [
         Sequencer(
             database=services.database,
-            sign_head=lambda size, root: f"{size} {root.hex()}",
+            heads=services.log_heads,
             interval_s=1,
             now=utc_now,
         )
@@ -89,8 +93,8 @@ async def test_inclusion_proof_and_checkpoint_verify_offline(hub: RunningHub) ->
     signer = await _hub_signer_key(hub)
     verified = verify_checkpoint(
         proof["checkpoint"].encode(),
-        origin=LOG_ORIGIN,
-        log_keys=[Sm2NoteVerifier(name=LOG_ORIGIN, public_key=signer)],
+        origin=ORIGIN,
+        log_keys=[Sm2NoteVerifier(name=ORIGIN, public_key=signer)],
     )
     verify_inclusion(
         SUITE,
@@ -124,10 +128,10 @@ async def test_body_of_a_leaf_holds_no_personal_number(services: Services) -> No
     number = "11010519491231002X"
     async with services.database.transaction() as connection:
         leaf_id = await services.log_writer.append(
-            connection, event=Event.DATA_QUERIED, caller=None, subject=number, details={"rows": 1}
+            connection, event=Event.TOKEN_REVOKED, caller=None, subject=number
         )
     async with services.database.acquire() as connection:
-        leaf = await store.load_leaf(connection, leaf_id=leaf_id)
+        leaf = await store_read.load_leaf(connection, leaf_id=leaf_id)
     assert leaf is not None
     assert number not in leaf.body
     assert json.loads(leaf.body)["subject_hmac"] == services.log_writer.hash_subject(number).hex()

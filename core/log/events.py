@@ -1,0 +1,187 @@
+"""The catalogue of events: what each means and which typed fields its details have.
+
+A field is written `name`, `name:kind` or, where it may be absent, `name?`. Kinds: text (default), integer,
+boolean, texts (a list), counts (names with integers). `docs/audit-events.md` holds `render_catalogue()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from core.log.model import Event
+
+
+class Kind(StrEnum):
+    """The type of one field."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    BOOLEAN = "boolean"
+    TEXTS = "texts"
+    COUNTS = "counts"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Field:
+    """One field of an event's details."""
+
+    name: str
+    kind: Kind
+    is_optional: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSpec:
+    """When an event is recorded, and the fields of its details by name."""
+
+    when: str
+    fields: Mapping[str, Field]
+
+
+def _spec(when: str, fields: str = "") -> EventSpec:
+    parsed = []
+    for text in fields.split():
+        name, _, kind = text.removesuffix("?").partition(":")
+        parsed.append(Field(name=name, kind=Kind(kind or "text"), is_optional=text.endswith("?")))
+    return EventSpec(when=when, fields={field.name: field for field in parsed})
+
+
+_ACCOUNTING = (
+    "batch resource mode version:integer? received:integer accepted:integer rejected:integer inserted:integer"
+    " updated:integer unchanged:integer deleted:integer missing:integer current_rows:integer"
+    " rejected_by_reason:counts body_sm3"
+)
+
+CATALOGUE: Mapping[Event, EventSpec] = {
+    Event.ORGANISATION_REGISTERED: _spec("an organisation was registered", "organisation name"),
+    Event.SYSTEM_REGISTERED: _spec("a system was registered", "system organisation scopes:texts"),
+    Event.SYSTEM_STATUS_CHANGED: _spec("a system was suspended or made active again", "system status"),
+    Event.TOKEN_ISSUED: _spec("a bearer token was issued to a system", "scopes:texts expires_at"),
+    Event.TOKEN_REFUSED: _spec("a system's credentials were wrong", "code"),
+    Event.TOKEN_REVOKED: _spec("a bearer token was revoked"),
+    Event.KEY_CERTIFIED: _spec("the hub made a key and its certificate", "subject profile serial"),
+    Event.KEY_REVOKED: _spec("a certificate of the hub's authority was revoked", "serial reason:integer"),
+    Event.RESOURCE_REGISTERED: _spec("a resource entered the catalogue", "items:texts"),
+    Event.BATCH_PUBLISHED: _spec("a batch was published: its whole accounting", _ACCOUNTING),
+    Event.REJECTS_READ: _spec("a provider read its quarantine", "batch rows:integer"),
+    Event.ACCESS_APPLIED: _spec(
+        "an organisation applied for items",
+        "application items:texts modes:texts service_items:texts filtered_by:texts valid_until",
+    ),
+    Event.ACCESS_DECIDED: _spec(
+        "an application was decided", "application applicant state reason automatic:boolean items:texts"
+    ),
+    Event.ACCESS_REFUSED: _spec("a known caller was refused", "action? code? act? basis? status? refusal?"),
+    Event.GRANT_REVOKED: _spec("a grant was revoked", "holder reason"),
+    Event.DATA_QUERIED: _spec(
+        "rows were read under a grant", "items:texts searched_by:texts rows:integer version:integer"
+    ),
+    Event.FACTS_VERIFIED: _spec(
+        "assertions about a subject were judged", "items:texts outcomes:counts version:integer"
+    ),
+    Event.SUBSCRIPTION_CREATED: _spec("a subscription began", "subscription start version:integer"),
+    Event.CHANGES_READ: _spec("changes were read", "subscription items:texts rows:integer from to"),
+    Event.CHANGES_ACKNOWLEDGED: _spec(
+        "changes were acknowledged", "subscription version:integer sequence:integer"
+    ),
+    Event.CERTIFICATE_TYPE_REGISTERED: _spec(
+        "certificate types or their service items were registered",
+        "type? version:integer? name? service_items:texts? shipped_types:integer?",
+    ),
+    Event.SEAL_REGISTERED: _spec("a seal was registered", "seal organisation name seal_code"),
+    Event.SEAL_STATUS_CHANGED: _spec("a seal was suspended, reactivated or destroyed", "seal from to reason"),
+    Event.SEAL_FETCHED: _spec("the file of a seal was downloaded", "seal"),
+    Event.CERTIFICATE_ISSUED: _spec(
+        "a certificate was issued under a seal",
+        "type version:integer digest_sm3 sealed_sm3 seal predecessor?",
+    ),
+    Event.CERTIFICATE_STATUS_CHANGED: _spec("a certificate changed its status", "from to reason"),
+    Event.CERTIFICATE_FETCHED: _spec(
+        "a certificate was searched or fetched", "act type? found:integer? basis? status? refusal?"
+    ),
+    Event.CERTIFICATE_VERIFIED: _spec("a file was verified", "status register match? digest_sm3"),
+    Event.AUDIT_READ: _spec("an audit trail was read", "view of? leaves:integer"),
+    Event.SUBJECTS_NAMED: _spec("further subjects of an act whose own leaf could not hold them all", "leaf"),
+    Event.LOG_CHECKED: _spec(
+        "the log was checked against its tree, heads and tables",
+        "tree_size:integer root? leaves:integer findings:integer first_findings:texts",
+    ),
+    Event.LOG_EXPORTED: _spec("the log was exported", "tree_size:integer manifest_sm3"),
+    Event.LOG_RESTORED: _spec("the log was restored from an export", "tree_size:integer manifest_sm3"),
+    Event.PAYLOADS_DROPPED: _spec(
+        "payloads of leaves were dropped by retention", "before leaves:integer first:integer last:integer sm3"
+    ),
+    Event.WITNESS_REGISTERED: _spec("a witness of the log was registered", "witness key"),
+    Event.WITNESS_RETIRED: _spec("a witness of the log was retired", "witness key"),
+    Event.CHECKPOINT_COSIGNED: _spec(
+        "a witness cosigned a head of the log", "witness tree_size:integer signature_sm3"
+    ),
+}
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_integer(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_texts(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(map(_is_text, value))
+
+
+def _is_counts(value: object) -> bool:
+    return isinstance(value, Mapping) and all(map(_is_text, value)) and all(map(_is_integer, value.values()))
+
+
+_IS_KIND: Mapping[Kind, Callable[[object], bool]] = {
+    Kind.TEXT: _is_text,
+    Kind.INTEGER: _is_integer,
+    Kind.BOOLEAN: lambda value: isinstance(value, bool),
+    Kind.TEXTS: _is_texts,
+    Kind.COUNTS: _is_counts,
+}
+
+
+def check_details(event: Event, details: Mapping[str, object]) -> dict[str, object]:
+    """Return the details that are present, once each is declared and of its kind.
+
+    Raises ValueError, which is a mistake in the code that writes the leaf: declare the field in CATALOGUE and
+    in `docs/audit-events.md`.
+    """
+    fields = CATALOGUE[event].fields
+    present = {name: value for name, value in details.items() if value is not None}
+    for name, value in present.items():
+        field = fields.get(name)
+        if field is None:
+            msg = f"the event {event} declares no field {name}; declare it in core/log/events.py"
+            raise ValueError(msg)
+        if not _IS_KIND[field.kind](value):
+            msg = f"the field {name} of the event {event} is declared as {field.kind}"
+            raise ValueError(msg)
+    missing = [field.name for field in fields.values() if not field.is_optional and field.name not in present]
+    if missing:
+        msg = f"the event {event} lacks its fields {', '.join(missing)}"
+        raise ValueError(msg)
+    return present
+
+
+def render_catalogue() -> str:
+    """Render the catalogue as the table of `docs/audit-events.md`."""
+    lines = ["| event | when | details |", "| --- | --- | --- |"]
+    for event, spec in CATALOGUE.items():
+        fields = ", ".join(_render_field(field) for field in spec.fields.values())
+        lines.append(f"| `{event}` | {spec.when} | {fields or 'none'} |")
+    return "\n".join(lines) + "\n"
+
+
+def _render_field(field: Field) -> str:
+    kind = "" if field.kind is Kind.TEXT else f" {field.kind}"
+    return f"{field.name}{kind}{' (optional)' if field.is_optional else ''}"
+
+
+if __name__ == "__main__":
+    print(render_catalogue(), end="")  # noqa: T201 - what this program is for
