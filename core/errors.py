@@ -12,7 +12,8 @@ ShuzhengError (signing.errors)
 │   └── PurposeMissing              the call carries no purpose context
 ├── NotFound                        nothing of that name that the caller may know of         404
 ├── Conflict                        the present state forbids it                             409
-│   └── IdempotencyConflict         the same Idempotency-Key with another body
+│   ├── IdempotencyConflict         the same Idempotency-Key with another body
+│   └── Closed                      a resource that was recalled, or whose successor took over
 ├── RateLimited                     a limit is used up; wait, then ask again                 429
 ├── PreconditionFailed              a guard would be broken (e.g. a snapshot deleting much)  412
 └── Unavailable                     a part that the hub stands on is down; try again         503
@@ -115,6 +116,13 @@ class IdempotencyConflict(Conflict):
 
     code = "IDEMPOTENCY-CONFLICT"
     title = "Idempotency-Key used with another body"
+
+
+class Closed(Conflict):
+    """The resource was recalled, or its successor has taken over."""
+
+    code = "RESOURCE-CLOSED"
+    title = "Resource closed"
 
 
 class PreconditionFailed(ShuzhengError):

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     max_certificate_bytes: Annotated[int, Field(ge=1024, description="limit of a file to verify")] = (
         64 * MEBIBYTE
     )
+    catalogue_review: Annotated[
+        bool, Field(description="let an administrator review resources before they are published")
+    ] = False
     graceful_stop_s: Annotated[int, Field(ge=1, le=600, description="what open requests get at SIGTERM")] = 15
     log_interval_s: Annotated[
         float, Field(gt=0, le=60, description="how often the transparency log integrates new leaves")

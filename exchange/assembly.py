@@ -22,6 +22,7 @@ from exchange.access.service import AccessService
 from exchange.catalogue.service import CatalogueService
 from exchange.publish.publish import PublishService
 from exchange.query.service import QueryService
+from exchange.search.service import SearchService
 from exchange.verify.receipts import BatchReceiptIssuer
 from exchange.verify.service import VerifyService
 from signing.merkle.receipts_async import Batcher
@@ -32,6 +33,7 @@ class ExchangeServices:
     """Everything that datasets need in a running hub."""
 
     catalogue: CatalogueService
+    search: SearchService
     publisher: PublishService
     refusals: RefusalLog
     access: AccessService
@@ -40,12 +42,18 @@ class ExchangeServices:
 
 
 def assemble(
-    *, database: Database, log: LogWriter, batcher: Batcher, now: Callable[[], datetime]
+    *,
+    database: Database,
+    log: LogWriter,
+    batcher: Batcher,
+    now: Callable[[], datetime],
+    catalogue_review: bool = False,
 ) -> ExchangeServices:
     """Build the services; `batcher` signs the receipts of verifications."""
     refusals = RefusalLog(database=database, log=log)
     return ExchangeServices(
-        catalogue=CatalogueService(database=database, log=log),
+        catalogue=CatalogueService(database=database, log=log, now=now, review=catalogue_review),
+        search=SearchService(database=database),
         publisher=PublishService(database=database, log=log),
         refusals=refusals,
         access=AccessService(database=database, log=log, refusals=refusals, now=now),
@@ -71,5 +79,7 @@ def build_routers(
         exchange.verify.api.build_router(
             verify=services.verify, refusals=services.refusals, authentication=authentication
         ),
-        exchange.catalogue.api.build_router(catalogue=services.catalogue, authentication=authentication),
+        exchange.catalogue.api.build_router(
+            catalogue=services.catalogue, search=services.search, authentication=authentication
+        ),
     ]

@@ -190,7 +190,13 @@ def _build(
     heads: HeadKeys,
     batcher: Batcher,
 ) -> Services:
-    exchange = assemble_exchange(database=database, log=writer, batcher=batcher, now=utc_now)
+    exchange = assemble_exchange(
+        database=database,
+        log=writer,
+        batcher=batcher,
+        now=utc_now,
+        catalogue_review=settings.catalogue_review,
+    )
     return Services(
         settings=settings,
         database=database,

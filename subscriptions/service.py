@@ -20,6 +20,7 @@ from exchange.access.resources import load_known_resource, verify_grant
 from exchange.access.row_filter import parse_row_filter
 from exchange.access.store import load_grant
 from exchange.catalogue.model import Resource
+from exchange.catalogue.standing import verify_open
 from subscriptions import store
 from subscriptions.cursor import CursorSeal
 from subscriptions.model import Change, Cursor, Page, Position, Standing, Start, Subscription
@@ -258,6 +259,7 @@ class SubscriptionService:
             grant = named
             resource = await load_known_resource(connection, code=grant.resource_code)
             self._verify_subscribable(grant, purpose=purpose)
+            verify_open(resource, at=self._now())
         _verify_keys(grant, resource)
         return grant, resource
 
@@ -278,7 +280,9 @@ class SubscriptionService:
         grant = await load_grant(connection, grant_id=subscription.grant_id)
         assert grant is not None
         self._verify_subscribable(grant, purpose=purpose)
-        _verify_keys(grant, await load_known_resource(connection, code=grant.resource_code))
+        resource = await load_known_resource(connection, code=grant.resource_code)
+        verify_open(resource, at=self._now())
+        _verify_keys(grant, resource)
         return grant
 
     def _verify_subscribable(self, grant: Grant, *, purpose: Purpose | None) -> None:

@@ -63,7 +63,12 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.TOKEN_REVOKED: _spec("a bearer token was revoked"),
     Event.KEY_CERTIFIED: _spec("the hub made a key and its certificate", "subject profile serial"),
     Event.KEY_REVOKED: _spec("a certificate of the hub's authority was revoked", "serial reason:integer"),
-    Event.RESOURCE_REGISTERED: _spec("a resource entered the catalogue", "items:texts"),
+    Event.RESOURCE_REGISTERED: _spec(
+        "a resource was described, as a draft or for the catalogue", "items:texts"
+    ),
+    Event.RESOURCE_STATE_CHANGED: _spec(
+        "a resource became a draft, was submitted, published, recalled or deleted", "from to reason"
+    ),
     Event.BATCH_PUBLISHED: _spec("a batch was published: its whole accounting", _ACCOUNTING),
     Event.REJECTS_READ: _spec("a provider read its quarantine", "batch rows:integer"),
     Event.ACCESS_APPLIED: _spec(

@@ -21,6 +21,7 @@ class Event(StrEnum):
     KEY_CERTIFIED = "key.certified"
     KEY_REVOKED = "key.revoked"
     RESOURCE_REGISTERED = "resource.registered"
+    RESOURCE_STATE_CHANGED = "resource.state_changed"
     BATCH_PUBLISHED = "batch.published"
     REJECTS_READ = "rejects.read"
     ACCESS_APPLIED = "access.applied"

@@ -12,6 +12,7 @@ from core.errors import GrantMissing, NotFound
 from exchange.access import store
 from exchange.access.model import Grant, Mode
 from exchange.catalogue.model import Resource
+from exchange.catalogue.standing import verify_open
 from exchange.catalogue.store import load_resource
 
 
@@ -38,8 +39,10 @@ async def verify_grant(
 
     Of several, the one that has most of the items `wanted`; among equals one without a row filter, then the
     one with most items, then the oldest. Where it lacks some, the caller of this function refuses them.
-    Raises GrantMissing where there is none at all, in the same words whatever was asked for.
+    Raises GrantMissing where there is none at all, in the same words whatever was asked for, and Closed for a
+    resource that was recalled or whose successor took over.
     """
+    verify_open(resource, at=at)
     grants = await store.load_grants_in_force(
         connection, resource_code=resource.code, organisation_code=caller.organisation_code, at=at, mode=mode
     )

@@ -21,6 +21,7 @@ from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource
 from exchange.access.values import BEIJING
 from exchange.catalogue.model import Resource, ShareType
+from exchange.catalogue.standing import verify_applicable
 
 AUTOMATIC_REASON = "every item asked for is shared unconditionally"
 MAX_REASON_CHARACTERS = 500
@@ -55,6 +56,7 @@ class AccessService:
         async with watch, self._database.transaction() as connection:
             resource = await load_known_resource(connection, code=resource_code)
             now = self._now()
+            verify_applicable(resource, at=now)
             verify_terms(resource, terms, at=now)
             application = await self._build_application(connection, caller, resource, terms, at=now)
             await store.save_application(connection, application=application)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from enum import StrEnum
 
 from core.caller import OrganisationCode
+from exchange.catalogue.metadata import Metadata
 
 
 class Theme(StrEnum):
@@ -39,6 +41,15 @@ class UpdateCycle(StrEnum):
     YEARLY = "yearly"
     IRREGULAR = "irregular"
     NEVER = "never"
+
+
+class ResourceState(StrEnum):
+    """Where a resource stands: being written, before its reviewer, in the catalogue, or taken out of it."""
+
+    DRAFT = "draft"
+    IN_REVIEW = "in_review"
+    PUBLISHED = "published"
+    RECALLED = "recalled"
 
 
 class CheckRule(StrEnum):
@@ -92,7 +103,9 @@ class Item:
 
     `format` is written in the mini-language of the legal-person specification: `C18`, `C..50`, `n2`,
     `n..12`, `N..24,6`, `YYYYMMDD`, `YYYYMMDDhhmmss`, `B`. `code_list` names a shipped code list.
-    `share_basis` is the condition of conditional sharing, or the legal basis for not sharing.
+    `share_basis` is the condition of conditional sharing, or the legal basis for not sharing. `element` names
+    the data element (数据元) that the item is of. `source_item` is where the value comes from in
+    `source_system`. `is_authoritative`: this department is the one source of the item (一数一源).
     """
 
     name: str
@@ -105,6 +118,15 @@ class Item:
     code_list: str | None = None
     check_rule: CheckRule | None = None
     is_sensitive: bool = False
+    title_en: str = ""
+    description: str = ""
+    element: str | None = None
+    source_system: str = ""
+    source_item: str = ""
+    update_cycle: UpdateCycle | None = None
+    is_authoritative: bool = False
+    is_incremental: bool = False
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +134,9 @@ class Resource:
     """An information resource (信息资源): one published dataset.
 
     `items` are in column order. `current_version` is 0 before the first batch. `external_codes` maps a
-    scheme to the code that the resource has there.
+    scheme to the code that the resource has there. `schema_version` counts the revisions of the description;
+    `major` counts its incompatible successors, of which each has a code and tables of its own:
+    `superseded_by` names the next, and this one stays readable through the day `readable_until`.
     """
 
     code: str
@@ -127,6 +151,20 @@ class Resource:
     schema_version: int = 1
     current_version: int = 0
     current_rows: int = 0
+    metadata: Metadata = field(default_factory=Metadata)
+    state: ResourceState = ResourceState.PUBLISHED
+    state_reason: str = ""
+    published_at: datetime | None = None
+    major: int = 1
+    supersedes: str | None = None
+    superseded_by: str | None = None
+    readable_until: date | None = None
+
+    @property
+    def share_type(self) -> ShareType:
+        """The share type of the whole: that of its freest item, since each item is shared by its own."""
+        order = list(ShareType)
+        return min((item.share_type for item in self.items), key=order.index, default=ShareType.NOT_SHARED)
 
     @property
     def key_items(self) -> tuple[Item, ...]:

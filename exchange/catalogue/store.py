@@ -1,15 +1,19 @@
-"""All SQL of the catalogue."""
+"""All SQL of the catalogue: resources, their items and their tables."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import asyncpg
 
-from core.caller import OrganisationCode
+from core.caller import OrganisationCode, SystemId
 from core.database import Connection
 from core.database.names import quote_name
 from core.errors import Conflict
 from exchange.catalogue.formats import parse_format
-from exchange.catalogue.model import CheckRule, Item, Resource, ShareType, Theme, UpdateCycle
+from exchange.catalogue.model import CheckRule, Item, Resource, ResourceState, ShareType, Theme, UpdateCycle
+from exchange.catalogue.written import read_details, read_metadata, write_details, write_metadata
 
 CHANGES_PER_PARTITION = 256
 VERSION_COLUMN = "_version"
@@ -25,27 +29,59 @@ def changes_of(code: str) -> str:
     return f"data.{quote_name(code + '__changes')}"
 
 
-async def save_resource(connection: Connection, *, resource: Resource) -> None:
+async def save_resource(
+    connection: Connection, *, resource: Resource, submitted_by: SystemId | None = None
+) -> None:
     """Insert a resource and its items. Raises Conflict where the code is taken."""
     try:
         await connection.execute(
-            "INSERT INTO exchange.resource (code, title, summary, theme, provider_code, update_cycle)"
-            " VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO exchange.resource (code, title, summary, theme, provider_code, update_cycle, state,"
+            " submitted_by, published_at, metadata, major, supersedes, schema_version)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
             resource.code,
             resource.title,
             resource.summary,
             resource.theme,
             resource.provider_code,
             resource.update_cycle,
+            resource.state,
+            submitted_by,
+            resource.published_at,
+            write_metadata(resource.metadata),
+            resource.major,
+            resource.supersedes,
+            resource.schema_version,
         )
     except asyncpg.UniqueViolationError as taken:
         msg = f"a resource with the code {resource.code} is already registered"
         raise Conflict(msg) from taken
+    await _save_parts(connection, resource=resource)
+
+
+async def update_resource(connection: Connection, *, resource: Resource) -> None:
+    """Replace a resource's description: title, metadata, items, external codes, revision."""
+    await connection.execute(
+        "UPDATE exchange.resource SET title = $2, summary = $3, theme = $4, update_cycle = $5, metadata = $6,"
+        " schema_version = $7 WHERE code = $1",
+        resource.code,
+        resource.title,
+        resource.summary,
+        resource.theme,
+        resource.update_cycle,
+        write_metadata(resource.metadata),
+        resource.schema_version,
+    )
+    await connection.execute("DELETE FROM exchange.resource_item WHERE resource_code = $1", resource.code)
+    await connection.execute("DELETE FROM exchange.external_code WHERE resource_code = $1", resource.code)
+    await _save_parts(connection, resource=resource)
+
+
+async def _save_parts(connection: Connection, *, resource: Resource) -> None:
     await connection.executemany(
         "INSERT INTO exchange.resource_item"
         " (resource_code, position, name, title, format, is_key, is_required, share_type,"
-        " share_basis, code_list, check_rule, is_sensitive)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        " share_basis, code_list, check_rule, is_sensitive, details)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         [
             (
                 resource.code,
@@ -60,6 +96,7 @@ async def save_resource(connection: Connection, *, resource: Resource) -> None:
                 item.code_list,
                 item.check_rule,
                 item.is_sensitive,
+                write_details(item),
             )
             for position, item in enumerate(resource.items)
         ],
@@ -68,6 +105,84 @@ async def save_resource(connection: Connection, *, resource: Resource) -> None:
         "INSERT INTO exchange.external_code (resource_code, scheme, code) VALUES ($1, $2, $3)",
         [(resource.code, scheme, code) for scheme, code in resource.external_codes.items()],
     )
+    await connection.execute("SELECT exchange.index_resource($1)", resource.code)
+
+
+async def delete_resource(connection: Connection, *, code: str) -> None:
+    """Delete a draft, which has no tables yet."""
+    for part in ("resource_item", "external_code", "resource_history", "resource_revision"):
+        await connection.execute(f"DELETE FROM exchange.{part} WHERE resource_code = $1", code)
+    await connection.execute("DELETE FROM exchange.resource WHERE code = $1", code)
+
+
+async def save_state(
+    connection: Connection,
+    *,
+    code: str,
+    state: ResourceState,
+    reason: str,
+    submitted_by: SystemId | None,
+    published_at: datetime | None,
+) -> None:
+    """Bring a resource into a state; `published_at` None keeps the day that it was first published."""
+    await connection.execute(
+        "UPDATE exchange.resource SET state = $2, state_reason = $3, submitted_by = $4,"
+        " published_at = coalesce(published_at, $5) WHERE code = $1",
+        code,
+        state,
+        reason,
+        submitted_by,
+        published_at,
+    )
+
+
+async def next_national_number(connection: Connection, *, classification: str) -> int:
+    """Count one more resource of a classification: the sequence part of its national code."""
+    return int(
+        await connection.fetchval(
+            "INSERT INTO exchange.classification_sequence AS s (classification, last_number) VALUES ($1, 1)"
+            " ON CONFLICT ON CONSTRAINT classification_sequence_pk"
+            " DO UPDATE SET last_number = s.last_number + 1 RETURNING last_number",
+            classification,
+        )
+    )
+
+
+async def load_taken_codes(connection: Connection, *, resource: Resource) -> list[tuple[str, str]]:
+    """Load those external codes of `resource` that another resource has: (scheme, code)."""
+    rows = await connection.fetch(
+        "SELECT e.scheme, e.code FROM exchange.external_code e"
+        " JOIN unnest($1::text[], $2::text[]) w (scheme, code) ON w.scheme = e.scheme AND w.code = e.code"
+        " WHERE e.resource_code <> $3",
+        list(resource.external_codes),
+        list(resource.external_codes.values()),
+        resource.code,
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+async def load_known_codes(connection: Connection, *, codes: Sequence[str]) -> set[str]:
+    """Load which of `codes` are codes of resources here."""
+    rows = await connection.fetch("SELECT code FROM exchange.resource WHERE code = ANY($1::text[])", codes)
+    return {row[0] for row in rows}
+
+
+async def has_tables(connection: Connection, *, code: str) -> bool:
+    """Tell whether a resource's tables were made."""
+    return await connection.fetchval("SELECT to_regclass($1)", table_of(code)) is not None
+
+
+async def load_columns(connection: Connection, *, code: str) -> list[str]:
+    """Load the columns of a resource's table in the order that PostgreSQL keeps them in.
+
+    `_version` comes after the items that the resource began with, and before those added since.
+    """
+    rows = await connection.fetch(
+        "SELECT attname FROM pg_attribute WHERE attrelid = $1::text::regclass AND attnum > 0"
+        " AND NOT attisdropped ORDER BY attnum",
+        table_of(code),
+    )
+    return [row[0] for row in rows]
 
 
 async def create_tables(connection: Connection, *, resource: Resource) -> None:
@@ -106,31 +221,35 @@ async def ensure_partition(connection: Connection, *, code: str, version: int) -
     )
 
 
-async def load_resource(connection: Connection, *, code: str) -> Resource | None:
-    """Load one resource with its items; None where there is none."""
-    row = await connection.fetchrow("SELECT * FROM exchange.resource WHERE code = $1", code)
+async def load_resource(
+    connection: Connection, *, code: str, for_update: bool = False, unpublished: bool = False
+) -> Resource | None:
+    """Load one resource with its items; None where there is none.
+
+    What was never published is found only with `unpublished`. `for_update` holds it until the
+    transaction ends.
+    """
+    row = await connection.fetchrow(
+        "SELECT * FROM exchange.resource WHERE code = $1 AND ($2 OR state IN ('published', 'recalled'))"
+        + (" FOR NO KEY UPDATE" if for_update else ""),
+        code,
+        unpublished,
+    )
     if row is None:
         return None
     items = await connection.fetch(
         "SELECT * FROM exchange.resource_item WHERE resource_code = $1 ORDER BY position", code
     )
     codes = await connection.fetch(
-        "SELECT scheme, code FROM exchange.external_code WHERE resource_code = $1", code
+        "SELECT scheme, code FROM exchange.external_code WHERE resource_code = $1 ORDER BY scheme", code
     )
     return _resource(row, tuple(_item(item) for item in items), {c["scheme"]: c["code"] for c in codes})
 
 
-async def search_resources(connection: Connection, *, text: str, limit: int) -> list[Resource]:
-    """Find resources whose code, title, summary or an item's title contains `text`; without their items."""
-    pattern = "%" + text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-    rows = await connection.fetch(
-        "SELECT * FROM exchange.resource r WHERE r.code ILIKE $1 OR r.title ILIKE $1 OR r.summary ILIKE $1"
-        " OR EXISTS (SELECT FROM exchange.resource_item i WHERE i.resource_code = r.code"
-        " AND (i.title ILIKE $1 OR i.name ILIKE $1)) ORDER BY r.code LIMIT $2",
-        pattern,
-        limit,
-    )
-    return [_resource(row, (), {}) for row in rows]
+async def load_submitter(connection: Connection, *, code: str) -> SystemId | None:
+    """Load which system submitted a resource to review."""
+    found = await connection.fetchval("SELECT submitted_by FROM exchange.resource WHERE code = $1", code)
+    return None if found is None else SystemId(found)
 
 
 async def load_versions(connection: Connection, *, code: str, limit: int) -> list[dict[str, object]]:
@@ -143,6 +262,11 @@ async def load_versions(connection: Connection, *, code: str, limit: int) -> lis
         limit,
     )
     return [dict(row) for row in rows]
+
+
+def read_resource(row: asyncpg.Record) -> Resource:
+    """Read a row of exchange.resource; without items."""
+    return _resource(row, (), {})
 
 
 def _resource(row: asyncpg.Record, items: tuple[Item, ...], codes: dict[str, str]) -> Resource:
@@ -158,6 +282,14 @@ def _resource(row: asyncpg.Record, items: tuple[Item, ...], codes: dict[str, str
         schema_version=row["schema_version"],
         current_version=row["current_version"],
         current_rows=row["current_rows"],
+        metadata=read_metadata(row["metadata"]),
+        state=ResourceState(row["state"]),
+        state_reason=row["state_reason"],
+        published_at=row["published_at"],
+        major=row["major"],
+        supersedes=row["supersedes"],
+        superseded_by=row["superseded_by"],
+        readable_until=row["readable_until"],
     )
 
 
@@ -173,6 +305,7 @@ def _item(row: asyncpg.Record) -> Item:
         code_list=row["code_list"],
         check_rule=None if row["check_rule"] is None else CheckRule(row["check_rule"]),
         is_sensitive=row["is_sensitive"],
+        **read_details(row["details"]),
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -16,6 +17,7 @@ from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import Resource
+from exchange.catalogue.standing import verify_open
 from exchange.publish import store
 from exchange.publish.decode import DecodedBatch, open_upload
 from exchange.publish.duplicates import KeyWatch
@@ -89,6 +91,7 @@ class PublishService:
         IdempotencyConflict or Conflict for a key in use, PreconditionFailed for a snapshot that would delete
         more than a fifth of the rows and is not confirmed. Then nothing was changed.
         """
+        verify_open(resource, at=datetime.now(UTC))
         keys_only = mode is Mode.DELETE
         columns, batches = await asyncio.to_thread(open_upload, upload, resource, keys_only=keys_only)
         batch_id, first_answer = await self._begin(

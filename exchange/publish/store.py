@@ -14,7 +14,7 @@ from core.database import Connection
 from core.database.names import quote_name
 from exchange.catalogue.formats import Format, Kind, parse_format
 from exchange.catalogue.model import Resource
-from exchange.catalogue.store import VERSION_COLUMN, changes_of, table_of
+from exchange.catalogue.store import VERSION_COLUMN, changes_of, load_columns, table_of
 from exchange.publish.model import BatchResult, BatchState, Mode, Reject, Upload
 
 STAGING = "staged_rows"
@@ -180,11 +180,11 @@ async def insert_first(
         version,
         timeout=None,
     )
-    present = set(item_names)
-    whole = [_staged(resource, item.name) if item.name in present else "NULL" for item in resource.items]
+    staged = dict(zip(item_names, values, strict=True)) | {VERSION_COLUMN: "$1"}
+    whole = [staged.get(name, "NULL") for name in await load_columns(connection, code=resource.code)]
     await connection.execute(
         f"INSERT INTO {changes_of(resource.code)} (_version, _sequence, _operation, _before, _after)"
-        f" SELECT $1, row_number() OVER (), 'insert', NULL, ROW({', '.join(whole)}, $1)::{table}"
+        f" SELECT $1, row_number() OVER (), 'insert', NULL, ROW({', '.join(whole)})::{table}"
         f" FROM {STAGING} s",
         version,
         timeout=None,

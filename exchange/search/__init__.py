@@ -1,0 +1,1 @@
+"""Search in the catalogue, in Chinese and English, with PostgreSQL alone."""
