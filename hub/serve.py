@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 
 import uvicorn
 from fastapi import FastAPI
@@ -36,6 +38,9 @@ def database_for(settings: Settings) -> Iterator[Settings]:
 
 def serve(settings: Settings) -> None:
     """Run the hub until SIGTERM or SIGINT; open requests then get `graceful_stop_s`."""
+    # uvicorn raises the signal again once it has stopped; the embedded database has to be stopped after that.
+    signal.signal(signal.SIGTERM, _leave)
+    signal.signal(signal.SIGINT, _leave)
     with database_for(settings) as ready:
         open_master_key(ready)
         assert ready.database_url is not None
@@ -53,6 +58,10 @@ def serve(settings: Settings) -> None:
             log_level="warning",
             access_log=False,
         )
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _environment_of(settings: Settings) -> dict[str, str]:

@@ -164,6 +164,32 @@ async def test_sigterm_lets_an_open_publish_finish(hub_settings: Settings) -> No
     assert answer["accepted"] == 30_000
 
 
+@pytest.mark.parametrize(("workers", "stop"), [("1", signal.SIGTERM), ("2", signal.SIGINT)])
+def test_stopped_hub_takes_its_embedded_database_along(
+    tmp_path: Path, workers: str, stop: signal.Signals
+) -> None:
+    port = free_port()
+    with (tmp_path / "said").open("wb") as said:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "hub.cli", "serve", "--workers", workers],
+            env=os.environ | {"SHUZHENG_HOME": str(tmp_path / "home"), "SHUZHENG_PORT": str(port)},
+            stdout=said,
+            stderr=said,
+        )
+    lock_file = tmp_path / "home" / "pg" / "postmaster.pid"
+    try:
+        wait_until_ready(port, process)
+        assert lock_file.exists()
+        process.send_signal(stop)
+        assert process.wait(30) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+    assert not lock_file.exists()
+    assert "Traceback" not in (tmp_path / "said").read_text(encoding="utf-8")
+
+
 async def test_database_that_goes_down_gives_503_and_comes_back(hub_settings: Settings) -> None:
     async with open_services(hub_settings):
         pass
