@@ -62,7 +62,7 @@ async def test_killed_server_recovers_what_was_committed(data_dir: Path) -> None
     while process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
         await asyncio.sleep(0.01)
     connection.terminate()
-    postgres_server.PostgresServer._instances.clear()  # as in a new process
+    postgres_server.PostgresServer._instances.pop(data_dir.resolve())  # as in a new process
     again = start_embedded(data_dir)
     try:
         connection = await asyncpg.connect(again.url)
