@@ -101,6 +101,27 @@ def python_venv(name: str, packages: Sequence[str]) -> Path:
     return python
 
 
+def newer_libcrypto() -> Path:
+    """Install OpenSSL 3.5 or later beside the machine's own and return the folder of its libraries.
+
+    The wheel `psycopg-binary` carries them; under the names that programs look for, and named in
+    LD_LIBRARY_PATH, they serve the machine's own `openssl` command as well.
+    """
+    if sys.platform != "linux":
+        pytest.skip("only Linux programs take other libraries through LD_LIBRARY_PATH")
+    python = python_venv("openssl", ["psycopg-binary==3.3.9"])
+    found = sorted(python.parents[1].glob("lib/python*/site-packages/psycopg_binary.libs"))
+    assert found, "psycopg-binary carries no libraries here"
+    folder = python.parents[1] / "openssl"
+    folder.mkdir(exist_ok=True)
+    for name in ("libcrypto", "libssl"):
+        (library,) = found[0].glob(f"{name}-*.so.3")
+        link = folder / f"{name}.so.3"
+        if not link.exists():
+            link.symlink_to(library)
+    return folder
+
+
 def run(
     command: Sequence[str | Path],
     *,
