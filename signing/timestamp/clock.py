@@ -3,6 +3,10 @@
 A time-stamp authority that runs on after its clock was set, or after its machine slept, states times
 that are wrong. The guard compares how far the wall clock and the monotonic clock have moved since it was
 set; once they part by more than the tolerance it refuses, until someone who has checked the time says so.
+
+What a time service corrects by slewing is no jump: the two may drift apart as slowly as a kernel slews at
+most (Linux slews both alike, macOS the wall clock alone), for as long as the guard is read every quarter of
+an hour.
 """
 
 from __future__ import annotations
@@ -15,6 +19,7 @@ from typing import Final
 from signing.errors import SigningError
 
 DEFAULT_TOLERANCE: Final = timedelta(milliseconds=500)
+MAX_SLEW: Final = 500e-6  # seconds a second: the fastest that adjtime and NTP correct a clock
 
 
 class ClockJumped(SigningError):
@@ -41,8 +46,8 @@ class ClockGuard:
         self._monotonic: Final = monotonic
         self._tolerance: Final = tolerance
         self._lock: Final = threading.Lock()
-        self._origin = (wall(), monotonic())
-        self._latest = self._origin[0]
+        self._true, self._ticks = wall(), monotonic()
+        self._latest = self._true
         self._jumped_by: timedelta | None = None
 
     @property
@@ -54,20 +59,25 @@ class ClockGuard:
         """Return the time; raise ClockJumped for good once the clocks have parted or time ran backwards."""
         with self._lock:
             moment, ticks = self._wall(), self._monotonic()
-            start, start_ticks = self._origin
-            apart = (moment - start) - timedelta(seconds=ticks - start_ticks)
+            apart = moment - self._expected(ticks)
             if self._jumped_by is None and (abs(apart) > self._tolerance or moment < self._latest):
                 self._jumped_by = apart
             if self._jumped_by is not None:
                 seconds = self._jumped_by.total_seconds()
                 message = f"the clock jumped by {seconds:+.3f} s; check it, then set the guard anew"
                 raise ClockJumped(message)
-            self._latest = moment
+            slewed = timedelta(seconds=MAX_SLEW * (ticks - self._ticks))
+            self._true = self._expected(ticks) + min(max(apart, -slewed), slewed)
+            self._ticks, self._latest = ticks, moment
             return moment
 
     def reset(self) -> None:
         """Trust the clock again, from this moment on: someone has checked it."""
         with self._lock:
-            self._origin = (self._wall(), self._monotonic())
-            self._latest = self._origin[0]
+            self._true, self._ticks = self._wall(), self._monotonic()
+            self._latest = self._true
             self._jumped_by = None
+
+    def _expected(self, ticks: float) -> datetime:
+        """The time that the monotonic clock tells, counted on from the last reading."""
+        return self._true + timedelta(seconds=ticks - self._ticks)

@@ -12,7 +12,7 @@ from typing import Final
 
 from signing import der, oids
 from signing.der import Node, Tag
-from signing.errors import EncodeError
+from signing.errors import DecodeError, EncodeError
 
 _KEYWORDS: Final = {
     oids.COMMON_NAME: "CN",
@@ -47,6 +47,10 @@ _UPPER_BOUNDS: Final = {
 }
 
 
+MAX_NAME_BYTES: Final = 32 * 1024
+_ESCAPES: Final = str.maketrans({character: f"\\{character}" for character in ',+"\\<>;='})
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """A distinguished name: its octets, and what they say as (attribute type OID, text) pairs."""
@@ -61,7 +65,10 @@ class Name:
 
     @classmethod
     def from_node(cls, node: Node) -> Name:
-        """Read a Name from a node of a larger structure."""
+        """Read a Name, of bounded size, from a node of a larger structure."""
+        if len(node) > MAX_NAME_BYTES:
+            message = f"a name has at most {MAX_NAME_BYTES} octets"
+            raise DecodeError(message)
         rdns = tuple(
             tuple(
                 _parse_attribute(attribute)
@@ -139,7 +146,7 @@ class Name:
 
     def __str__(self) -> str:
         return ",".join(
-            "+".join(f"{_KEYWORDS.get(oid, oid)}={_escape(text)}" for oid, text in rdn)
+            "+".join(f"{_KEYWORDS.get(oid, oid)}={text.translate(_ESCAPES)}" for oid, text in rdn)
             for rdn in reversed(self.rdns)
         )
 
@@ -162,7 +169,3 @@ def _build_attribute(oid: str, text: str) -> bytes:
     if oid in _PRINTABLE:
         return der.sequence(der.oid(oid), der.printable(text))
     return der.sequence(der.oid(oid), der.ia5(text) if oid in _IA5 else der.utf8(text))
-
-
-def _escape(text: str) -> str:
-    return "".join(f"\\{char}" if char in ',+"\\<>;=' else char for char in text)

@@ -104,9 +104,11 @@ def assess_revocation(
 ) -> RevocationFacts:
     """Ask every list and response of `issuer`; the earliest revocation that any of them tells counts.
 
-    Never raises on bad evidence: what cannot be used is passed over, and `why_unknown` says why.
+    Never raises on bad evidence: what cannot be used is passed over, and `why_unknown` says why. Only a
+    certificate for OCSP responses may say by ocsp-nocheck that nobody need be asked (RFC 6960 4.2.2.2.1).
     """
-    if certificate.extension(oids.OCSP_NO_CHECK) is not None:
+    exempt = oids.EKU_OCSP_SIGNING in (certificate.extended_key_usage or ())
+    if exempt and certificate.extension(oids.OCSP_NO_CHECK) is not None:
         return RevocationFacts(certificate=certificate, at=at, source=RevocationSource.NO_CHECK)
     told = [
         *_from_lists(certificate, issuer, at, evidence.crls),
