@@ -1,7 +1,7 @@
 """What it takes to sign: the one protocol between callers and whatever holds the key.
 
-A key in memory (`signing.sm2.PrivateKey`), a key from the key store, or a key that never leaves an
-HSM (PKCS#11 `CKM_VENDOR` SM2, GM/T 0018 SDF) look the same to a caller.
+A key in memory (`signing.sm2.PrivateKey`), a key from the key store, or a key that never leaves a device
+(PKCS#11, GM/T 0018 SDF; `signing.digest_signer` adapts one) look the same to a caller.
 """
 
 from __future__ import annotations

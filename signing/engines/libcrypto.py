@@ -48,6 +48,9 @@ class LibcryptoEngine:
             message = f"{api.version} was built without SM2 or SM3"
             raise EngineUnavailable(message)
 
+    def __del__(self) -> None:
+        self._api.EC_GROUP_free(self._group)
+
     @property
     def version(self) -> str:
         """What the library calls itself."""
