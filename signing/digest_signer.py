@@ -6,8 +6,8 @@ What the vendor's library calls the function, and under which session and PIN, s
 
 * PKCS#11: `C_SignInit` with the token's mechanism for SM2 over a digest, then `C_Sign(e)`; the answer is 64
   octets.
-* SDF: `SDF_InternalSign_ECC(session, key index, e)`; of the `ECCSignature` answered, `r` and `s` are 64 octets
-  each of which the last 32 count (`from_sdf`).
+* SDF: `SDF_InternalSign_ECC(session, key index, e)`; of the `ECCSignature` answered, `r` and `s` are 64
+  octets each of which the last 32 count (`from_sdf`).
 
 Source: GB/T 32918.2-2016 6.1 (e), GM/T 0018-2012 5.3 and 6.4 (ECCSignature, internal keys).
 """
@@ -32,9 +32,9 @@ _PROBE: Final = b"shuzheng: is this the key of the certificate?"
 class DigestSigner:
     """A `Signer` over a device that signs a digest of 32 octets and answers r ‖ s, 64 octets.
 
-    `sign_digest` may block and may be called from several threads at once; where the device allows one call at
-    a time, it takes a lock. What it raises is passed on, so it should raise errors of `signing.errors`. On
-    construction one signature is made and verified: a key of another index, a wrong identifier or byte
+    `sign_digest` may block and may be called from several threads at once; where the device allows one call
+    at a time, it takes a lock. What it raises is passed on, so it should raise errors of `signing.errors`.
+    On construction one signature is made and verified: a key of another index, a wrong identifier or byte
     order shows then and not in a certificate. Raises KeyUnusable when it does not verify.
     """
 
