@@ -146,6 +146,8 @@ def _decode(pillow_name: str, data: bytes) -> tuple[tuple[int, int] | None, Pict
             if size[0] * size[1] > MAX_PICTURE_PIXELS:
                 return size, PictureProblem.TOO_LARGE
             picture.load()
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return None, PictureProblem.TOO_LARGE
     except Exception:  # Pillow's decoders raise nearly every type there is on hostile octets.
         return None, PictureProblem.UNREADABLE
     return size, None

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import random
+import warnings
+import zlib
 from io import BytesIO
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -76,11 +79,17 @@ def test_picture_proportions_allow_rounding_to_a_millimetre(
     assert (PictureProblem.PROPORTIONS not in report.problems) is fits
 
 
-def test_picture_with_an_enormous_claimed_size_is_refused_without_decoding() -> None:
-    data = bytearray(picture())
-    data[16:24] = (60_000).to_bytes(4, "big") * 2
-    report = assess_picture(kind="PNG", data=bytes(data), width_mm=40, height_mm=40)
-    assert not report.is_in_order
+@pytest.mark.parametrize("side", [2_000, 10_000, 60_000])
+@pytest.mark.parametrize("action", ["ignore", "error"])
+def test_picture_with_an_enormous_claimed_size_is_too_large_and_not_decoded(side: int, action: Any) -> None:
+    """Pillow passes the first, warns of the second and refuses the third: all are the same to a reader."""
+    header = bytearray(picture())
+    header[16:24] = side.to_bytes(4, "big") * 2
+    header[29:33] = zlib.crc32(header[12:29]).to_bytes(4, "big")
+    with warnings.catch_warnings():
+        warnings.simplefilter(action)
+        report = assess_picture(kind="PNG", data=bytes(header), width_mm=40, height_mm=40)
+    assert report.problems == (PictureProblem.TOO_LARGE,)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "GIF", "BMP", "JPEG"])
