@@ -7,19 +7,21 @@ tools. `<name>/current` holds the version in use. `.master` lets a wrong master 
 
 Files have mode 0600 and directories 0700; every write is to a new file that is flushed and then linked
 or renamed into place, so a crash leaves the old state or the new one. Processes may share a directory:
-of two that create the same key at once, one wins and both get its key.
+of two that create the same key at once, one wins and both get its key; rotations wait for each other.
 
 An identifier `<name>.<version>` names one key for ever; a bare name means the version in use.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hmac
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -126,27 +128,28 @@ class KeyStore:
         """Make the next version of `name`; old ones stay readable by identifier.
 
         With `activate=False` the version in use stays: fetch a certificate for the new key first, then
-        `activate` it. Of two rotations at the same moment one key results.
+        `activate` it. Rotations of several processes wait for each other: each makes a version of its own,
+        and the last one activated is the one in use.
         """
         folder = self._folder(name)
-        with _storage_errors():
+        with _storage_errors(), _lock(folder):
             versions = _versions(folder)
             if not versions:
                 raise _unknown(name)
             version = versions[-1] + 1
             self._add(name, version, PrivateKey.generate())
-        key = self.load(f"{name}.{version}")
-        if activate:
-            self.activate(key.key_id)
-        return key
+            if activate:
+                _replace(folder / _POINTER, f"{version}\n".encode())
+        return self.load(f"{name}.{version}")
 
     def activate(self, key_id: str) -> None:
         """Make an existing version the one in use."""
         name, version = self._resolve(key_id)
-        with _storage_errors():
-            if version not in _versions(self._folder(name)):
+        folder = self._folder(name)
+        with _storage_errors(), _lock(folder):
+            if version not in _versions(folder):
                 raise _unknown(key_id)
-            _replace(self._folder(name) / _POINTER, f"{version}\n".encode())
+            _replace(folder / _POINTER, f"{version}\n".encode())
 
     def names(self) -> tuple[str, ...]:
         """List the names in the store, sorted."""
@@ -256,6 +259,20 @@ class _storage_errors:  # noqa: N801 - used as a statement
             reason = os.strerror(error.errno) if error.errno else "input or output failed"
             message = f"the key store cannot be read or written: {reason}"
             raise SigningError(message) from None
+
+
+@contextmanager
+def _lock(folder: Path) -> Iterator[None]:
+    """Keep other processes and threads from changing which version of a key is in use."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise _unknown(folder.name) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def _require_own_directory(directory: Path) -> None:
