@@ -8,14 +8,17 @@ ShuzhengError
 │   └── GlyphMissing            a text has characters that the font cannot draw
 ├── BadInput
 │   ├── PackageRefused          a package that must not be opened; carries the finding
+│   ├── PageTooComplex          a page that has more on it than a preview may take
 │   └── DocumentInvalid         parts that do not make an OFD document
+├── NotFound
+│   └── PageMissing             a document has no page of that number
 └── Conflict
     └── DocumentLocked          an earlier signature locked the document
 """
 
 from __future__ import annotations
 
-from core.errors import BadInput, Conflict, SchemaViolation, Unavailable
+from core.errors import BadInput, Conflict, NotFound, SchemaViolation, Unavailable
 from signing.findings import Finding, FindingCode, build_finding
 
 
@@ -56,6 +59,20 @@ class PackageRefused(BadInput):
     def __init__(self, finding: Finding) -> None:
         super().__init__(finding.message_en)
         self.finding = finding
+
+
+class PageTooComplex(BadInput):
+    """A page that has more on it than a preview may take."""
+
+    code = "OFD-PAGE-TOO-COMPLEX"
+    title = "Page too complex"
+
+
+class PageMissing(NotFound):
+    """A document has no page of that number."""
+
+    code = "OFD-PAGE-MISSING"
+    title = "No such page"
 
 
 class DocumentLocked(Conflict):

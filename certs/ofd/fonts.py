@@ -14,6 +14,7 @@ from typing import Any, Final
 from fontTools.pens.boundsPen import ControlBoundsPen
 from fontTools.pens.cu2quPen import Cu2QuPen
 from fontTools.pens.recordingPen import DecomposingRecordingPen
+from fontTools.pens.svgPathPen import SVGPathPen
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTCollection, TTFont
 
@@ -114,6 +115,17 @@ class FontFace:
             points=len(outline.coordinates),
             contours=outline.numberOfContours,
         )
+
+    def outline_path(self, character: str) -> str:
+        """Return a character's outline as SVG path data in font units, y up. Raises GlyphMissing."""
+        name = self._cmap.get(ord(character))
+        if name is None:
+            msg = f"the font {self.family} has no glyph for U+{ord(character):04X}"
+            raise GlyphMissing(msg)
+        with self._lock:
+            pen = SVGPathPen(self._glyph_set)
+            self._glyph_set[name].draw(pen)
+        return str(pen.getCommands())
 
     def centre_of(self, character: str) -> tuple[float, float]:
         """Return the middle of a character's ink as a share of the em, from the pen's place, y up."""

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from certs.ofd.errors import TextOverflow
-from certs.ofd.fonts import FontFace
+from certs.ofd.font_chain import FontChain
 
 _CLOSING: Final = frozenset("，。、；：？！）》」』】〕”’…—·％,.;:?!)]}%")
 _OPENING: Final = frozenset("（《「『【〔“‘([{")
@@ -20,6 +20,8 @@ _PIECE: Final = re.compile(r"[A-Za-z0-9@#&+\-_/.]+|.", re.DOTALL)
 _STEP: Final = 0.96
 """How much smaller each trial is."""
 _SLACK_MM: Final = 1e-6
+_ORPHAN_CHARACTERS: Final = 2
+_ORPHAN_SHARE: Final = 0.88
 
 
 class Align(StrEnum):
@@ -72,7 +74,7 @@ class TextStyle:
     `min_size` is how far it may be shrunk to fit. `spacing` is added after each character.
     """
 
-    face: FontFace
+    font: FontChain
     size: float
     min_size: float
     leading: float = 1.4
@@ -91,6 +93,7 @@ def fit_text(text: str, box: Box, style: TextStyle, *, subject: str) -> FittedTe
     while True:
         lines = break_lines(text, width=box.width, size=size, style=style)
         if lines is not None and _block_height(len(lines), size, style) <= box.height + _SLACK_MM:
+            lines, size = _avoid_orphan(text, lines, size, box, style)
             return FittedText(lines=_place(lines, box, size, style), size=size)
         if size <= style.min_size:
             msg = (
@@ -99,6 +102,20 @@ def fit_text(text: str, box: Box, style: TextStyle, *, subject: str) -> FittedTe
             )
             raise TextOverflow(msg)
         size = max(size * _STEP, style.min_size)
+
+
+def _avoid_orphan(
+    text: str, lines: list[str], size: float, box: Box, style: TextStyle
+) -> tuple[list[str], float]:
+    """Shrink a little where that keeps one or two characters from standing alone on the last line."""
+    least = max(style.min_size, size * _ORPHAN_SHARE)
+    trial = size
+    while len(lines) > 1 and len(lines[-1]) <= _ORPHAN_CHARACTERS and trial > least:
+        trial = max(trial * _STEP, least)
+        found = break_lines(text, width=box.width, size=trial, style=style)
+        if found is not None and (len(found) < len(lines) or len(found[-1]) > _ORPHAN_CHARACTERS):
+            return found, trial
+    return lines, size
 
 
 def break_lines(text: str, *, width: float, size: float, style: TextStyle) -> list[str] | None:
@@ -113,7 +130,7 @@ def break_lines(text: str, *, width: float, size: float, style: TextStyle) -> li
 
 
 def _break_paragraph(paragraph: str, width: float, size: float, style: TextStyle) -> list[str] | None:
-    advances = [advance + style.spacing for advance in style.face.advances(paragraph, size)]
+    advances = [advance + style.spacing for advance in style.font.advances(paragraph, size)]
     if any(advance > width + _SLACK_MM for advance in advances):
         return None
     stops = _stops(paragraph)
@@ -157,7 +174,7 @@ def _place(lines: list[str], box: Box, size: float, style: TextStyle) -> tuple[F
     )
     placed = []
     for number, line in enumerate(lines):
-        width = style.face.measure(line, size) + style.spacing * max(0, len(line) - 1)
+        width = style.font.measure(line, size) + style.spacing * max(0, len(line) - 1)
         free = max(0.0, box.width - width)
         shift = {Align.LEFT: 0.0, Align.CENTRE: free / 2, Align.RIGHT: free}[style.align]
         baseline = top + size * (0.88 + number * style.leading)

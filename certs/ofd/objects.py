@@ -49,7 +49,7 @@ class Path:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A PNG picture in a box."""
+    """A PNG or JPEG picture in a box."""
 
     data: bytes = field(repr=False)
     x: float

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
@@ -26,6 +26,7 @@ from certs.ofd.page_xml import path_xml, picture_xml, text_xml
 from certs.ofd.xml_writer import Attributes, document, element, numbers, raw_element, text
 from certs.ofd.zip_writer import write_package
 
+JPEG_MARK: Final = b"\xff\xd8\xff"
 CREATOR: Final = "Shuzheng"
 TAG_NAMESPACE: Final = "urn:shuzheng:certificate-items:1"
 """Namespace of the tag file: each item of the metadata, and the page objects that show it."""
@@ -67,13 +68,13 @@ class PageLayer:
         self.objects: list[tuple[int, PageObject]] = []
         self.layer_id = builder.next_id()
 
-    def add(self, item: PageObject, *, tag: str | None = None) -> int:
-        """Add an object and return its ID; `tag` names the metadata element that it shows."""
+    def add(self, item: PageObject, *, tag: str | None = None, tags: Sequence[str] = ()) -> int:
+        """Add an object and return its ID; `tag` and `tags` name the metadata elements that it shows."""
         object_id = self._builder.next_id()
         self._builder.register(item)
         self.objects.append((object_id, item))
-        if tag is not None:
-            self._builder.note_tag(tag, self.page_id, object_id)
+        for name in (*tags, *(() if tag is None else (tag,))):
+            self._builder.note_tag(name, self.page_id, object_id)
         return object_id
 
 
@@ -209,9 +210,10 @@ class DocumentBuilder:
             }
             fonts.append(element("Font", attributes, element("FontFile", None, name)))
         for picture_id, data in self._pictures.values():
-            name = f"image_{picture_id}.png"
+            kind = "JPEG" if data.startswith(JPEG_MARK) else "PNG"
+            name = f"image_{picture_id}.{'jpg' if kind == 'JPEG' else 'png'}"
             files[f"Doc_0/Res/{name}"] = data
-            attributes = {"ID": picture_id, "Type": "Image", "Format": "PNG"}
+            attributes = {"ID": picture_id, "Type": "Image", "Format": kind}
             pictures.append(element("MultiMedia", attributes, element("MediaFile", None, name)))
         if fonts:
             files["Doc_0/PublicRes.xml"] = document("Res", {"BaseLoc": "Res"}, element("Fonts", None, *fonts))

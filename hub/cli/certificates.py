@@ -1,4 +1,4 @@
-"""`shuzheng cert verify`: examine a sealed OFD file of anyone, offline."""
+"""`shuzheng cert`: examine a sealed OFD file of anyone, offline (`verify`); draw its pages (`render`)."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from rich.console import Console
 from certs.verify.command import verify_file
 from certs.verify.describe import describe_report, render_text
 from core.settings import Settings
+from hub.cli import render
 
 app = typer.Typer(help="E-certificates (电子证照).", no_args_is_help=True)
+render.add_commands(app)
 
 
 @app.callback()
