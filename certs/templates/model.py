@@ -1,58 +1,51 @@
 """The template format, version 1: one JSON file lays out one page of a certificate.
 
-Lengths are millimetres from the top left corner of the page. Unknown keys are refused.
-
-    {
-      "format": "shuzheng-certificate-template", "version": 1,
-      "name": "business-licence", "title": "营业执照",
-      "page": {"width": 297, "height": 210},
-      "styles": {"label": {"size": 5, "weight": 700}},
-      "background": [{"kind": "frame", …}, {"kind": "label", …}],
-      "fields":     [{"kind": "field", "element": "CZZT", …}],
-      "qr":   {"x": 38, "y": 150, "side": 26},
-      "seal": {"x": 225, "y": 158}
-    }
-
-`background` does not depend on the certificate; `fields` show metadata elements by their short names of
-GB/T 36903 (`CZZT`, `KZ_JYFW`, …), and each is tagged with that name in the file.
+`docs/templates.md` describes it for those who write one. Lengths are millimetres from the top left corner of
+the page. Unknown keys are refused, and everything that is wrong is said at once.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
+from certs.ofd.font_search import FontKind
 from certs.ofd.layout import Align, VerticalAlign
+from certs.templates.parts import (
+    BackgroundPart,
+    Colour,
+    FieldPart,
+    FormPart,
+    Label,
+    Length,
+    Line,
+    Millimetres,
+    Name,
+    Part,
+    PhotoPart,
+    ValuePart,
+)
+from certs.templates.patterns import parse_pattern
 
 FORMAT: Final = "shuzheng-certificate-template"
 VERSION: Final = 1
 
-Millimetres = Annotated[float, Field(ge=0, le=2000, allow_inf_nan=False)]
-Length = Annotated[float, Field(gt=0, le=2000, allow_inf_nan=False)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,59}$")]
-Element = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]{0,59}$")]
-Colour = Annotated[str, Field(pattern=r"^#[0-9A-F]{6}$")]
-BoxSides = tuple[Millimetres, Millimetres, Length, Length]
-"""Left, top, width, height."""
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Page(_Part):
+class Page(Part):
     """The size of the page."""
 
     width: Length
     height: Length
 
 
-class Style(_Part):
+class Style(Part):
     """How a text is set. `min_size` is how far it may shrink to fit; without it, it may not shrink."""
 
     size: Length
     min_size: Length | None = None
+    font: FontKind = FontKind.SONG
     weight: Literal[400, 700] = 400
     colour: Colour = "#000000"
     leading: Annotated[float, Field(ge=1, le=4)] = 1.45
@@ -68,78 +61,7 @@ class Style(_Part):
         return self
 
 
-class Label(_Part):
-    """A fixed text. Justified labels are spread over the width of their box, as on printed forms."""
-
-    kind: Literal["label"]
-    text: Annotated[str, Field(min_length=1, max_length=500)]
-    box: BoxSides
-    style: Name
-    justify: bool = False
-
-
-class Rectangle(_Part):
-    """A rectangle, filled or outlined or both."""
-
-    kind: Literal["rectangle"]
-    box: BoxSides
-    stroke: Colour | None = None
-    fill: Colour | None = None
-    line_width: Length = 0.35
-
-
-class Line(_Part):
-    """A straight line."""
-
-    kind: Literal["line"]
-    start: tuple[Millimetres, Millimetres]
-    end: tuple[Millimetres, Millimetres]
-    stroke: Colour = "#000000"
-    line_width: Length = 0.35
-
-
-class Frame(_Part):
-    """An ornamental border: two rules and, between them, a band of interlaced waves with corner rosettes."""
-
-    kind: Literal["frame"]
-    box: BoxSides
-    band: Length = 9
-    stroke: Colour = "#B8860B"
-    fill: Colour | None = None
-
-
-class Guilloche(_Part):
-    """A pale rosette of fine lines behind the text, against copying."""
-
-    kind: Literal["guilloche"]
-    centre: tuple[Millimetres, Millimetres]
-    radius: Length
-    stroke: Colour = "#F0E4C8"
-    line_width: Length = 0.12
-
-
-BackgroundPart = Annotated[Label | Rectangle | Line | Frame | Guilloche, Field(discriminator="kind")]
-
-
-class FieldPart(_Part):
-    """A metadata element on the face of the certificate.
-
-    `format` writes dates as `2026年11月24日`; `absent` is shown where the certificate lacks the element. A
-    `required` element must be there.
-    """
-
-    kind: Literal["field"]
-    element: Element
-    box: BoxSides
-    style: Name
-    format: Literal["text", "date"] = "text"
-    prefix: Annotated[str, Field(max_length=100)] = ""
-    suffix: Annotated[str, Field(max_length=100)] = ""
-    absent: Annotated[str, Field(max_length=100)] = ""
-    required: bool = False
-
-
-class QrPlace(_Part):
+class QrPlace(Part):
     """Where the QR code stands: a square of `side`."""
 
     x: Millimetres
@@ -147,15 +69,15 @@ class QrPlace(_Part):
     side: Length
 
 
-class SealPlace(_Part):
+class SealPlace(Part):
     """Where the middle of the seal lies."""
 
     x: Millimetres
     y: Millimetres
 
 
-class Template(_Part):
-    """A whole template."""
+class Template(Part):
+    """A whole template. `background` does not depend on the certificate; `fields` show its values."""
 
     format: Literal["shuzheng-certificate-template"]
     version: Literal[1]
@@ -163,20 +85,62 @@ class Template(_Part):
     title: Annotated[str, Field(min_length=1, max_length=100)]
     page: Page
     styles: dict[Name, Style]
-    background: tuple[BackgroundPart, ...]
-    fields: tuple[FieldPart, ...]
+    background: Annotated[tuple[BackgroundPart, ...], Field(max_length=500)]
+    fields: Annotated[tuple[ValuePart, ...], Field(max_length=200)]
     qr: QrPlace | None = None
     seal: SealPlace
 
     @model_validator(mode="after")
     def _check(self) -> Self:
-        for part in (*self.background, *self.fields):
-            if isinstance(part, Label | FieldPart) and part.style not in self.styles:
-                msg = f"the style {part.style} is not defined"
-                raise ValueError(msg)
-            if isinstance(part, Label | FieldPart | Rectangle | Frame):
-                x, y, width, height = part.box
-                if x + width > self.page.width or y + height > self.page.height:
-                    msg = f"a {part.kind} reaches over the edge of the page"
-                    raise ValueError(msg)
+        problems = [*self._find_styles(), *self._find_overhang()]
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
+
+    def _find_styles(self) -> Iterator[str]:
+        for place, part in self._places():
+            for style in _styles_of(part):
+                if style not in self.styles:
+                    yield f"{place}: the style {style} is not defined"
+
+    def _find_overhang(self) -> Iterator[str]:
+        """Name what reaches over the edge of the page."""
+        boxes = [(place, getattr(part, "box", None)) for place, part in self._places()]
+        if self.qr is not None:
+            boxes.append(("qr", (self.qr.x, self.qr.y, self.qr.side, self.qr.side)))
+        boxes.append(("seal", (self.seal.x, self.seal.y, 0.0, 0.0)))
+        for place, part in self._places():
+            if isinstance(part, Line):
+                boxes += [(place, (*point, 0.0, 0.0)) for point in (part.start, part.end)]
+        for place, box in boxes:
+            if box is not None and (box[0] + box[2] > self.page.width or box[1] + box[3] > self.page.height):
+                yield f"{place}: reaches over the edge of the page"
+
+    def _places(self) -> Iterator[tuple[str, Any]]:
+        for name, parts in (("background", self.background), ("fields", self.fields)):
+            for number, part in enumerate(parts):
+                yield f"{name}/{number}", part
+
+    @property
+    def elements(self) -> dict[str, bool]:
+        """The metadata elements that the face shows, and whether each is required."""
+        found: dict[str, bool] = {}
+        for part in self.fields:
+            rows = part.rows if isinstance(part, FormPart) else (part,)
+            for row in rows:
+                found[row.element] = found.get(row.element, False) or row.required
+                pattern = None if isinstance(row, PhotoPart) else row.pattern
+                for element in parse_pattern(pattern).elements if pattern else ():
+                    found.setdefault(element, False)
+        return found
+
+
+def _styles_of(part: object) -> list[str]:
+    match part:
+        case Label() | FieldPart():
+            return [part.style]
+        case FormPart():
+            own = [row.style for row in part.rows if row.style is not None]
+            return [part.label_style, part.value_style, *own]
+        case _:
+            return []

@@ -1,4 +1,4 @@
-"""Draw the ornaments of printed certificates: frames of interlaced waves, rosettes, guilloches."""
+"""Draw the ornaments of printed certificates: frames of waves or meanders, rosettes, guilloches, ripples."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from math import cos, hypot, pi, sin, tau
 from typing import Final
 
 from certs.ofd.objects import Colour, Command, Path, circle, rectangle
-from certs.templates.model import Frame, Guilloche
+from certs.templates.parts import Frame, FrameKind, Guilloche, Ripples
 
 _WAVE_MM: Final = 6.0
 _STEPS: Final = 12
@@ -20,8 +20,7 @@ def parse_colour(value: str) -> Colour:
 
 
 def draw_frame(frame: Frame) -> list[Path]:
-    """Draw a frame: outer and inner rules, three waves between them, a rosette in every corner."""
-    x, y, width, height = frame.box
+    """Draw a frame: outer and inner rules, its pattern between them, something fitting in every corner."""
     stroke, band = parse_colour(frame.stroke), frame.band
     paths = []
     if frame.fill is not None:
@@ -29,16 +28,62 @@ def draw_frame(frame: Frame) -> list[Path]:
         paths.append(Path(commands=(*outer, *inner), fill=parse_colour(frame.fill), even_odd=True))
     for inset, line in ((0.0, 0.9), (1.1, 0.25), (band - 1.1, 0.25), (band, 0.6)):
         paths.append(Path(commands=rectangle(*_inset(frame.box, inset)), stroke=stroke, line_width=line))
+    if frame.pattern is FrameKind.WAVES:
+        paths += _draw_waves(frame, stroke)
+    elif frame.pattern is FrameKind.FRET:
+        paths.append(_draw_fret(frame, stroke))
+    return paths
+
+
+def _draw_waves(frame: Frame, stroke: Colour) -> list[Path]:
+    """Draw three waves along every side, a rosette in every corner."""
+    x, y, width, height = frame.box
+    band, half = frame.band, frame.band / 2
     waves: list[Command] = []
-    half = band / 2
     for phase in (0.0, tau / 3, 2 * tau / 3):
         for start, end in _sides(x + half, y + half, width - band, height - band, gap=band * 0.62):
             waves += _wave(start, end, amplitude=half - 1.6, phase=phase)
-    paths.append(Path(commands=tuple(waves), stroke=stroke, line_width=0.22))
+    paths = [Path(commands=tuple(waves), stroke=stroke, line_width=0.22)]
     for left in (x, x + width - band):
         for top in (y, y + height - band):
             paths += _draw_corner(left + half, top + half, half - 1.3, stroke)
     return paths
+
+
+_FRET: Final = ((0.0, 1.0), (0.0, 0.0), (0.8, 0.0), (0.8, 0.75), (0.3, 0.75), (0.3, 0.4), (0.52, 0.4))
+"""One hook of the meander, as shares of its length and height: in from the foot, round, and to its heart."""
+
+
+def _draw_fret(frame: Frame, stroke: Colour) -> Path:
+    """Draw square hooks along every side, mirrored at its middle, and a square in every corner."""
+    x, y, width, height = frame.box
+    band = frame.band
+    inset, tall = 1.9, band - 3.8
+    commands: list[Command] = []
+    sides = (
+        ((x + band, y + inset), (1.0, 0.0), (0.0, 1.0), width - 2 * band),
+        ((x + width - band, y + height - inset), (-1.0, 0.0), (0.0, -1.0), width - 2 * band),
+        ((x + inset, y + height - band), (0.0, -1.0), (1.0, 0.0), height - 2 * band),
+        ((x + width - inset, y + band), (0.0, 1.0), (-1.0, 0.0), height - 2 * band),
+    )
+    for start, along, inwards, length in sides:
+        hooks = max(2, 2 * round(length / (tall * 1.25) / 2))
+        step = length / hooks
+        for number in range(hooks):
+            is_mirrored = number >= hooks // 2
+            for place, (u, v) in enumerate(_FRET):
+                share = 1 - u if is_mirrored else u
+                far, deep = (number + 0.1 + share * 0.8) * step, v * tall
+                point = (
+                    start[0] + along[0] * far + inwards[0] * deep,
+                    start[1] + along[1] * far + inwards[1] * deep,
+                )
+                commands.append(("L" if place else "M", *point))
+    for left in (x + inset, x + width - band + inset):
+        for top in (y + inset, y + height - band + inset):
+            for share in (0.0, 0.2, 0.4):
+                commands += rectangle(left + tall * share, top + tall * share, *[tall * (1 - 2 * share)] * 2)
+    return Path(commands=tuple(commands), stroke=stroke, line_width=0.32)
 
 
 def _inset(box: tuple[float, float, float, float], by: float) -> tuple[float, float, float, float]:
@@ -82,6 +127,24 @@ def _draw_corner(x: float, y: float, radius: float, stroke: Colour) -> list[Path
         Path(commands=rings, stroke=stroke, line_width=0.25),
         Path(commands=tuple(_polyline(petal, 160)), stroke=stroke, line_width=0.22),
     ]
+
+
+def draw_ripples(part: Ripples) -> Path:
+    """Draw rows of fine waves whose phase drifts from row to row."""
+    x, y, width, height = part.box
+    commands: list[Command] = []
+    amplitude = part.step * 0.55
+    rows = max(1, int((height - 2 * amplitude) / part.step))
+    for row in range(rows + 1):
+        level = y + amplitude + row * (height - 2 * amplitude) / rows
+        phase = row * 0.42
+
+        def point(share: float, level: float = level, phase: float = phase) -> Point:
+            swell = 0.55 + 0.45 * sin(tau * share * 1.5 + phase / 3)
+            return x + width * share, level + amplitude * swell * sin(tau * share * width / 17 + phase)
+
+        commands += _polyline(point, max(24, int(width / 1.1)))
+    return Path(commands=tuple(commands), stroke=parse_colour(part.stroke), line_width=part.line_width)
 
 
 def draw_guilloche(part: Guilloche) -> Path:

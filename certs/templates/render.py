@@ -2,35 +2,42 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 from certs.ofd.errors import TextOverflow
 from certs.ofd.font_search import FontShelf
-from certs.ofd.fonts import require_glyphs
 from certs.ofd.layout import Box, TextStyle, fit_text
-from certs.ofd.objects import Path, Text, rectangle
+from certs.ofd.objects import PageObject, Path, Picture, Text, rectangle
 from certs.ofd.qr import build_qr
 from certs.ofd.writer import DocumentBuilder, DocumentFacts, PageLayer
-from certs.templates.model import (
+from certs.templates.forms import expand_form
+from certs.templates.model import Style, Template
+from certs.templates.ornament import draw_frame, draw_guilloche, draw_ripples, parse_colour
+from certs.templates.parts import (
     BackgroundPart,
+    BoxSides,
     FieldPart,
+    FormPart,
     Frame,
     Guilloche,
     Label,
+    Line,
+    PhotoPart,
     Rectangle,
-    Style,
-    Template,
+    Ripples,
+    ValuePart,
 )
-from certs.templates.ornament import draw_frame, draw_guilloche, parse_colour
+from certs.templates.patterns import parse_pattern, write_value
+from certs.templates.photo import prepare_photo
 from core.errors import FieldError, SchemaViolation
 from signing import sm3
 
 IDENTIFIER: Final = "ZZBS"
 ISSUER: Final = "ZZBFJG"
-_DAY: Final = re.compile(r"([0-9]{4})-?([0-9]{2})-?([0-9]{2})(?:[0-9]{6})?")
+NAME: Final = "ZZMC"
 
 
 def render_certificate(
@@ -40,27 +47,30 @@ def render_certificate(
     qr_payload: str,
     created_on: date,
     fonts: FontShelf,
+    photos: Mapping[str, str] | None = None,
 ) -> bytes:
     """Lay out one certificate and return the unsigned package; the same input gives the same octets.
 
     `metadata` are the elements of GB/T 36903 by short name; they go into DocInfo as they are and, where the
-    template shows them, onto the page. Raises TextOverflow, GlyphMissing or SchemaViolation, each pointing
-    at the element (`/metadata/KZ_JYFW`).
+    template shows them, onto the page. `photos` are base64 of photographs, likewise by short name; they go
+    onto the page only. Raises TextOverflow, GlyphMissing or SchemaViolation, each pointing at the element
+    (`/metadata/KZ_JYFW`).
     """
     facts = DocumentFacts(
         document_id=_document_id(template, metadata),
-        title=template.title,
+        title=metadata.get(NAME, template.title),
         author=metadata.get(ISSUER, ""),
         created_on=created_on,
         metadata=metadata,
     )
     builder = DocumentBuilder(facts, page_size=(template.page.width, template.page.height))
     background = builder.add_background()
-    for part in template.background:
-        _draw_background(background, part, template, fonts)
+    for item in _background_objects(template, fonts):
+        background.add(item)
     page = builder.add_page(background)
-    for field in template.fields:
-        _draw_field(page, field, template, fonts, metadata)
+    face = _Face(page=page, template=template, fonts=fonts, metadata=metadata, photos=photos or {})
+    for part in template.fields:
+        face.draw(part)
     if template.qr is not None:
         place = template.qr
         page.add(Path(commands=rectangle(place.x, place.y, place.side, place.side), fill=(255, 255, 255)))
@@ -74,68 +84,120 @@ def _document_id(template: Template, metadata: Mapping[str, str]) -> str:
     return sm3.digest(facts.encode())[:16].hex()
 
 
-def _draw_background(layer: PageLayer, part: BackgroundPart, template: Template, fonts: FontShelf) -> None:
-    if isinstance(part, Label):
-        _draw_label(layer, part, template, fonts)
-    elif isinstance(part, Frame):
-        for path in draw_frame(part):
-            layer.add(path)
-    elif isinstance(part, Guilloche):
-        layer.add(draw_guilloche(part))
-    elif isinstance(part, Rectangle):
-        stroke = None if part.stroke is None else parse_colour(part.stroke)
-        fill = None if part.fill is None else parse_colour(part.fill)
-        layer.add(Path(commands=rectangle(*part.box), stroke=stroke, fill=fill, line_width=part.line_width))
-    else:
-        commands = (("M", *part.start), ("L", *part.end))
-        layer.add(Path(commands=commands, stroke=parse_colour(part.stroke), line_width=part.line_width))
+def _background_objects(template: Template, fonts: FontShelf) -> list[PageObject]:
+    """Draw everything that does not depend on the certificate, forms' labels and rules included."""
+    drawn = [item for part in template.background for item in _draw_background(part, template, fonts)]
+    for form in template.fields:
+        if isinstance(form, FormPart):
+            for part in expand_form(form):
+                if not isinstance(part, FieldPart):
+                    drawn += _draw_background(part, template, fonts)
+    return drawn
 
 
-def _draw_label(layer: PageLayer, part: Label, template: Template, fonts: FontShelf) -> None:
+def _draw_background(part: BackgroundPart, template: Template, fonts: FontShelf) -> Sequence[PageObject]:
+    match part:
+        case Label():
+            return _draw_label(part, template, fonts)
+        case Frame():
+            return draw_frame(part)
+        case Guilloche():
+            return [draw_guilloche(part)]
+        case Ripples():
+            return [draw_ripples(part)]
+        case Rectangle():
+            stroke = None if part.stroke is None else parse_colour(part.stroke)
+            fill = None if part.fill is None else parse_colour(part.fill)
+            box = rectangle(*part.box)
+            return [Path(commands=box, stroke=stroke, fill=fill, line_width=part.line_width)]
+        case Line():
+            commands = (("M", *part.start), ("L", *part.end))
+            return [Path(commands=commands, stroke=parse_colour(part.stroke), line_width=part.line_width)]
+
+
+def _draw_label(part: Label, template: Template, fonts: FontShelf) -> list[Text]:
     style = template.styles[part.style]
     if part.justify and len(part.text) > 1:
-        natural = fonts.face(style.weight).measure(part.text, style.size)
+        natural = fonts.chain(style.weight, style.font).measure(part.text, style.size)
         spacing = max(0.0, (part.box[2] - natural) / (len(part.text) - 1))
         style = style.model_copy(update={"spacing": spacing})
-    _draw_text(layer, part.text, part.box, style, fonts, subject=f"the label {part.text}", tag=None)
+    return _set_text(part.text, part.box, style, fonts, subject=f"the label {part.text}")
 
 
-def _draw_field(
-    layer: PageLayer, part: FieldPart, template: Template, fonts: FontShelf, metadata: Mapping[str, str]
-) -> None:
-    pointer = f"/metadata/{part.element}"
-    value = metadata.get(part.element, "")
-    if not value and part.required:
-        detail = f"the certificate shows {part.element}, so it must have a value"
-        raise SchemaViolation(detail, errors=(FieldError(pointer=pointer, code="REQUIRED", detail=detail),))
-    written = f"{part.prefix}{_format(value, part.format)}{part.suffix}" if value else part.absent
-    if not written:
-        return
-    style = template.styles[part.style]
-    require_glyphs(fonts.face(style.weight), written.replace("\n", ""), pointer=pointer)
-    try:
-        _draw_text(layer, written, part.box, style, fonts, subject=part.element, tag=part.element)
-    except TextOverflow as error:
-        found = FieldError(pointer=pointer, code="OVERFLOW", detail=error.detail)
-        raise TextOverflow(error.detail, errors=(found,)) from error
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Face:
+    """Draws the values of one certificate onto its page."""
+
+    page: PageLayer
+    template: Template
+    fonts: FontShelf
+    metadata: Mapping[str, str]
+    photos: Mapping[str, str]
+
+    def draw(self, part: ValuePart) -> None:
+        match part:
+            case FieldPart():
+                self._draw_field(part)
+            case FormPart():
+                for each in expand_form(part):
+                    if isinstance(each, FieldPart):
+                        self._draw_field(each)
+            case PhotoPart():
+                self._draw_photo(part)
+
+    def _draw_field(self, part: FieldPart) -> None:
+        pointer = f"/metadata/{part.element}"
+        self._require(part.element, self.metadata, is_required=part.required)
+        written = self._write(part)
+        if not written:
+            return
+        style = self.template.styles[part.style]
+        self.fonts.chain(style.weight, style.font).require_glyphs(written.replace("\n", ""), pointer=pointer)
+        try:
+            texts = _set_text(written, part.box, style, self.fonts, subject=part.element)
+        except TextOverflow as error:
+            found = FieldError(pointer=pointer, code="OVERFLOW", detail=error.detail)
+            raise TextOverflow(error.detail, errors=(found,)) from error
+        elements = (part.element,) if part.pattern is None else parse_pattern(part.pattern).elements
+        for text in texts:
+            self.page.add(text, tags=elements)
+
+    def _write(self, part: FieldPart) -> str:
+        """Write the text of a field; empty where there is nothing to show."""
+        value = self.metadata.get(part.element, "")
+        if not value:
+            return part.absent
+        if part.pattern is not None:
+            return part.prefix + parse_pattern(part.pattern).fill(self.metadata) + part.suffix
+        return part.prefix + write_value(value, part.format) + part.suffix
+
+    def _draw_photo(self, part: PhotoPart) -> None:
+        self._require(part.element, self.photos, is_required=part.required)
+        x, y, width, height = part.box
+        encoded = self.photos.get(part.element)
+        if encoded:
+            pointer = f"/metadata/{part.element}"
+            data = prepare_photo(encoded, width_mm=width, height_mm=height, pointer=pointer)
+            self.page.add(Picture(data=data, x=x, y=y, width=width, height=height), tags=(part.element,))
+        if part.stroke is not None:
+            stroke = parse_colour(part.stroke)
+            self.page.add(Path(commands=rectangle(*part.box), stroke=stroke, line_width=0.25))
+
+    def _require(self, element: str, values: Mapping[str, str], *, is_required: bool) -> None:
+        if is_required and not values.get(element):
+            detail = f"the certificate shows {element}, so it must have a value"
+            found = FieldError(pointer=f"/metadata/{element}", code="REQUIRED", detail=detail)
+            raise SchemaViolation(detail, errors=(found,))
 
 
-def _draw_text(
-    layer: PageLayer,
-    text: str,
-    box: tuple[float, float, float, float],
-    style: Style,
-    fonts: FontShelf,
-    *,
-    subject: str,
-    tag: str | None,
-) -> None:
-    face = fonts.face(style.weight)
+def _set_text(text: str, box: BoxSides, style: Style, fonts: FontShelf, *, subject: str) -> list[Text]:
+    """Fit a text into its box; a line in which fonts change becomes several objects."""
+    chain = fonts.chain(style.weight, style.font)
     fitted = fit_text(
         text,
         Box(x=box[0], y=box[1], width=box[2], height=box[3]),
         TextStyle(
-            face=face,
+            font=chain,
             size=style.size,
             min_size=style.min_size or style.size,
             leading=style.leading,
@@ -145,23 +207,19 @@ def _draw_text(
         ),
         subject=subject,
     )
+    texts = []
     for line in fitted.lines:
-        if line.text:
+        x = line.x
+        for face, piece in chain.runs(line.text):
             item = Text(
-                text=line.text,
-                x=line.x,
+                text=piece,
+                x=x,
                 baseline=line.baseline,
                 size=fitted.size,
                 face=face,
                 colour=parse_colour(style.colour),
                 spacing=style.spacing,
             )
-            layer.add(item, tag=tag)
-
-
-def _format(value: str, form: str) -> str:
-    """Write a value as the face shows it; a date as 2026年11月24日, without leading zeros."""
-    found = _DAY.fullmatch(value) if form == "date" else None
-    if found is None:
-        return value
-    return f"{found[1]}年{int(found[2]):02d}月{int(found[3]):02d}日"
+            texts.append(item)
+            x += sum(item.advances)
+    return texts
