@@ -17,6 +17,7 @@ import subscriptions.api
 from core.http.authentication import Authentication
 from core.settings import Settings
 from hub import health
+from hub.documentation import add_documentation
 from hub.middleware import BodyLimit, BodyLimitMiddleware, LastResortMiddleware, TargetMiddleware
 from hub.problems import install_problem_handlers
 from hub.services import Services, open_services, utc_now
@@ -44,9 +45,11 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         generate_unique_id_function=_operation_id,
+        docs_url=None,
         redoc_url=None,
     )
     app.include_router(health.build_router(lambda: getattr(app.state, "services", None)))
+    add_documentation(app)
     install_problem_handlers(app)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(TargetMiddleware)
