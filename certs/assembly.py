@@ -10,12 +10,16 @@ from fastapi import APIRouter
 
 import certs.issue.api
 import certs.seals.api
+import certs.seals.sign_api
 import certs.types.api
 import certs.use.api
 import certs.verify.api
 from certs.issue.lifecycle import LifecycleService
 from certs.issue.service import IssueService, Produce
-from certs.seals.service import DrawPicture, SealService
+from certs.seals.make import DrawPicture
+from certs.seals.service import SealService
+from certs.seals.stamping import StampService
+from certs.seals.timestamps import SealTimeStamps
 from certs.types.service import TypeService
 from certs.use.service import UseService
 from certs.verify.service import VerifyService
@@ -32,6 +36,7 @@ class CertificateServices:
 
     types: TypeService
     seals: SealService
+    stamping: StampService
     issue: IssueService
     lifecycle: LifecycleService
     use: UseService
@@ -58,6 +63,13 @@ def assemble(
     return CertificateServices(
         types=TypeService(database=database, log=log, templates=templates),
         seals=seals,
+        stamping=StampService(
+            database=database,
+            log=log,
+            seals=seals,
+            time_stamps=SealTimeStamps(pki=pki, now=now),
+            now=now,
+        ),
         issue=IssueService(
             database=database,
             objects=objects,
@@ -84,6 +96,7 @@ def build_routers(
     return [
         certs.types.api.build_router(types=services.types, authentication=authentication),
         certs.seals.api.build_router(seals=services.seals, authentication=authentication),
+        certs.seals.sign_api.build_router(stamping=services.stamping, authentication=authentication),
         certs.use.api.build_router(use=services.use, authentication=authentication, clock=now),
         certs.verify.api.build_router(
             verify=services.verify,

@@ -22,6 +22,7 @@ class Scope(StrEnum):
     QUERY = "query"
     VERIFY = "verify"
     SUBSCRIBE = "subscribe"
+    SEAL_MANAGE = "seal:manage"
     CERTIFICATE_ISSUE = "certificate:issue"
     CERTIFICATE_USE = "certificate:use"
     AUDIT = "audit"

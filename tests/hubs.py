@@ -68,7 +68,7 @@ class RunningHub:
         """Register an administrator and the four organisations of NAMES."""
         services: Services = app.state.services
         admin = await _register(services, client, 0, "平台管理", frozenset({Scope.ADMIN, Scope.AUDIT}))
-        scopes = frozenset(Scope) - {Scope.ADMIN, Scope.AUDIT}
+        scopes = frozenset(Scope) - {Scope.ADMIN, Scope.AUDIT, Scope.SEAL_MANAGE}
         members = {
             key: await _register(services, client, number, name, scopes)
             for number, (key, name) in enumerate(NAMES.items(), start=1)

@@ -177,7 +177,7 @@ class IssueService:
     async def _make_file(
         self, order: IssueOrder, kind: CertificateType, identifier: str, actor: Caller
     ) -> tuple[ProducedFile, Production]:
-        seal = await self._seals.open_seal(organisation_code=actor.organisation_code, seal_id=order.seal_id)
+        seal = await self._seals.open_seal(actor=actor, seal_id=order.seal_id)
         sealed_at = self._now().replace(microsecond=0)
         production = Production(
             order=order,

@@ -116,24 +116,27 @@ def sign_package(
     )
 
 
-def straddle_stamps(pages: Sequence[Page], *, side: float, y: float) -> list[Stamp]:
+def straddle_stamps(pages: Sequence[Page], *, width: float, height: float, y: float) -> list[Stamp]:
     """Cut a seal over the right edges of all pages (骑缝章): each page shows one strip of the picture.
 
-    `side` is the width and height of the seal, `y` where its top lies. Raises DocumentInvalid for fewer than
-    two pages or strips under a millimetre.
+    `width` and `height` are those of the seal, `y` is where its top lies. Raises DocumentInvalid for fewer
+    than two pages, strips under a millimetre, or a page on which a strip would not find room.
     """
-    strip = side / max(len(pages), 1)
+    strip = width / max(len(pages), 1)
     if len(pages) < 2 or strip < 1:
-        msg = f"a seal of {side:g} mm can straddle 2 to {int(side)} pages"
+        msg = f"a seal of {width:g} mm can straddle 2 to {int(width)} pages"
+        raise DocumentInvalid(msg)
+    if any(y < 0 or y + height > page.box[3] or strip > page.box[2] for page in pages):
+        msg = "the straddling seal would reach over the upper or lower edge of a page"
         raise DocumentInvalid(msg)
     return [
         Stamp(
             page=number,
             x=page.box[2] - strip * (number + 1),
             y=y,
-            width=side,
-            height=side,
-            clip=(strip * number, 0, strip, side),
+            width=width,
+            height=height,
+            clip=(strip * number, 0, strip, height),
         )
         for number, page in enumerate(pages)
     ]

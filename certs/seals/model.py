@@ -12,10 +12,14 @@ from signing.seals.sign import SealSigner
 
 
 class SealStatus(StrEnum):
-    """Whether a seal may be set on documents. A destroyed seal stays on record and never returns."""
+    """Whether a seal may be set on documents.
+
+    A seal that was replaced by a successor, or destroyed, stays on record and never returns.
+    """
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    REPLACED = "replaced"
     DESTROYED = "destroyed"
 
 
@@ -25,7 +29,8 @@ class RegisteredSeal:
 
     `der` is the whole seal (SES V4, GB/T 38540-2020), `seal_code` its own number (esID), `kind` the class
     of seal as an open number (1 organisation). `signer_key` names the key in the key store whose
-    certificate the seal lists as its only signer.
+    certificate the seal lists; further signers of the organisation may be listed beside it.
+    `predecessor` is the seal that this one replaced, `version` the shape of the seal (4 or 5).
     """
 
     id: UUID
@@ -44,10 +49,25 @@ class RegisteredSeal:
     valid_from: datetime
     valid_until: datetime
     created_at: datetime
+    predecessor: UUID | None = None
+    version: int = 4
 
     def is_usable_at(self, moment: datetime) -> bool:
         """Tell whether the seal may be set on a document at `moment`."""
         return self.status is SealStatus.ACTIVE and self.valid_from <= moment <= self.valid_until
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealChange:
+    """One step in a seal's life; `from_status` is None for its registration."""
+
+    seal_id: UUID
+    from_status: SealStatus | None
+    to_status: SealStatus
+    reason: str
+    organisation_code: OrganisationCode
+    system_id: UUID
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 
-from certs.seals.model import RegisteredSeal, SealStatus
+from certs.seals.model import RegisteredSeal, SealChange, SealStatus
 from core.caller import OrganisationCode
 from core.database import Connection
 from core.errors import Conflict, NotFound
@@ -18,8 +18,8 @@ async def save_seal(connection: Connection, *, seal: RegisteredSeal) -> None:
         await connection.execute(
             "INSERT INTO certs.seal (id, organisation_code, name, seal_code, kind, status, signer_key,"
             " signer_certificate, maker_certificate, picture_type, picture_width_mm, picture_height_mm, der,"
-            " valid_from, valid_until, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+            " valid_from, valid_until, created_at, predecessor, version)"
+            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)",
             seal.id,
             seal.organisation_code,
             seal.name,
@@ -36,9 +36,13 @@ async def save_seal(connection: Connection, *, seal: RegisteredSeal) -> None:
             seal.valid_from,
             seal.valid_until,
             seal.created_at,
+            seal.predecessor,
+            seal.version,
         )
     except asyncpg.UniqueViolationError as taken:
-        msg = "the organisation already has a seal of that name; destroy it first, or choose another name"
+        msg = (
+            "the organisation already has a seal of that name; replace or destroy it, or choose another name"
+        )
         raise Conflict(msg) from taken
     except asyncpg.ForeignKeyViolationError as missing:
         msg = f"organisation {seal.organisation_code} is not registered"
@@ -68,6 +72,41 @@ async def lock_seal(connection: Connection, *, seal_id: UUID) -> RegisteredSeal:
 async def set_status(connection: Connection, *, seal_id: UUID, status: SealStatus) -> None:
     """Set the status of a seal."""
     await connection.execute("UPDATE certs.seal SET status = $2 WHERE id = $1", seal_id, status)
+
+
+async def save_change(connection: Connection, *, change: SealChange) -> None:
+    """Insert one step in a seal's life."""
+    await connection.execute(
+        "INSERT INTO certs.seal_change (id, seal_id, from_status, to_status, reason, organisation_code,"
+        " system_id, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        uuid4(),
+        change.seal_id,
+        change.from_status,
+        change.to_status,
+        change.reason,
+        change.organisation_code,
+        change.system_id,
+        change.changed_at,
+    )
+
+
+async def load_changes(connection: Connection, *, seal_id: UUID) -> list[SealChange]:
+    """Load the life of a seal, oldest step first."""
+    rows = await connection.fetch(
+        "SELECT seal_id, from_status, to_status, reason, organisation_code, system_id, changed_at"
+        " FROM certs.seal_change WHERE seal_id = $1 ORDER BY changed_at, id",
+        seal_id,
+    )
+    return [
+        SealChange(
+            **dict(row)
+            | {
+                "from_status": None if row["from_status"] is None else SealStatus(row["from_status"]),
+                "to_status": SealStatus(row["to_status"]),
+            }
+        )
+        for row in rows
+    ]
 
 
 def _found(row: asyncpg.Record | None) -> RegisteredSeal:

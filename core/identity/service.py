@@ -18,6 +18,7 @@ from core.database import Database
 from core.errors import FieldError, SchemaViolation, TokenExpired, Unauthenticated
 from core.identity import store
 from core.identity.model import IssuedToken, Organisation, Status, System
+from core.identity.separation import check_separation
 from core.log.model import Event
 from core.log.writer import LogWriter
 from core.text import check_text
@@ -93,6 +94,7 @@ class IdentityService:
         errors = check_text("/name", name, max_characters=MAX_NAME_CHARACTERS)
         if not scopes:
             errors.append(FieldError(pointer="/scopes", code="EMPTY", detail="name at least one scope"))
+        errors += check_separation(scopes)
         if errors:
             msg = "the system's fields are not all right"
             raise SchemaViolation(msg, errors=tuple(errors))

@@ -95,9 +95,18 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "certificate types or their service items were registered",
         "type? version:integer? name? service_items:texts? shipped_types:integer?",
     ),
-    Event.SEAL_REGISTERED: _spec("a seal was registered", "seal organisation name seal_code"),
-    Event.SEAL_STATUS_CHANGED: _spec("a seal was suspended, reactivated or destroyed", "seal from to reason"),
+    Event.SEAL_REGISTERED: _spec(
+        "a seal was registered, perhaps as the successor of another",
+        "seal organisation name seal_code signers:integer predecessor?",
+    ),
+    Event.SEAL_STATUS_CHANGED: _spec(
+        "a seal was suspended, reactivated, replaced or destroyed", "seal from to reason revoked:boolean?"
+    ),
     Event.SEAL_FETCHED: _spec("the file of a seal was downloaded", "seal"),
+    Event.SEAL_USED: _spec(
+        "a seal was set on a document, other than to issue a certificate",
+        "seal act document_sm3 digest_sm3 stamps:integer lock:boolean timestamp:boolean",
+    ),
     Event.CERTIFICATE_ISSUED: _spec(
         "a certificate was issued under a seal",
         "type version:integer digest_sm3 sealed_sm3 seal predecessor?",

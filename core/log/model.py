@@ -37,6 +37,7 @@ class Event(StrEnum):
     SEAL_REGISTERED = "seal.registered"
     SEAL_STATUS_CHANGED = "seal.status_changed"
     SEAL_FETCHED = "seal.fetched"
+    SEAL_USED = "seal.used"
     CERTIFICATE_ISSUED = "certificate.issued"
     CERTIFICATE_STATUS_CHANGED = "certificate.status_changed"
     CERTIFICATE_FETCHED = "certificate.fetched"

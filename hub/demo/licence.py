@@ -32,6 +32,7 @@ class LicenceStory:
     def play(self, administrator: HubClient, firm: Mapping[str, str]) -> None:
         """Issue a licence for `firm` (a row of fr_jbxx), use it for the case, forge it, revoke it."""
         self._allow_use(administrator)
+        self._register_seal(administrator)
         licence = self._issue(firm)
         data = self._fetch(licence, firm)
         self._verify(data)
@@ -47,13 +48,18 @@ class LicenceStory:
             f"cases of {self._purpose.service_item} may use certificates of type {kind['name']}",
         )
 
-    def _issue(self, firm: Mapping[str, str]) -> dict[str, Any]:
+    def _register_seal(self, administrator: HubClient) -> None:
         who = self._issuer.get("/v1/whoami")
-        seal = self._issuer.post("/v1/seals", {"name": who["organisation"]})
+        seal = administrator.post(
+            "/v1/seals", {"name": who["organisation"], "organisation_code": who["organisation_code"]}
+        )
         self._teller.check(
             seal["status"] == "active",
-            f"market regulation has the e-seal {seal['name']} ({seal['seal_code']})",
+            f"market regulation has the e-seal {seal['name']} ({seal['seal_code']}); "
+            "who registers seals cannot set them",
         )
+
+    def _issue(self, firm: Mapping[str, str]) -> dict[str, Any]:
         order = {
             "type_code": BUSINESS_LICENCE.code,
             "holder": {"name": firm["frmc"], "code": firm["tyxydm"], "code_type": CREDIT_CODE},

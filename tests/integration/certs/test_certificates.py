@@ -33,7 +33,9 @@ ORDER: dict[str, Any] = {
 async def register_seal(world: World, member: str = "market") -> dict[str, Any]:
     organisation = world.hub.members[member]
     answer = await world.client.post(
-        "/v1/seals", json={"name": organisation.name}, headers=organisation.headers
+        "/v1/seals",
+        json={"name": organisation.name, "organisation_code": organisation.code},
+        headers=world.hub.admin.headers,
     )
     assert answer.status_code == 201, answer.text
     return dict(answer.json())
@@ -255,7 +257,9 @@ async def test_issue_under_suspended_seal_is_refused(world: World) -> None:
     seal = await register_seal(world)
     market = world.hub.members["market"].headers
     change = {"to": "suspended", "reason": "保管人变更"}
-    answer = await world.client.post(f"/v1/seals/{seal['id']}/status", json=change, headers=market)
+    answer = await world.client.post(
+        f"/v1/seals/{seal['id']}/status", json=change, headers=world.hub.admin.headers
+    )
     assert answer.json()["status"] == "suspended"
     assert (await world.client.post("/v1/certificates", json=ORDER, headers=market)).status_code == 404
     named = ORDER | {"seal_id": seal["id"]}
@@ -401,7 +405,7 @@ async def test_seal_of_another_organisation_cannot_be_registered(world: World) -
 
 async def test_seal_with_bad_picture_is_refused(world: World) -> None:
     body = {"name": "甲", "picture": "bm90IGEgcG5n"}
-    answer = await world.client.post("/v1/seals", json=body, headers=world.hub.members["market"].headers)
+    answer = await world.client.post("/v1/seals", json=body, headers=world.hub.admin.headers)
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["pointer"] == "/picture"
 
