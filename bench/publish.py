@@ -41,7 +41,9 @@ from core.identity.model import Organisation
 from core.log.writer import LogWriter
 from exchange.catalogue.model import Resource
 from exchange.catalogue.service import CatalogueService
-from exchange.publish.decode import CSV, DecodedBatch, open_upload
+from exchange.publish.decode import open_upload
+from exchange.publish.decoded import DecodedBatch
+from exchange.publish.media import CSV
 from exchange.publish.model import Mode, Upload
 from exchange.publish.publish import PublishService
 from exchange.publish.typed import encode_rows

@@ -57,6 +57,17 @@ class Settings(BaseSettings):
     max_certificate_bytes: Annotated[int, Field(ge=1024, description="limit of a file to verify")] = (
         64 * MEBIBYTE
     )
+    change_retention_days: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=36_500,
+            description="days that changes are kept, at least until they are read",
+        ),
+    ] = 400
+    accounting_interval_s: Annotated[
+        float, Field(gt=0, le=3600, description="how often new versions are counted at their stations")
+    ] = 2.0
     catalogue_review: Annotated[
         bool, Field(description="let an administrator review resources before they are published")
     ] = False

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 import exchange.access.api
 import exchange.catalogue.api
 import exchange.publish.api
+import exchange.quality.api
 import exchange.query.api
 import exchange.verify.api
 from core.database import Database
@@ -21,6 +22,8 @@ from exchange.access.refusal import RefusalLog
 from exchange.access.service import AccessService
 from exchange.catalogue.service import CatalogueService
 from exchange.publish.publish import PublishService
+from exchange.publish.quarantine import Quarantine
+from exchange.quality.service import QualityService
 from exchange.query.service import QueryService
 from exchange.search.service import SearchService
 from exchange.verify.receipts import BatchReceiptIssuer
@@ -35,6 +38,8 @@ class ExchangeServices:
     catalogue: CatalogueService
     search: SearchService
     publisher: PublishService
+    quarantine: Quarantine
+    quality: QualityService
     refusals: RefusalLog
     access: AccessService
     query: QueryService
@@ -55,6 +60,8 @@ def assemble(
         catalogue=CatalogueService(database=database, log=log, now=now, review=catalogue_review),
         search=SearchService(database=database),
         publisher=PublishService(database=database, log=log),
+        quarantine=Quarantine(database=database, log=log),
+        quality=QualityService(database=database, log=log, now=now),
         refusals=refusals,
         access=AccessService(database=database, log=log, refusals=refusals, now=now),
         query=QueryService(database=database, log=log, refusals=refusals, now=now),
@@ -70,7 +77,13 @@ def build_routers(
     """Build the routes of all rooms; the catalogue's last, whose paths are the most general."""
     return [
         exchange.publish.api.build_router(
-            publisher=services.publisher, settings=settings, authentication=authentication
+            publisher=services.publisher,
+            quarantine=services.quarantine,
+            settings=settings,
+            authentication=authentication,
+        ),
+        exchange.quality.api.build_router(
+            quality=services.quality, publisher=services.publisher, authentication=authentication
         ),
         exchange.access.api.build_router(access=services.access, authentication=authentication),
         exchange.query.api.build_router(

@@ -13,6 +13,7 @@ import core.identity.api
 import core.log.api
 import core.pki.api
 import exchange.assembly
+import exchange.intake
 import subscriptions.api
 from core.http.authentication import Authentication
 from core.settings import Settings
@@ -77,6 +78,13 @@ def include_routers(app: FastAPI, services: Services) -> None:
         authentication=authentication,
         max_certificate_bytes=services.settings.max_certificate_bytes,
         now=utc_now,
+    ):
+        app.include_router(router)
+    for router in exchange.intake.build_routers(
+        services.intake,
+        publisher=services.exchange.publisher,
+        settings=services.settings,
+        authentication=authentication,
     ):
         app.include_router(router)
     for router in exchange.assembly.build_routers(

@@ -17,7 +17,7 @@ from certs.ofd.font_search import load_fonts
 from certs.produce import build_producer
 from certs.seal_picture import draw_seal_picture
 from certs.templates import template_names
-from core.database import Database
+from core.database import Connection, Database
 from core.database.migrate import apply_migrations, load_migrations
 from core.identity.service import IdentityService
 from core.log.anchor import Anchor
@@ -30,6 +30,8 @@ from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
 from exchange.assembly import ExchangeServices
 from exchange.assembly import assemble as assemble_exchange
+from exchange.intake import IntakeServices
+from exchange.intake import assemble as assemble_intake
 from hub.owners import DataOwners
 from signing import sm3
 from signing.keystore import KeyStore
@@ -41,6 +43,7 @@ from signing.signer import Signer
 from signing.x509.names import Name
 from signing.x509.profiles import Profile
 from subscriptions.service import SubscriptionService
+from subscriptions.store import load_needed_after
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
 LOG_ANCHOR_FILE = "log-anchor"
@@ -68,6 +71,7 @@ class Services:
     log: LogService
     sequencer: Sequencer
     exchange: ExchangeServices
+    intake: IntakeServices
     subscriptions: SubscriptionService
     certificates: CertificateServices
 
@@ -108,12 +112,14 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings, database=database, objects=objects, master_key=master_key
         ) as services:
             await services.certificates.types.install_shipped()
-            task = asyncio.create_task(services.sequencer.run(), name="log-sequencer")
+            running = {"log-sequencer": services.sequencer.run, **services.intake.background}
+            tasks = [asyncio.create_task(run(), name=name) for name, run in running.items()]
             try:
                 yield services
             finally:
-                task.cancel()
-                await asyncio.gather(task, return_exceptions=True)
+                for task in tasks:
+                    task.cancel()
+                await asyncio.gather(*tasks, return_exceptions=True)
     finally:
         await database.close()
 
@@ -220,6 +226,15 @@ def _build(
             anchor=Anchor(settings.home / LOG_ANCHOR_FILE),
         ),
         exchange=exchange,
+        intake=assemble_intake(
+            settings=settings,
+            database=database,
+            objects=objects,
+            log=writer,
+            publisher=exchange.publisher,
+            needed_after=_needed_after,
+            now=utc_now,
+        ),
         subscriptions=SubscriptionService(
             database=database,
             log=writer,
@@ -239,6 +254,10 @@ def _build(
             templates=template_names,
         ),
     )
+
+
+async def _needed_after(connection: Connection, resource_code: str) -> int | None:
+    return await load_needed_after(connection, resource_code=resource_code)
 
 
 def _produce_file(production: Production) -> ProducedFile:

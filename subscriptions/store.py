@@ -105,6 +105,17 @@ async def load_current_version(connection: Connection, *, resource_code: str) ->
     )
 
 
+async def load_needed_after(connection: Connection, *, resource_code: str) -> int | None:
+    """Load the version up to which all subscribers in force have read; None where there are none."""
+    found: int | None = await connection.fetchval(
+        "SELECT min(s.acked_version) FROM subscriptions.subscription s"
+        " JOIN exchange.grant_ g ON g.id = s.grant_id"
+        " WHERE s.resource_code = $1 AND g.revoked_at IS NULL AND g.valid_until > now()",
+        resource_code,
+    )
+    return found
+
+
 async def change_exists(connection: Connection, *, resource_code: str, position: Position) -> bool:
     """Tell whether the change log has a change at `position`."""
     changes = changes_of(resource_code)

@@ -51,7 +51,8 @@ def _spec(when: str, fields: str = "") -> EventSpec:
 _ACCOUNTING = (
     "batch resource mode version:integer? received:integer accepted:integer rejected:integer inserted:integer"
     " updated:integer unchanged:integer deleted:integer missing:integer current_rows:integer"
-    " rejected_by_reason:counts body_sm3"
+    " rejected_by_reason:counts flagged:integer flagged_by_reason:counts tickets_closed:integer"
+    " accepted_digest body_sm3"
 )
 
 CATALOGUE: Mapping[Event, EventSpec] = {
@@ -70,7 +71,15 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "a resource became a draft, was submitted, published, recalled or deleted", "from to reason"
     ),
     Event.BATCH_PUBLISHED: _spec("a batch was published: its whole accounting", _ACCOUNTING),
-    Event.REJECTS_READ: _spec("a provider read its quarantine", "batch rows:integer"),
+    Event.REJECTS_READ: _spec("a provider read its quarantine", "batch kind rows:integer"),
+    Event.QUALITY_RULES_SET: _spec("a provider set the quality rules of a resource", "rules:texts"),
+    Event.STATIONS_RECONCILED: _spec(
+        "two stations of a resource were compared",
+        "left right version:integer rows:integer different:integer",
+    ),
+    Event.CHANGES_PRUNED: _spec(
+        "changes were pruned by retention, versions from to", "from:integer to:integer"
+    ),
     Event.ACCESS_APPLIED: _spec(
         "an organisation applied for items",
         "application items:texts modes:texts service_items:texts filtered_by:texts valid_until",

@@ -78,6 +78,7 @@ class RuleKind(StrEnum):
     UNIQUE = "unique"
     REFERENCE = "reference"
     TOLERATE = "tolerate"
+    SWAPPED = "swapped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +88,9 @@ class Rule:
     `order`: items[0] is not later than items[1]. `not_future`: no day or time of the items is ahead of the
     hub's clock. `required_if`: items[0] is filled in where items[1] is one of `values`. `unique`: no two rows
     agree in the items. `reference`: the items are, in order, the key of a row of the resource `target`.
-    `tolerate`: the reasons in `values` flag a row for the items instead of refusing it.
+    `tolerate`: the reasons in `values` flag a row for the items instead of refusing it. `swapped`: items[0]
+    is an organisation code and items[1] another number; where a row has them the other way round, as senders
+    do that mix the credit formats of 2016 and 2018, they are put right and the row is flagged.
     """
 
     kind: RuleKind

@@ -221,6 +221,13 @@ async def ensure_partition(connection: Connection, *, code: str, version: int) -
     )
 
 
+async def count_rows(connection: Connection, *, code: str) -> int:
+    """Return the number of a resource's current rows, as its newest version left them."""
+    return int(
+        await connection.fetchval("SELECT current_rows FROM exchange.resource WHERE code = $1", code) or 0
+    )
+
+
 async def load_resource(
     connection: Connection, *, code: str, for_update: bool = False, unpublished: bool = False
 ) -> Resource | None:

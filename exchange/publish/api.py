@@ -1,25 +1,27 @@
 """Routes of publishing."""
 
-import csv
-import io
-from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import FileResponse
+from starlette.background import BackgroundTask
 
 from core.caller import Caller, Scope
 from core.errors import BadInput, TooLarge, UnsupportedContent
 from core.http.authentication import Authentication
 from core.settings import Settings
-from exchange.publish.decode import ADDED_HEADERS, MEDIA_TYPES
+from exchange.publish.compression import CODINGS
+from exchange.publish.media import EXTENSIONS, MEDIA_TYPES
 from exchange.publish.model import Mode
 from exchange.publish.publish import PublishService
+from exchange.publish.quarantine import Quarantine
 from exchange.publish.receive import receive_upload
 
 MAX_KEY_CHARACTERS = 128
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+Key = Annotated[str, Header(description="required; 1 to 128 printable characters")]
+Confirm = Annotated[bool, Query(description="let a snapshot delete more than a fifth")]
 _BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -29,9 +31,13 @@ _BODY: dict[str, Any] = {
 
 
 def build_router(
-    *, publisher: PublishService, settings: Settings, authentication: Authentication
+    *,
+    publisher: PublishService,
+    quarantine: Quarantine,
+    settings: Settings,
+    authentication: Authentication,
 ) -> APIRouter:
-    """Build the routes over `publisher`."""
+    """Build the routes over `publisher` and `quarantine`."""
     router = APIRouter(prefix="/v1/resources/{code}/batches", tags=["publish"])
     provider = Annotated[Caller, Depends(authentication.requires(Scope.PUBLISH))]
 
@@ -41,17 +47,20 @@ def build_router(
         response: Response,
         code: str,
         caller: provider,
-        idempotency_key: Annotated[str, Header(description="required; 1 to 128 printable characters")] = "",
+        idempotency_key: Key = "",
         mode: Mode = Mode.UPSERT,
-        confirm: Annotated[bool, Query(description="let a snapshot delete more than a fifth")] = False,
+        confirm: Confirm = False,
+        dry_run: Annotated[bool, Query(description="validate and report; commit nothing")] = False,
     ) -> dict[str, Any]:
         """Publish a batch. The answer accounts for every row: received = accepted + rejected.
 
         The same Idempotency-Key with the same body gives the first answer again, with the header
-        `Idempotency-Replayed: true`.
+        `Idempotency-Replayed: true`. A body may come with Content-Encoding gzip or zstd.
         """
-        _check_key(idempotency_key)
-        media_type, charset = _read_content_type(request)
+        if not dry_run:
+            check_key(idempotency_key)
+        media_type, charset = read_content_type(request.headers.get("content-type", ""))
+        coding = read_coding(request.headers.get("content-encoding", "identity"))
         _check_length(request, settings.max_batch_bytes)
         resource = await publisher.require_own(code, caller=caller)
         async with receive_upload(
@@ -60,8 +69,11 @@ def build_router(
             max_bytes=settings.max_batch_bytes,
             media_type=media_type,
             charset=charset,
+            coding=coding,
             label=f"{mode} {media_type}",
         ) as upload:
+            if dry_run:
+                return await publisher.rehearse(resource, upload, mode=mode)
             published = await publisher.publish(
                 resource,
                 upload,
@@ -74,6 +86,16 @@ def build_router(
             response.headers["Idempotency-Replayed"] = "true"
         return published.answer
 
+    @router.get("")
+    async def list_batches(
+        code: str,
+        caller: provider,
+        idempotency_key: Annotated[str | None, Query(max_length=MAX_KEY_CHARACTERS)] = None,
+    ) -> list[dict[str, Any]]:
+        """List the newest batches with their progress, or the caller's batch of an Idempotency-Key."""
+        resource = await publisher.require_own(code, caller=caller)
+        return await publisher.load_batches(resource, caller=caller, idempotency_key=idempotency_key)
+
     @router.get("/{batch_id}")
     async def show_batch(code: str, batch_id: UUID, caller: provider) -> dict[str, Any]:
         """Show how far a batch is, and its accounting."""
@@ -82,34 +104,67 @@ def build_router(
 
     @router.get("/{batch_id}/rejects")
     async def list_rejects(
-        code: str, batch_id: UUID, caller: provider, after: Annotated[int, Query(ge=0)] = 0
+        code: str,
+        batch_id: UUID,
+        caller: provider,
+        after: Annotated[int, Query(ge=0)] = 0,
+        open_only: Annotated[bool, Query(alias="open", description="only tickets not closed yet")] = False,
     ) -> dict[str, Any]:
         """List refused rows as they were sent, with every reason; a thousand at a time."""
         resource = await publisher.require_own(code, caller=caller)
-        found = await publisher.load_rejects(resource, batch_id, caller=caller, after=after)
+        found = await quarantine.load_rejects(
+            resource, batch_id, caller=caller, after=after, open_only=open_only
+        )
         return {"rejects": found, "after": found[-1]["row"] if found else after}
 
-    @router.get("/{batch_id}/rejects.csv", response_class=StreamingResponse)
-    async def download_rejects(code: str, batch_id: UUID, caller: provider) -> StreamingResponse:
-        """Download all refused rows as CSV with their reasons, to be mended and sent again."""
+    @router.get("/{batch_id}/flags")
+    async def list_flags(
+        code: str, batch_id: UUID, caller: provider, after: Annotated[int, Query(ge=0)] = 0
+    ) -> dict[str, Any]:
+        """List rows that were taken with a mark, and why; a thousand at a time."""
         resource = await publisher.require_own(code, caller=caller)
-        await publisher.load_batch(resource, batch_id)
-        headers = await publisher.load_reject_headers(batch_id)
-        pages = publisher.read_rejects(resource, batch_id, caller=caller)
-        return StreamingResponse(_stream_csv(headers, pages), media_type="text/csv; charset=utf-8")
+        found = await quarantine.load_flags(resource, batch_id, caller=caller, after=after)
+        return {"flags": found, "after": found[-1]["row"] if found else after}
+
+    @router.get("/{batch_id}/rejects.{extension}", response_class=FileResponse)
+    async def download_rejects(
+        code: str,
+        batch_id: UUID,
+        extension: str,
+        caller: provider,
+        open_only: Annotated[bool, Query(alias="open", description="only tickets not closed yet")] = False,
+    ) -> FileResponse:
+        """Download all refused rows with their reasons and tickets, to be mended and sent again.
+
+        `rejects.file` is of the kind that the batch came in; `rejects.csv`, `.ndjson`, `.xlsx`, `.parquet`
+        and `.arrow` choose another.
+        """
+        media_type = EXTENSIONS.get(f".{extension}")
+        if extension != "file" and (media_type is None or extension == "xls"):
+            msg = "rejects are downloaded as file, csv, ndjson, xlsx, parquet or arrow"
+            raise BadInput(msg)
+        resource = await publisher.require_own(code, caller=caller)
+        written = quarantine.write_file(
+            resource,
+            batch_id,
+            caller=caller,
+            media_type=media_type,
+            open_only=open_only,
+            spool_dir=settings.spool_dir,
+        )
+        file = await written.__aenter__()
+        kind = file.media_type if file.charset is None else f"{file.media_type}; charset={file.charset}"
+
+        async def remove() -> None:
+            await written.__aexit__(None, None, None)
+
+        return FileResponse(Path(file.path), media_type=kind, background=BackgroundTask(remove))
 
     return router
 
 
-async def _stream_csv(headers: list[str], pages: AsyncIterator[list[dict[str, Any]]]) -> AsyncIterator[str]:
-    columns = [header for header in headers if header and header not in ADDED_HEADERS]
-    row, line, reasons = ADDED_HEADERS
-    yield render_line([row, *columns, line, reasons])
-    async for page in pages:
-        yield "".join(render_reject(reject, columns) for reject in page)
-
-
-def _check_key(key: str) -> None:
+def check_key(key: str) -> None:
+    """Let an Idempotency-Key pass. Raises BadInput."""
     if not 1 <= len(key) <= MAX_KEY_CHARACTERS or not key.isprintable():
         msg = f"send a header Idempotency-Key of 1 to {MAX_KEY_CHARACTERS} printable characters"
         raise BadInput(msg)
@@ -123,32 +178,22 @@ def _check_length(request: Request, max_bytes: int) -> None:
         raise TooLarge(msg)
 
 
-def _read_content_type(request: Request) -> tuple[str, str | None]:
-    media_type, *parameters = [p.strip() for p in request.headers.get("content-type", "").split(";")]
+def read_content_type(header: str) -> tuple[str, str | None]:
+    """Read a Content-Type: (media type, charset). Raises UnsupportedContent."""
+    media_type, *parameters = [p.strip() for p in header.split(";")]
     if media_type.lower() not in MEDIA_TYPES:
         msg = f"send a batch as one of {', '.join(MEDIA_TYPES)}"
-        raise UnsupportedContent(msg)
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
-        msg = "a batch is sent without Content-Encoding"
         raise UnsupportedContent(msg)
     given = dict(p.lower().split("=", 1) for p in parameters if "=" in p)
     return media_type.lower(), given.get("charset")
 
 
-def render_reject(reject: dict[str, Any], columns: list[str]) -> str:
-    """Write a refused row: number, cells, the raw line where it could not be split, every reason."""
-    original = reject["original"]
-    reasons = "; ".join(f"{reason['code']}: {reason['detail']}" for reason in reject["reasons"])
-    cells = [original.get(column) or "" for column in columns]
-    return render_line([str(reject["row"]), *cells, original.get("") or "", reasons])
-
-
-def render_line(cells: list[str]) -> str:
-    """Write one CSV line; a cell that a spreadsheet would run as a formula gets a leading apostrophe."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow([_harmless(cell) for cell in cells])
-    return out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+def read_coding(header: str) -> str | None:
+    """Read a Content-Encoding; None for identity. Raises UnsupportedContent."""
+    coding = header.strip().lower()
+    if coding in {"", "identity"}:
+        return None
+    if coding not in CODINGS:
+        msg = f"a batch comes without Content-Encoding, or with one of {', '.join(CODINGS)}"
+        raise UnsupportedContent(msg)
+    return coding

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from exchange.catalogue.model import CheckRule, Item, Rule, RuleKind, Severity
+from exchange.catalogue.model import CheckRule, Item, Resource, Rule, RuleKind, Severity
 from exchange.publish import checks, days
 from exchange.publish.columns import Mask, to_mask
 from exchange.publish.model import Reason
@@ -31,6 +31,11 @@ def build_failure(
     """Build the failure of one item; its sentence begins with the item's title."""
     reason = Reason(item=item.name, code=code, detail=f"{item.title} {detail}")
     return Failure(mask=mask, reason=reason, severity=severity)
+
+
+def title_of(resource: Resource, rule: Rule) -> str:
+    """Name the items of a rule by their titles."""
+    return ", ".join(item.title for item in resource.items if item.name in rule.items)
 
 
 def cross_check(

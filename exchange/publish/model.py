@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from uuid import UUID
@@ -38,16 +38,21 @@ class Reject:
     """A refused row: its number in the file (1 is the first data row), its cells as sent, every reason.
 
     `original` maps header to cell; a row that could not be split into cells has one entry, its header empty.
+    `key` is the row's key as standardised (`exchange.accounting.canonical`), None where it is not whole.
     """
 
     row_number: int
     original: dict[str, str | None]
     reasons: tuple[Reason, ...]
+    key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A body as received: where it lies, its size, its SM3 (mode and type included), its declared type."""
+    """A body as received: where it lies, its size, its SM3 (mode and type included), its declared type.
+
+    A compressed body was unpacked; `size_bytes` is then that of what it held.
+    """
 
     path: Path
     size_bytes: int
@@ -58,7 +63,11 @@ class Upload:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResult:
-    """The accounting of a batch: received = accepted + rejected. No row accepted: `version` is None."""
+    """The accounting of a batch: received = accepted + rejected. No row accepted: `version` is None.
+
+    `flagged` rows are accepted ones that broke a rule which only marks; `tickets_closed` counts refused rows
+    of earlier batches that this one brought mended.
+    """
 
     batch_id: UUID
     resource_code: str
@@ -74,6 +83,10 @@ class BatchResult:
     missing: int
     current_rows: int
     rejected_by_reason: dict[str, int]
+    flagged: int = 0
+    flagged_by_reason: dict[str, int] = field(default_factory=dict)
+    tickets_closed: int = 0
+    accepted_digest: bytes = b""
 
     def render(self) -> dict[str, object]:
         """Render the accounting as it is answered and kept."""
@@ -91,5 +104,46 @@ class BatchResult:
             "deleted": self.deleted,
             "missing": self.missing,
             "current_rows": self.current_rows,
+            "flagged": self.flagged,
+            "tickets_closed": self.tickets_closed,
             "rejected_by_reason": dict(sorted(self.rejected_by_reason.items())),
+            "flagged_by_reason": dict(sorted(self.flagged_by_reason.items())),
+            "accepted_digest": self.accepted_digest.hex(),
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ticket:
+    """The mark of a refused row (`batch:row`), which a mended row carries back."""
+
+    batch_id: UUID
+    row_number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Ticket | None:
+        """Read a ticket; None for what is none."""
+        batch, _, row = text.strip().partition(":")
+        try:
+            return cls(batch_id=UUID(batch), row_number=int(row))
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        return f"{self.batch_id}:{self.row_number}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartialUpload:
+    """An upload as far as it came. `length_bytes` is None where the sender has not said it."""
+
+    id: UUID
+    media_type: str
+    charset: str | None
+    coding: str | None
+    length_bytes: int | None
+    offset_bytes: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all octets that were announced have come."""
+        return self.length_bytes is None or self.offset_bytes == self.length_bytes

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from core.errors import TooLarge, Unavailable
+from exchange.publish.compression import unpack
 from exchange.publish.model import Upload
 from signing import sm3
 
@@ -26,17 +27,23 @@ async def receive_upload(
     media_type: str,
     charset: str | None,
     label: str,
+    coding: str | None = None,
 ) -> AsyncIterator[Upload]:
     """Spool `body` to a file of its own, which is removed at the end of the block.
 
     `label` (mode and the like) goes into the digest, so that the same bytes sent to mean something else
-    differ. Raises TooLarge as soon as the limit is passed, Unavailable where the disk refuses.
+    differ. `coding` is the Content-Encoding (gzip or zstd); text that begins as one of them is unpacked
+    without being told. The limit holds for the body as sent and for what it unpacks to. Raises TooLarge as
+    soon as it is passed, UnsupportedContent for a broken compression, Unavailable where the disk refuses.
     """
     folder = await asyncio.to_thread(tempfile.mkdtemp, prefix="batch-", dir=spool_dir)
     try:
         path = Path(folder) / "body"
         try:
             size, digest = await _spool(body, path, max_bytes, label)
+            path, size = await asyncio.to_thread(
+                unpack, path, size, coding=coding, media_type=media_type, max_bytes=max_bytes
+            )
         except OSError as trouble:
             msg = "the hub cannot store the upload; its disk may be full; nothing was changed"
             raise Unavailable(msg) from trouble

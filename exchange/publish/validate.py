@@ -13,13 +13,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from exchange.accounting.canonical import canonical_keys
 from exchange.catalogue.formats import Format, Kind, parse_format
 from exchange.catalogue.model import CheckRule, Item, Resource, RuleKind, Severity
 from exchange.publish import check_digits, checks, days
-from exchange.publish.columns import Mask, TextColumn, as_text
+from exchange.publish.columns import Mask, TextColumn, as_text, to_mask
 from exchange.publish.cross_checks import Failure, build_failure, check_rules, cross_check
-from exchange.publish.decode import DecodedBatch
+from exchange.publish.decoded import DecodedBatch
 from exchange.publish.model import Reason, Reject
+from exchange.publish.swapped import mend_swapped
 from exchange.publish.typed import ROW_COLUMN, arrow_type
 from exchange.publish.validated import ValidatedBatch
 from exchange.standards.code_lists import CODE_LISTS
@@ -72,6 +74,7 @@ class Validator:
             wanted &= {item.name for item in resource.key_items}
         self._columns = {header: name for header, name in columns.items() if name in wanted}
         self._items = {item.name: item for item in resource.items if item.name in wanted}
+        self._key_names = [item.name for item in resource.key_items]
         self._formats = {name: parse_format(item.format) for name, item in self._items.items()}
         self._codes = {
             item.code_list: pa.array(list(CODE_LISTS[item.code_list]))
@@ -104,10 +107,11 @@ class Validator:
         if not batch.columns:
             return ValidatedBatch(accepted=self.schema.empty_table(), rejects=batch.malformed)
         values: dict[str, pa.Array] = {}
-        failures: list[Failure] = []
+        sent = {name: as_text(batch.columns[header]) for header, name in self._columns.items()}
+        failures = mend_swapped(self._rules, self._items, sent)
         broken: dict[str, Mask] = {}
-        for header, name in self._columns.items():
-            values[name], found = self._check_item(self._items[name], as_text(batch.columns[header]))
+        for name in self._columns.values():
+            values[name], found = self._check_item(self._items[name], sent[name])
             failures += found
             broken[name] = _any_of(found, len(values[name]))
         failures += cross_check(self._items, values, broken)
@@ -122,9 +126,22 @@ class Validator:
         flagging = [failure for failure in failures if failure.severity is Severity.FLAG]
         return ValidatedBatch(
             accepted=table.filter(pa.array(~bad)) if rejecting else table,
-            rejects=(*batch.malformed, *_collect(batch, bad, failures)),
-            flags=tuple(_collect(batch, _any_of(flagging, len(bad)) & ~bad, flagging)),
+            rejects=(*batch.malformed, *_collect(batch, bad, failures, self._keys_of(table))),
+            flags=tuple(_collect(batch, _any_of(flagging, len(bad)) & ~bad, flagging, self._keys_of(table))),
         )
+
+    def _keys_of(self, table: pa.Table) -> Callable[[list[int]], list[str | None]]:
+        """Return what tells the keys of the rows at some places; None where a key is not whole."""
+
+        def keys_at(places: list[int]) -> list[str | None]:
+            taken = table.select(self._key_names).take(pa.array(places))
+            whole = np.ones(len(places), dtype=np.bool_)
+            for column in taken.columns:
+                whole &= ~to_mask(column.combine_chunks().is_null())
+            keys = canonical_keys(taken, self._key_names).to_pylist()
+            return [key if there else None for key, there in zip(keys, whole, strict=True)]
+
+        return keys_at
 
     def _judge(self, failure: Failure) -> Failure:
         if (failure.reason.item, failure.reason.code) in self._tolerated:
@@ -148,7 +165,7 @@ class Validator:
                 checks.has_control(value), item, "CONTROL-CHARACTER", "holds NUL or a control character"
             )
         )
-        if item.is_required and value.null_count:
+        if (item.is_required or item.is_key) and value.null_count:
             missing = ~TextColumn(value).valid
             failures.append(build_failure(missing, item, "REQUIRED", "is empty and must not be"))
         failures += self._check_codes(item, value)
@@ -187,7 +204,7 @@ def _any_of(failures: Sequence[Failure], count: int) -> Mask:
 
 def _check_empty(item: Item, form: Format, column: pa.Array) -> tuple[pa.Array, list[Failure]]:
     values = pa.nulls(len(column), arrow_type(form))
-    if not item.is_required:
+    if not (item.is_required or item.is_key):
         return values, []
     everywhere = np.ones(len(column), dtype=np.bool_)
     return values, [build_failure(everywhere, item, "REQUIRED", "is empty and must not be")]
@@ -221,7 +238,12 @@ def _check_format(item: Item, form: Format, value: pa.Array) -> tuple[pa.Array, 
     return value, failures
 
 
-def _collect(batch: DecodedBatch, bad: Mask, failures: Sequence[Failure]) -> Iterator[Reject]:
+def _collect(
+    batch: DecodedBatch,
+    bad: Mask,
+    failures: Sequence[Failure],
+    keys_at: Callable[[list[int]], list[str | None]],
+) -> Iterator[Reject]:
     """Gather the reasons of each bad row, in the order of the checks."""
     places = np.flatnonzero(bad).tolist()
     if not places:
@@ -231,6 +253,7 @@ def _collect(batch: DecodedBatch, bad: Mask, failures: Sequence[Failure]) -> Ite
         for place in np.flatnonzero(failure.mask & bad).tolist():
             reasons[place].append(failure.reason)
     cells = pa.table([as_text(c) for c in batch.columns.values()], names=list(batch.columns))
-    for place, original in zip(places, cells.take(pa.array(places)).to_pylist(), strict=True):
+    originals = cells.take(pa.array(places)).to_pylist()
+    for place, original, key in zip(places, originals, keys_at(places), strict=True):
         number = int(batch.numbers[place])
-        yield Reject(row_number=number, original=original, reasons=tuple(reasons[place]))
+        yield Reject(row_number=number, original=original, reasons=tuple(reasons[place]), key=key)

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from connectors import HubError
 from core.settings import Settings
-from hub.cli import administration, certificates, samples, seals
+from hub.cli import administration, certificates, reconcile, samples, seals
 from signing.errors import ShuzhengError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 administration.add_commands(app)
 samples.add_commands(app)
+reconcile.add_commands(app)
 app.add_typer(seals.app, name="seal")
 app.add_typer(certificates.app, name="cert")
 

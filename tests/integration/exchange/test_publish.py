@@ -345,7 +345,7 @@ async def test_download_of_rejects_is_whole_and_can_be_mended_and_sent_again(hub
         f"/v1/resources/things/batches/{mine['batch']}/rejects.csv", headers=hub.members["market"].headers
     )
     lines = answer.text.splitlines()
-    assert (lines[0], len(lines)) == ("_row,编号,名称,_line,_reasons", 2502)
+    assert (lines[0], len(lines)) == ("_row,编号,名称,_line,_ticket,_reasons", 2502)
     mended = [line.replace(",,,", ",名,,", 1) for line in lines[:-1]]
     again = (await publish(hub, "\n".join(mended), "k2")).json()
     assert (again["accepted"], again["rejected"]) == (2500, 0)

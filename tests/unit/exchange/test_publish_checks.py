@@ -14,10 +14,10 @@ from certs.identifiers.identifier import build_identifier, parse_identifier
 from core.caller import OrganisationCode
 from core.codes import citizen, credit
 from core.errors import BadInput, UnsupportedContent
-from exchange.publish import check_digits, days, decode
-from exchange.publish.api import render_reject
+from exchange.publish import check_digits, csv_rows, days, decode, encodings
 from exchange.publish.columns import TextColumn
 from exchange.publish.duplicates import KeyWatch
+from exchange.publish.reject_files import render_cells, render_line
 from exchange.standards.schemas import POPULATION
 from tests.hubs import organisation_code
 
@@ -156,7 +156,7 @@ def test_csv_of_any_lines_numbers_each_row_once(
     path = tmp_path_factory.mktemp("csv") / "body"
     path.write_bytes((line_end.join(["a,b", *lines]) + line_end * last).encode())
     numbers: list[int] = []
-    for batch in decode._read_csv(path, decode._read_header(path)):
+    for batch in csv_rows.read_rows(path, csv_rows.read_header(path)):
         numbers += [*batch.numbers, *(reject.row_number for reject in batch.malformed)]
     assert sorted(numbers) == sorted(set(numbers))
     assert len(numbers) == sum(bool(line) for line in lines)
@@ -174,7 +174,7 @@ def test_csv_of_any_lines_numbers_each_row_once(
 def test_encoding_is_told(tmp_path: Path, content: bytes, declared: str | None, expected: str) -> None:
     path = tmp_path / "body"
     path.write_bytes(content)
-    assert decode.detect_encoding(path, declared) == expected
+    assert encodings.detect_encoding(path, declared) == expected
 
 
 @pytest.mark.parametrize("content", ["café crème".encode("latin-1"), b"\xff\xfe\x00\x01", b"\x80\x81\xff"])
@@ -182,14 +182,14 @@ def test_encoding_that_is_neither_is_refused(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "body"
     path.write_bytes(content)
     with pytest.raises(UnsupportedContent):
-        decode.detect_encoding(path, None)
+        encodings.detect_encoding(path, None)
 
 
 def test_open_quote_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(b'a,b\n1,"x\n2,y\n')
     with pytest.raises(BadInput):
-        decode._require_closed_quotes(path)
+        csv_rows.require_closed_quotes(path)
 
 
 def test_header_by_title_by_name_and_from_a_mended_download_is_matched() -> None:
@@ -201,5 +201,6 @@ def test_header_by_title_by_name_and_from_a_mended_download_is_matched() -> None
 
 def test_reject_line_runs_no_formula_and_keeps_the_raw_line() -> None:
     reasons = [{"code": "CELL-COUNT", "detail": "the row has 1 cell"}]
-    line = render_reject({"row": 3, "original": {"": "=1+1"}, "reasons": reasons}, ["a"])
-    assert line == "3,,'=1+1,CELL-COUNT: the row has 1 cell\r\n"
+    reject = {"row": 3, "original": {"": "=1+1"}, "ticket": "t:3", "reasons": reasons}
+    line = render_line(render_cells(reject, ["a"]))
+    assert line == "3,,'=1+1,t:3,CELL-COUNT: the row has 1 cell\r\n"

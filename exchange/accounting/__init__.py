@@ -1,0 +1,1 @@
+"""Accounting: rows and an order-independent digest per version and station, and what differs between two."""

@@ -1,0 +1,262 @@
+"""All SQL on the staging table of a batch: filling it, judging it as a whole, merging it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+
+import asyncpg
+
+from core.database import Connection
+from core.database.names import quote_name
+from exchange.catalogue.formats import Format, Kind, parse_format
+from exchange.catalogue.model import Item, Resource, Rule
+from exchange.catalogue.store import VERSION_COLUMN, changes_of, load_columns, table_of
+from exchange.publish.model import Mode
+
+STAGING = "staged_rows"
+ROW = "_row"
+
+
+async def create_staging(connection: Connection, *, resource: Resource, item_names: Sequence[str]) -> None:
+    """Create the temporary table that accepted rows are copied into; it goes with the transaction."""
+    items = {item.name: parse_format(item.format) for item in resource.items}
+    columns = ", ".join(
+        f"{quote_name(name)} {'text' if _comes_as_text(items[name]) else items[name].column_type}"
+        for name in item_names
+    )
+    await connection.execute(f"CREATE TEMP TABLE {STAGING} ({ROW} bigint, {columns}) ON COMMIT DROP")
+
+
+def _comes_as_text(form: Format) -> bool:
+    """Decimals are staged as text, which PostgreSQL itself reads when it merges them."""
+    return form.kind is Kind.DECIMAL
+
+
+def _staged(resource: Resource, name: str) -> str:
+    """Write the value of a staged column, in the type of the item."""
+    item = resource.item(name)
+    assert item is not None
+    form = parse_format(item.format)
+    return f"s.{quote_name(name)}::{form.sql_type}" if _comes_as_text(form) else f"s.{quote_name(name)}"
+
+
+async def copy_to_staging(connection: Connection, *, item_names: Sequence[str], data: bytes) -> None:
+    """Copy rows (binary COPY, `_row` first) into the staging table."""
+    await connection.copy_to_table(
+        STAGING, source=io.BytesIO(data), columns=[ROW, *item_names], format="binary", timeout=None
+    )
+
+
+async def find_duplicates(
+    connection: Connection, *, resource: Resource, suspects: Sequence[int] | None
+) -> dict[int, int]:
+    """Find rows whose key came before in the batch: their row number → that of the first.
+
+    Only the rows `suspects` are looked at; all of them for None.
+    """
+    keys = ", ".join(_staged(resource, item.name) for item in resource.key_items)
+    among = "" if suspects is None else f" WHERE s.{ROW} = ANY($1::bigint[])"
+    rows = await connection.fetch(
+        f"WITH ranked AS (SELECT {ROW}, first_value({ROW}) OVER (PARTITION BY {keys} ORDER BY {ROW}) AS first"
+        f" FROM {STAGING} s{among}) SELECT {ROW}, first FROM ranked WHERE {ROW} <> first ORDER BY 1",
+        *([] if suspects is None else [suspects]),
+        timeout=None,
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+async def find_repeated(connection: Connection, *, resource: Resource, rule: Rule, mode: Mode) -> list[int]:
+    """Find rows that agree in the rule's items with an earlier row of the batch or with a current row.
+
+    A current row that the batch replaces does not count; in a snapshot none does.
+    """
+    items = [_staged(resource, name) for name in rule.items]
+    filled = " AND ".join(f"{item} IS NOT NULL" for item in items)
+    query = (
+        f"SELECT {ROW} FROM (SELECT {ROW}, row_number() OVER (PARTITION BY {', '.join(items)}"
+        f" ORDER BY {ROW}) n FROM {STAGING} s WHERE {filled}) ranked WHERE n > 1"
+    )
+    if mode is not Mode.SNAPSHOT:
+        keys = [item.name for item in resource.key_items]
+        same = " AND ".join(f"t.{quote_name(name)} = {_staged(resource, name)}" for name in rule.items)
+        kept = " AND ".join(f"h.k{place} = {_staged(resource, key)}" for place, key in enumerate(keys))
+        named = ", ".join(f"t.{quote_name(key)} AS k{place}" for place, key in enumerate(keys))
+        query += (
+            f" UNION SELECT {ROW} FROM (SELECT s.{ROW}, {named} FROM {STAGING} s"
+            f" JOIN {table_of(resource.code)} t ON {same} AND NOT ({_same_key(resource)})) h"
+            f" WHERE NOT EXISTS (SELECT FROM {STAGING} s WHERE {kept})"
+        )
+    return [row[0] for row in await connection.fetch(query, timeout=None)]
+
+
+async def find_unreferenced(
+    connection: Connection, *, resource: Resource, rule: Rule, target: Resource
+) -> list[int]:
+    """Find rows whose items, all filled in, are not the key of a row of `target`."""
+    items = [_staged(resource, name) for name in rule.items]
+    filled = " AND ".join(f"{item} IS NOT NULL" for item in items)
+    same = " AND ".join(
+        f"t.{quote_name(key.name)} = {item}" for key, item in zip(target.key_items, items, strict=True)
+    )
+    rows = await connection.fetch(
+        f"SELECT {ROW} FROM {STAGING} s WHERE {filled}"
+        f" AND NOT EXISTS (SELECT FROM {table_of(target.code)} t WHERE {same})",
+        timeout=None,
+    )
+    return [row[0] for row in rows]
+
+
+async def take_rows(
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], rows: Sequence[int]
+) -> list[asyncpg.Record]:
+    """Remove rows from the staging table; return their items as canonical text."""
+    texts = ", ".join(f"{_staged_text(resource, name)} AS {quote_name(name)}" for name in item_names)
+    return await connection.fetch(
+        f"DELETE FROM {STAGING} s WHERE {ROW} = ANY($1::bigint[]) RETURNING {texts}", rows, timeout=None
+    )
+
+
+def text_of(item: Item, expression: str) -> str:
+    """Write the SQL that makes a value's canonical text (`exchange.accounting.canonical`)."""
+    kind = parse_format(item.format).kind
+    if kind is Kind.SECOND:
+        return f"to_char({expression} AT TIME ZONE 'UTC', 'YYYYMMDDHH24MISS')"
+    return expression if kind in {Kind.TEXT, Kind.DIGITS} else f"({expression})::text"
+
+
+def _staged_text(resource: Resource, name: str) -> str:
+    item = resource.item(name)
+    assert item is not None
+    return text_of(item, f"s.{quote_name(name)}")
+
+
+def staged_key_text(resource: Resource) -> str:
+    """Write the SQL of a staged row's key as text."""
+    texts = [f"coalesce({_staged_text(resource, item.name)}, '')" for item in resource.key_items]
+    return " || E'\\x1f' || ".join(texts)
+
+
+async def predict(
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], mode: Mode
+) -> dict[str, int]:
+    """Count what merging the staging table would do: operation → rows."""
+    keys = {item.name for item in resource.key_items}
+    values = [name for name in item_names if name not in keys]
+    changed = " OR ".join(
+        f"t.{quote_name(name)} IS DISTINCT FROM {_staged(resource, name)}" for name in values
+    )
+    row = await connection.fetchrow(
+        f"SELECT count(*) FILTER (WHERE t.{VERSION_COLUMN} IS NULL) AS missing,"
+        f" count(*) FILTER (WHERE t.{VERSION_COLUMN} IS NOT NULL) AS present,"
+        f" count(*) FILTER (WHERE t.{VERSION_COLUMN} IS NOT NULL AND ({changed or 'false'})) AS changed"
+        f" FROM {STAGING} s LEFT JOIN {table_of(resource.code)} t ON {_same_key(resource)}",
+        timeout=None,
+    )
+    assert row is not None
+    if mode is Mode.DELETE:
+        return {"delete": row["present"]}
+    counted = {"insert": row["missing"], "update": row["changed"]}
+    if mode is Mode.SNAPSHOT:
+        counted["delete"] = await count_missing_from_staging(connection, resource=resource)
+    return counted
+
+
+async def count_staged(connection: Connection) -> int:
+    """Count the staged rows."""
+    return int(await connection.fetchval(f"SELECT count(*) FROM {STAGING}"))
+
+
+async def analyze_staging(connection: Connection) -> None:
+    """Let the planner know the staged rows."""
+    await connection.execute(f"ANALYZE {STAGING}")
+
+
+async def count_missing_from_staging(connection: Connection, *, resource: Resource) -> int:
+    """Count the current rows whose key is not in the staging table: what a snapshot would delete."""
+    table = table_of(resource.code)
+    return int(
+        await connection.fetchval(
+            f"SELECT count(*) FROM {table} t"
+            f" WHERE NOT EXISTS (SELECT FROM {STAGING} s WHERE {_same_key(resource)})"
+        )
+    )
+
+
+async def is_empty(connection: Connection, *, code: str) -> bool:
+    """Tell whether a resource has no rows."""
+    return not await connection.fetchval(f"SELECT EXISTS (SELECT FROM {table_of(code)})")
+
+
+async def insert_first(
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], version: int
+) -> dict[str, int]:
+    """Fill an empty resource from the staging table, and write the change log: operation → rows.
+
+    The rows go in by key, so that the index grows at its end.
+    """
+    table, names = table_of(resource.code), [quote_name(name) for name in item_names]
+    values = [_staged(resource, name) for name in item_names]
+    order = ", ".join(_staged(resource, item.name) for item in resource.key_items)
+    done = await connection.execute(
+        f"INSERT INTO {table} ({', '.join(names)}, {VERSION_COLUMN})"
+        f" SELECT {', '.join(values)}, $1 FROM {STAGING} s ORDER BY {order}",
+        version,
+        timeout=None,
+    )
+    staged = dict(zip(item_names, values, strict=True)) | {VERSION_COLUMN: "$1"}
+    whole = [staged.get(name, "NULL") for name in await load_columns(connection, code=resource.code)]
+    await connection.execute(
+        f"INSERT INTO {changes_of(resource.code)} (_version, _sequence, _operation, _before, _after)"
+        f" SELECT $1, row_number() OVER (), 'insert', NULL, ROW({', '.join(whole)})::{table}"
+        f" FROM {STAGING} s",
+        version,
+        timeout=None,
+    )
+    return {"insert": int(done.rsplit(" ", 1)[1])}
+
+
+async def merge(
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], mode: Mode, version: int
+) -> dict[str, int]:
+    """Merge the staging table into the current rows and write the change log: operation → rows."""
+    rows = await connection.fetch(
+        f"WITH merged AS ({_merge_statement(resource, item_names, mode)}),"
+        f" logged AS (INSERT INTO {changes_of(resource.code)}"
+        " (_version, _sequence, _operation, _before, _after)"
+        f" SELECT $1, row_number() OVER (ORDER BY {ROW} NULLS LAST), lower(action),"
+        " CASE WHEN action <> 'INSERT' THEN before END, CASE WHEN action <> 'DELETE' THEN after END"
+        " FROM merged RETURNING _operation)"
+        " SELECT _operation, count(*) AS rows FROM logged GROUP BY 1",
+        version,
+        timeout=None,
+    )
+    return {row["_operation"]: row["rows"] for row in rows}
+
+
+def _same_key(resource: Resource) -> str:
+    return " AND ".join(
+        f"t.{quote_name(item.name)} = {_staged(resource, item.name)}" for item in resource.key_items
+    )
+
+
+def _merge_statement(resource: Resource, item_names: Sequence[str], mode: Mode) -> str:
+    target = f"MERGE INTO {table_of(resource.code)} AS t USING {STAGING} AS s ON {_same_key(resource)}"
+    returning = f" RETURNING merge_action() AS action, s.{ROW}, old AS before, new AS after"
+    if mode is Mode.DELETE:
+        # $1 is named so that the statement has its parameter in every mode.
+        return f"{target} WHEN MATCHED AND $1::bigint > 0 THEN DELETE{returning}"
+    staged = {name: _staged(resource, name) for name in item_names}
+    keys = {item.name for item in resource.key_items}
+    values = [name for name in item_names if name not in keys]
+    update = ""
+    if values:
+        changed = " OR ".join(f"t.{quote_name(name)} IS DISTINCT FROM {staged[name]}" for name in values)
+        sets = ", ".join(f"{quote_name(name)} = {staged[name]}" for name in values)
+        update = f" WHEN MATCHED AND ({changed}) THEN UPDATE SET {sets}, {VERSION_COLUMN} = $1"
+    insert = (
+        f" WHEN NOT MATCHED THEN INSERT ({', '.join(map(quote_name, item_names))}, {VERSION_COLUMN})"
+        f" VALUES ({', '.join(staged.values())}, $1)"
+    )
+    delete = " WHEN NOT MATCHED BY SOURCE THEN DELETE" if mode is Mode.SNAPSHOT else ""
+    return target + update + insert + delete + returning
