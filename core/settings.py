@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     catalogue_review: Annotated[
         bool, Field(description="let an administrator review resources before they are published")
     ] = False
+    max_certificate_call_bytes: Annotated[
+        int, Field(ge=1024, description="limit of all files that one call verifies, together")
+    ] = 4096 * MEBIBYTE
     graceful_stop_s: Annotated[int, Field(ge=1, le=600, description="what open requests get at SIGTERM")] = 15
     log_interval_s: Annotated[
         float, Field(gt=0, le=60, description="how often the transparency log integrates new leaves")

@@ -112,7 +112,7 @@ def _find_directory(data: bytes) -> tuple[int, int, int]:
             if at + _END.size + comment == len(data):
                 ends.append(at)
         at = data.rfind(_END_MAGIC, floor, at)
-    if len(ends) != 1:
+    if len(ends) != 1 or data.rfind(_END_MAGIC) != ends[0]:  # some readers take the last magic for the end
         _damaged("package")
     _, disk, directory_disk, here, count, size, offset, _ = _END.unpack_from(data, ends[0])
     if disk or directory_disk or here != count or offset + size != ends[0]:

@@ -27,7 +27,7 @@ class Limits:
     max_xml_bytes: int = 16 * _MIB
     max_xml_depth: int = 100
     max_xml_nodes: int = 250_000
-    max_total_xml_nodes: int = 500_000
+    max_total_xml_nodes: int = 2_000_000
 
 
 DEFAULT_LIMITS: Final = Limits()

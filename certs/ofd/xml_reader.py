@@ -118,8 +118,9 @@ def _refuse_hostile(data: bytes, limits: Limits) -> None:
 
     NUL is no character of XML; a file that holds it is in UTF-16 or UTF-32, where a DTD would go unseen.
     """
-    if len(data) > limits.max_xml_bytes:
-        msg = "an XML file is too large"
+    if len(data) > limits.max_xml_bytes or data.count(b"=") > limits.max_xml_nodes:
+        # expat hands over all attributes of an element at once, so they are counted before.
+        msg = "an XML file is too large, or has too many attributes"
         raise DecodeError(msg)
     refuse_doctype(data)
     if b"\0" in data:

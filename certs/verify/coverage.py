@@ -18,12 +18,15 @@ from certs.ofd.package import OFD_XML
 from certs.verify.model import Coverage
 
 MAX_LOCATION_CHARACTERS: Final = 1024
-MAX_SEARCHED_BYTES: Final = 32 * 1024 * 1024
+MAX_ESCAPED_WORDS: Final = 10_000
+MAX_SEARCHED_BYTES: Final = 16 * 1024 * 1024
 """XML of a package beyond this is not searched; what only it mentions counts as not reachable, which is
 reported as well."""
 
 _WORD: Final = re.compile(rb"""(?<=["'>])[^"'<>]++(?=["'<])""")
 _BASE: Final = re.compile(rb"""\bBaseLoc\s*=\s*["']([^"'<>]{1,1024})["']""")
+
+_ENCODINGS: Final = ("utf-8", "gb18030")
 
 ReadFile = Callable[[str], bytes]
 
@@ -31,7 +34,8 @@ ReadFile = Callable[[str], bytes]
 def find_reachable(paths: Collection[str], read: ReadFile) -> frozenset[str]:
     """Return the absolute paths (`/Doc_0/…`) that can be reached from `/OFD.xml`; `read` gives octets."""
     known = frozenset(paths)
-    names = frozenset(path.rpartition("/")[2] for path in known)
+    last = {path.rpartition("/")[2] for path in known}
+    names = frozenset(name.encode(encoding) for name in last for encoding in _ENCODINGS)
     reached: set[str] = set()
     waiting = [OFD_XML] if OFD_XML in known else []
     left = MAX_SEARCHED_BYTES
@@ -47,7 +51,7 @@ def find_reachable(paths: Collection[str], read: ReadFile) -> frozenset[str]:
     return frozenset(reached)
 
 
-def _mentioned(path: str, data: bytes, known: frozenset[str], names: frozenset[str]) -> set[str]:
+def _mentioned(path: str, data: bytes, known: frozenset[str], names: frozenset[bytes]) -> set[str]:
     folder = posixpath.dirname(path)
     bases = (_decode(match[1]) for match in _BASE.finditer(data, 0, 4096))
     folders = {folder, *(_join(folder, base) for texts in bases for base in texts)}
@@ -59,26 +63,19 @@ def _mentioned(path: str, data: bytes, known: frozenset[str], names: frozenset[s
     }
 
 
-def _locations(data: bytes, names: frozenset[str]) -> set[str]:
+def _locations(data: bytes, names: frozenset[bytes]) -> set[str]:
     """Every text between quotes or tags whose last part is the name of a file."""
-    found: set[str] = set()
-    seen: set[bytes] = set()
+    found: set[bytes] = set()
     for match in _WORD.finditer(data):
         word = match[0].strip()
-        last = word.rpartition(b"/")[2]
-        if last in seen or len(word) > MAX_LOCATION_CHARACTERS:
-            continue
-        texts = list(_decode(word))
-        if any(text.rpartition("/")[2] in names for text in texts):
-            found.update(texts)
-        elif len(seen) < 100_000:
-            seen.add(last)
-    return found
+        if word.rpartition(b"/")[2] in names or (b"&" in word and len(found) < MAX_ESCAPED_WORDS):
+            found.add(word[:MAX_LOCATION_CHARACTERS])
+    return {text for word in found for text in _decode(word)}
 
 
 def _decode(word: bytes) -> Iterator[str]:
     """A word in the encodings that OFD is met in, with its references to characters resolved."""
-    for encoding in ("utf-8", "gb18030"):
+    for encoding in _ENCODINGS:
         try:
             text = word.decode(encoding)
         except UnicodeDecodeError:

@@ -8,7 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
-from signing.findings import SENTENCES, Finding, FindingCode, Severity, Verdict, verdict_of
+from signing.findings import (
+    SENTENCES,
+    Finding,
+    FindingCode,
+    Severity,
+    Verdict,
+    build_finding,
+    verdict_of,
+)
 from signing.seals.model import TimeSource
 
 
@@ -102,6 +110,18 @@ class SignatureReport:
             finding.severity is Severity.ERROR and _step(finding)[:1] in _INTEGRITY_STEPS
             for finding in self.findings
         )
+
+
+def refuse_unread(code: FindingCode, *, zh: str, en: str) -> DocumentReport:
+    """Report a file that was not read at all; its digest is not known."""
+    finding = build_finding(code, "file", zh=zh, en=en)
+    return DocumentReport(digest_sm3=bytes(32), findings=(finding,), signatures=())
+
+
+def refuse_overlong(max_bytes: int) -> DocumentReport:
+    """Report a file that is over the limit (E101) and was not read."""
+    zh, en = f"文件超过 {max_bytes} 字节", f"a file to verify has at most {max_bytes} bytes"
+    return refuse_unread(FindingCode.CONTAINER_LIMIT, zh=zh, en=en)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ kept, so that a package of the greatest size allowed fits in bounded memory.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 from xml.etree.ElementTree import Element
 
@@ -21,6 +21,8 @@ from signing import sm3
 from signing.errors import DecodeError, ShuzhengError
 from signing.findings import FindingCode
 
+LIMITS: Final = replace(DEFAULT_LIMITS, max_total_xml_nodes=150_000)
+"""Only OFD.xml, the document root and the signatures' files are read as trees, not the pages."""
 KEPT_FILE_BYTES: Final = 1024 * 1024
 KEPT_TOTAL_BYTES: Final = 8 * 1024 * 1024
 
@@ -63,7 +65,7 @@ class OpenDocument:
         return frozenset(page.get("ID", "") for page in pages)
 
 
-def open_document(data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> OpenDocument:
+def open_document(data: bytes, *, limits: Limits = LIMITS) -> OpenDocument:
     """Open a package: steps A1 to A3. Raises PackageRefused with the finding."""
     container = parse_container(data, limits)  # A1, A2
     entries = {f"/{name}": entry for name, entry in container.entries.items()}

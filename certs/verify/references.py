@@ -18,6 +18,8 @@ from signing.trust import TrustPolicy
 DIGEST_METHODS: Final = frozenset({"SM3", oids.SM3})
 MAX_NAMED: Final = 20
 """How many files one kind of finding names; the report's coverage lists them all."""
+MAX_REFERENCES_NAMED: Final = 100
+"""How many faulty references of one signature are named."""
 
 
 def assess_method(description: SignatureDescription) -> list[Finding]:
@@ -43,6 +45,12 @@ def assess_references(document: OpenDocument, description: SignatureDescription)
         elif not compare_digest(document.digests[reference.path], reference.digest):
             found.append(build_finding(FindingCode.REFERENCE_DIGEST_MISMATCH, reference.path))
         seen.add(reference.path)
+    if more := len(found[MAX_REFERENCES_NAMED:]):
+        code = FindingCode.REFERENCE_INVALID
+        rest = build_finding(
+            code, "package", zh=f"另有 {more} 个引用有误", en=f"{more} references more are wrong"
+        )
+        return [*found[:MAX_REFERENCES_NAMED], rest]
     return found
 
 

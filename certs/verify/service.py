@@ -9,12 +9,13 @@ from datetime import datetime
 from certs.issue import store
 from certs.verify.document import assess_document
 from certs.verify.model import DocumentReport
+from certs.verify.policy import build_policy
 from certs.verify.register import Verification, assess_register, read_claim
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.log.model import Event
 from core.log.writer import LogWriter
-from signing.trust import TrustPolicy
+from signing.trust import JudgeAt, TrustPolicy
 
 
 class VerifyService:
@@ -33,9 +34,20 @@ class VerifyService:
         self._trust = trust
         self._now = now
 
-    async def verify(self, data: bytes, *, caller: Caller, purpose: Purpose | None) -> Verification:
-        """Examine `data` and look it up in the register. Bad files give a report, never an error."""
-        trust = await self._trust()
+    async def verify(
+        self,
+        data: bytes,
+        *,
+        caller: Caller,
+        purpose: Purpose | None,
+        at: str = JudgeAt.SIGNING,
+        strict: bool = False,
+    ) -> Verification:
+        """Examine `data` and look it up in the register. Bad files give a report, never an error.
+
+        `at` and `strict` as `build_policy` has them; raises BadInput for a bad moment.
+        """
+        trust = build_policy(await self._trust(), at=at, strict=strict)
         now = self._now()
         document = await asyncio.to_thread(assess_document, data, trust=trust, at=now)
         async with self._database.transaction() as connection:

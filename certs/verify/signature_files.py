@@ -75,7 +75,11 @@ def read_signature_list(
     if len(elements) > limit:
         msg = f"a document has at most {MAX_SIGNATURES} signatures"
         raise DecodeError(msg)
-    return tuple(_read_entry(element, path) for element in elements)
+    entries = tuple(_read_entry(element, path) for element in elements)
+    if len({entry.path for entry in entries}) != len(entries):
+        msg = "two signatures have one and the same description"
+        raise DecodeError(msg)
+    return entries
 
 
 def _read_entry(element: Element, list_path: str) -> SignatureEntry:

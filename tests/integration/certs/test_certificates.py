@@ -150,7 +150,7 @@ async def test_certificate_issued_is_fetched_verified_and_refused_once_revoked(w
     assert after["status"] == "INVALID"
     assert after["register"]["status"] == "revoked"
     assert after["register"]["reason"] == "提交虚假材料"
-    assert "提交虚假材料" in after["register"]["findings"][0]["message_zh"]
+    assert "提交虚假材料" in after["register"]["findings"][0]["message"]
 
     assert (await fetch(world, identifier)).json()["code"] == "CERT-NOT-VALID"
     assert (await fetch(world, identifier, allow_invalid="true")).status_code == 200

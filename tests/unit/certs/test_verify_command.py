@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from certs.verify.command import build_policy, load_trust, verify_file
+from certs.verify.command import combine_exit_codes, verify_file
 from certs.verify.model import DocumentStatus
+from certs.verify.policy import build_policy
+from certs.verify.trust_folder import load_trust
 from core.errors import BadInput
 from signing.trust import NOTHING_TRUSTED, JudgeAt
+from signing.x509.pem import build_pem
 from tests.unit.certs import packages
 from tests.unit.signing.seals import pki
 
@@ -29,9 +32,9 @@ def trust_folder(tmp_path: Path) -> Path:
 def run(tmp_path: Path, folder: Path | None, *, at: str = "signing", strict: bool = False) -> DocumentStatus:
     path = tmp_path / "a.ofd"
     path.write_bytes(packages.pack(packages.sealed()))
-    report = verify_file(
-        path, trust_folder=folder, at=at, strict=strict, now=packages.EXAMINED, max_bytes=1_000_000
-    )
+    trust = NOTHING_TRUSTED if folder is None else load_trust(folder)
+    policy = build_policy(trust, at=at, strict=strict)
+    report = verify_file(path, trust=policy, now=packages.EXAMINED, max_bytes=1_000_000)
     return report.status
 
 
@@ -55,11 +58,24 @@ def test_file_judged_after_its_seal_ended_is_invalid(tmp_path: Path, trust_folde
     assert run(tmp_path, trust_folder, at="2034-01-01") is DocumentStatus.INVALID
 
 
-def test_file_over_the_limit_is_refused(tmp_path: Path) -> None:
+def test_file_over_the_limit_is_reported_unread(tmp_path: Path) -> None:
     path = tmp_path / "a.ofd"
     path.write_bytes(b"x" * 10)
-    with pytest.raises(BadInput, match="at most 5 bytes"):
-        verify_file(path, trust_folder=None, at="now", strict=False, now=packages.EXAMINED, max_bytes=5)
+    report = verify_file(path, trust=NOTHING_TRUSTED, now=packages.EXAMINED, max_bytes=5)
+    assert [str(finding.code) for finding in report.findings] == ["E101"]
+    assert report.exit_code == 2
+
+
+def test_file_that_is_missing_is_reported_unreadable(tmp_path: Path) -> None:
+    report = verify_file(tmp_path / "no.ofd", trust=NOTHING_TRUSTED, now=packages.EXAMINED, max_bytes=5)
+    assert report.exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("codes", "combined"), [([0, 0], 0), ([0, 3], 3), ([3, 2, 0], 2), ([2, 1, 3], 1), ([], 0)]
+)
+def test_exit_code_of_several_files_is_the_gravest(codes: list[int], combined: int) -> None:
+    assert combine_exit_codes(codes) == combined
 
 
 def test_moment_without_zone_is_taken_as_utc() -> None:
@@ -77,6 +93,17 @@ def test_trust_folder_with_broken_certificate_names_the_file(trust_folder: Path)
     (trust_folder / "broken.cer").write_bytes(b"rubbish")
     with pytest.raises(BadInput, match=r"broken\.cer"):
         load_trust(trust_folder)
+
+
+def test_trust_folder_reads_several_certificates_from_one_pem_file_and_lists(tmp_path: Path) -> None:
+    world = pki.pki()
+    blocks = [build_pem("CERTIFICATE", one.certificate.der) for one in (world.root, world.authority)]
+    (tmp_path / "all.pem").write_text("".join(blocks))
+    for number, each in enumerate(world.crls):
+        (tmp_path / f"{number}.crl").write_bytes(each.der)
+    trust = load_trust(tmp_path)
+    assert (len(trust.roots), len(trust.intermediates), len(trust.crls)) == (1, 1, len(world.crls))
+    assert run(tmp_path, tmp_path) is DocumentStatus.VALID
 
 
 def test_trust_folder_that_is_missing_is_refused(tmp_path: Path) -> None:
