@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import os
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
@@ -30,16 +32,25 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     with tempfile.TemporaryDirectory(prefix="sz-", ignore_cleanup_errors=True) as folder:
         os.chmod(folder, 0o755)  # noqa: PTH101 - the server runs as another user where the tests run as root
         server = start_embedded(Path(folder) / "pg")
+        asyncio.run(_relax(server.url))
         yield server
         server.stop()
 
 
-@pytest.fixture
-async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
-    """A database of this test's own, empty, dropped afterwards."""
+async def _relax(url: str) -> None:
+    """Let the server not wait for the disk: the tests kill processes, and do not cut the power."""
+    admin = await asyncpg.connect(url)
+    for setting in ("fsync", "full_page_writes"):
+        await admin.execute(f"ALTER SYSTEM SET {setting} = off")
+    await admin.execute("SELECT pg_reload_conf()")
+    await admin.close()
+
+
+@asynccontextmanager
+async def _database_of_its_own(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     admin = await asyncpg.connect(postgres.url)
-    await admin.execute(f'CREATE DATABASE "{name}"')
+    await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
     try:
         yield postgres.url.replace("/postgres?", f"/{name}?", 1)
     finally:
@@ -48,22 +59,53 @@ async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
 
 
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    """A pool on a fresh, migrated database."""
-    opened = await Database.connect(database_url, pool_size=6, timeout_s=10)
-    try:
+async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
+    """A database of this test's own, empty, dropped afterwards."""
+    async with _database_of_its_own(postgres, "template1") as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated(postgres: EmbeddedPostgres) -> str:
+    """Name of a database to copy, in which every migration has been applied."""
+
+    async def migrate(name: str) -> None:
+        admin = await asyncpg.connect(postgres.url)
+        await admin.execute(f'CREATE DATABASE "{name}"')
+        await admin.close()
+        opened = await Database.connect(
+            postgres.url.replace("/postgres?", f"/{name}?", 1), pool_size=2, timeout_s=10
+        )
         await apply_migrations(opened, load_migrations(MIGRATED_PACKAGES))
+        await opened.close()
+
+    asyncio.run(migrate("migrated"))
+    return "migrated"
+
+
+@pytest.fixture
+async def migrated_url(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
+    """A migrated database of this test's own, dropped afterwards."""
+    async with _database_of_its_own(postgres, migrated) as url:
+        yield url
+
+
+@pytest.fixture
+async def database(migrated_url: str) -> AsyncIterator[Database]:
+    """A pool on a fresh, migrated database."""
+    opened = await Database.connect(migrated_url, pool_size=6, timeout_s=10)
+    try:
         yield opened
     finally:
         await opened.close()
 
 
 @pytest.fixture
-def hub_settings(database_url: str, tmp_path: Path) -> Settings:
+def hub_settings(migrated_url: str, tmp_path: Path) -> Settings:
     """Settings of a hub on a fresh database, with its folder below `tmp_path`."""
     return Settings(
         home=tmp_path / "home",
-        database_url=SecretStr(database_url),
+        database_url=SecretStr(migrated_url),
         database_pool_size=6,
         log_interval_s=0.05,
         public_url="http://hub.test",
