@@ -69,9 +69,10 @@ DLT_SCRIPT = """
 import json, os, sys, time
 import dlt, pyarrow.parquet as pq
 from dlt.destinations.impl.postgres.configuration import PostgresCredentials
-first, changed, home = sys.argv[1:]
-# libpq takes the folder of the Unix socket from PGHOST; the configuration wants some host and password.
-own = PostgresCredentials({"database": "postgres", "username": "postgres", "password": "x", "host": ""})
+first, changed, home, socket = sys.argv[1:]
+# The configuration wants some host and password; libpq takes the folder of the Unix socket from the query.
+own = PostgresCredentials({"database": "postgres", "username": "postgres", "password": "x",
+                           "host": "localhost", "query": {"host": socket}})
 pipeline = dlt.pipeline("bench", pipelines_dir=home, dataset_name="dlt_bench",
                         destination=dlt.destinations.postgres(own))
 times = []
@@ -266,8 +267,10 @@ def measure_dlt(folder: Path, url: str, parquet: dict[str, Path]) -> dict[str, f
             if done.returncode:
                 return f"dlt could not be installed: {done.stderr.strip().splitlines()[-1:]}"
     done = subprocess.run(
-        [python, "-c", DLT_SCRIPT, parquet["first"], parquet["changed"], folder / "pipelines"],
-        env=os.environ | {"PGHOST": parse_qs(urlsplit(url).query)["host"][0]},
+        [
+            *(python, "-c", DLT_SCRIPT, parquet["first"], parquet["changed"], folder / "pipelines"),
+            parse_qs(urlsplit(url).query)["host"][0],
+        ],
         capture_output=True,
         text=True,
         check=False,

@@ -1,5 +1,6 @@
 """Routes of publishing."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Annotated, Any
 from uuid import UUID
@@ -7,6 +8,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
+from starlette.requests import ClientDisconnect
 
 from core.caller import Caller, Scope
 from core.errors import BadInput, TooLarge, UnsupportedContent
@@ -64,7 +66,7 @@ def build_router(
         _check_length(request, settings.max_batch_bytes)
         resource = await publisher.require_own(code, caller=caller)
         async with receive_upload(
-            request.stream(),
+            read_body(request),
             spool_dir=settings.spool_dir,
             max_bytes=settings.max_batch_bytes,
             media_type=media_type,
@@ -161,6 +163,16 @@ def build_router(
         return FileResponse(Path(file.path), media_type=kind, background=BackgroundTask(remove))
 
     return router
+
+
+async def read_body(request: Request) -> AsyncIterator[bytes]:
+    """Read a body piece by piece. Raises BadInput where the sender goes away."""
+    try:
+        async for piece in request.stream():
+            yield piece
+    except ClientDisconnect as cut:
+        msg = "the connection was cut before the batch had come; nothing was changed"
+        raise BadInput(msg) from cut
 
 
 def check_key(key: str) -> None:

@@ -139,7 +139,10 @@ class Validator:
             for column in taken.columns:
                 whole &= ~to_mask(column.combine_chunks().is_null())
             keys = canonical_keys(taken, self._key_names).to_pylist()
-            return [key if there else None for key, there in zip(keys, whole, strict=True)]
+            # PostgreSQL's text holds no NUL; a key that has one is refused and never comes back.
+            return [
+                key if there and "\x00" not in key else None for key, there in zip(keys, whole, strict=True)
+            ]
 
         return keys_at
 
