@@ -6,8 +6,10 @@ ShuzhengError (signing.errors)
 │   ├── TooLarge                    over a set limit                                         413
 │   └── UnsupportedContent          a content type or encoding that is not read here         415
 ├── Unauthenticated                 no token, an unknown one, an expired one                 401
+│   └── SignatureRefused            the request's signature is missing or does not hold
 ├── Forbidden                       known caller, not allowed                                403
 │   ├── ScopeMissing                the system lacks a scope
+│   ├── AddressRefused              the system may not call from this address
 │   ├── GrantMissing                no grant covers this resource, item, row or mode
 │   └── PurposeMissing              the call carries no purpose context
 ├── NotFound                        nothing of that name that the caller may know of         404
@@ -69,6 +71,13 @@ class TokenExpired(Unauthenticated):
     title = "Token expired"
 
 
+class SignatureRefused(Unauthenticated):
+    """The request's signature (RFC 9421) is missing, does not hold, or was used before."""
+
+    code = "AUTH-SIGNATURE"
+    title = "Request signature refused"
+
+
 class Forbidden(ShuzhengError):
     """The caller is known and not allowed to do this."""
 
@@ -81,6 +90,13 @@ class ScopeMissing(Forbidden):
 
     code = "AUTH-SCOPE-MISSING"
     title = "Scope missing"
+
+
+class AddressRefused(Forbidden):
+    """The calling system is limited to other addresses."""
+
+    code = "AUTH-ADDRESS"
+    title = "Address not allowed"
 
 
 class GrantMissing(Forbidden):

@@ -47,6 +47,10 @@ class Settings(BaseSettings):
     public_url: Annotated[
         str | None, Field(description="where others reach this hub; written into certificates and QR codes")
     ] = None
+    trusted_proxies: Annotated[
+        str | None,
+        Field(description="networks (CIDR, commas between) of proxies whose X-Forwarded-For is believed"),
+    ] = None
     token_ttl_s: Annotated[int, Field(ge=10, le=86_400, description="life of a bearer token")] = 3600
     max_body_bytes: Annotated[int, Field(ge=1024, description="limit of an ordinary request body")] = (
         4 * MEBIBYTE

@@ -10,12 +10,14 @@ from fastapi.routing import APIRoute
 
 import certs.assembly
 import core.identity.api
+import core.identity.api_credentials
 import core.log.api
 import core.pki.api
 import exchange.assembly
 import exchange.intake
 import subscriptions.api
 from core.http.authentication import Authentication
+from core.identity.networks import parse_networks
 from core.settings import Settings
 from hub import health
 from hub.documentation import add_documentation
@@ -60,9 +62,19 @@ def create_app(settings: Settings) -> FastAPI:
 
 def include_routers(app: FastAPI, services: Services) -> None:
     """Add every package's routes."""
-    authentication = Authentication(services.identity.authenticate)
+    proxies = [part for part in (services.settings.trusted_proxies or "").split(",") if part.strip()]
+    authentication = Authentication(
+        services.admission,
+        public_url=services.settings.public_url,
+        trusted_proxies=parse_networks(proxies),
+    )
     app.include_router(
         core.identity.api.build_router(identity=services.identity, authentication=authentication)
+    )
+    app.include_router(
+        core.identity.api_credentials.build_router(
+            identity=services.identity, credentials=services.credentials, authentication=authentication
+        )
     )
     app.include_router(core.pki.api.build_router(pki=services.pki))
     app.include_router(core.log.api.build_router(log=services.log, authentication=authentication))

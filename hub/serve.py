@@ -55,6 +55,7 @@ def serve(settings: Settings) -> None:
             http="httptools",
             timeout_graceful_shutdown=ready.graceful_stop_s,
             server_header=False,
+            proxy_headers=False,  # `trusted_proxies` decides whose X-Forwarded-For is believed
             log_level="warning",
             access_log=False,
         )

@@ -19,6 +19,8 @@ from certs.seal_picture import draw_seal_picture
 from certs.templates import template_names
 from core.database import Connection, Database
 from core.database.migrate import apply_migrations, load_migrations
+from core.identity.admission import Admission
+from core.identity.credentials import CredentialService
 from core.identity.service import IdentityService
 from core.log.anchor import Anchor
 from core.log.heads import HeadKeys
@@ -66,6 +68,8 @@ class Services:
     objects: ObjectStore
     pki: PkiService
     identity: IdentityService
+    credentials: CredentialService
+    admission: Admission
     log_writer: LogWriter
     log_heads: HeadKeys
     log: LogService
@@ -203,18 +207,22 @@ def _build(
         now=utc_now,
         catalogue_review=settings.catalogue_review,
     )
+    identity = IdentityService(
+        database=database,
+        log=writer,
+        token_key=derive_key(master_key, "token"),
+        token_ttl_s=settings.token_ttl_s,
+        public_url=settings.resolve_public_url(),
+        now=utc_now,
+    )
     return Services(
         settings=settings,
         database=database,
         objects=objects,
         pki=pki,
-        identity=IdentityService(
-            database=database,
-            log=writer,
-            token_key=derive_key(master_key, "token"),
-            token_ttl_s=settings.token_ttl_s,
-            now=utc_now,
-        ),
+        identity=identity,
+        credentials=CredentialService(database=database, log=writer, identity=identity, now=utc_now),
+        admission=Admission(identity=identity, database=database, log=writer, now=utc_now),
         log_writer=writer,
         log_heads=heads,
         log=LogService(database=database, log=writer, suite=settings.log_hash),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from urllib.parse import unquote
 
 from fastapi import Request
@@ -10,10 +10,20 @@ from fastapi.security import HTTPBearer
 
 from core.caller import Caller, OrganisationCode, Purpose, Scope
 from core.codes import credit
-from core.errors import FieldError, PurposeMissing, SchemaViolation, ScopeMissing, Unauthenticated
+from core.errors import (
+    FieldError,
+    PurposeMissing,
+    SchemaViolation,
+    ScopeMissing,
+    SignatureRefused,
+    Unauthenticated,
+)
+from core.http.messages import cover_body, read_address, read_message
+from core.identity.admission import Admission
+from core.identity.model import Network
+from core.identity.networks import Address
 from core.text import check_text
 
-Authenticate = Callable[[str], Awaitable[Caller]]
 MAX_PURPOSE_CHARACTERS = 128
 MAX_TOKEN_CHARACTERS = 512
 
@@ -21,20 +31,36 @@ bearer = HTTPBearer(auto_error=False, description="A token of POST /v1/oauth/tok
 
 
 class Authentication:
-    """Makes dependencies that return the Caller, once a token has been seen to carry a scope."""
+    """Makes dependencies that return the Caller, once a call is admitted and its token carries a scope.
 
-    def __init__(self, authenticate: Authenticate) -> None:
-        self._authenticate = authenticate
+    `public_url` is where callers reach this hub, where that differs from what a request says of itself;
+    `trusted_proxies` are the networks whose X-Forwarded-For is believed.
+    """
+
+    def __init__(
+        self,
+        admission: Admission,
+        *,
+        public_url: str | None = None,
+        trusted_proxies: Sequence[Network] = (),
+    ) -> None:
+        self._admission = admission
+        self._public_url = public_url
+        self._trusted_proxies = trusted_proxies
+
+    def address_of(self, request: Request) -> Address | None:
+        """Tell from where a request comes; None where that cannot be told."""
+        return read_address(request, self._trusted_proxies)
 
     def requires(self, *scopes: Scope) -> Callable[[Request], Awaitable[Caller]]:
         """Return a dependency that answers with the Caller, who holds at least one of `scopes`.
 
-        It raises Unauthenticated or TokenExpired (401) and ScopeMissing (403). With no scopes, any
-        known caller will do.
+        It raises Unauthenticated, TokenExpired or SignatureRefused (401), AddressRefused and ScopeMissing
+        (403). With no scopes, any known caller will do.
         """
 
         async def current_caller(request: Request) -> Caller:
-            caller = await self._authenticate(read_bearer(request))
+            caller = await self._admit(request)
             if scopes and not caller.scopes & set(scopes):
                 names = " or ".join(str(scope) for scope in scopes)
                 msg = f"this call needs the scope {names}; the token does not carry it"
@@ -42,6 +68,19 @@ class Authentication:
             return caller
 
         return current_caller
+
+    async def _admit(self, request: Request) -> Caller:
+        message = read_message(request, self._public_url)
+        admitted = await self._admission.admit(
+            read_bearer(request), address=self.address_of(request), message=message
+        )
+        if admitted.is_signed:
+            try:
+                cover_body(request, message)
+            except SignatureRefused as refused:
+                await self._admission.refuse_body(admitted.caller, refused)
+                raise
+        return admitted.caller
 
 
 def read_bearer(request: Request) -> str:

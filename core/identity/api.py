@@ -1,4 +1,4 @@
-"""Routes of identity: tokens, organisations, systems."""
+"""Routes of identity: tokens, organisations, systems. Credentials are in `api_credentials`."""
 
 import base64
 import binascii
@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.caller import Caller, OrganisationCode, Scope, SystemId
 from core.errors import BadInput, UnsupportedContent
 from core.http.authentication import Authentication, read_bearer
+from core.identity.assertion import ASSERTION_TYPE
 from core.identity.model import Organisation, Status, System
 from core.identity.service import IdentityService
 
@@ -86,24 +87,39 @@ def build_router(*, identity: IdentityService, authentication: Authentication) -
 
     @router.post("/oauth/token", openapi_extra=_TOKEN_BODY)
     async def issue_token(request: Request, response: Response) -> TokenOut:
-        """Issue a bearer token for client credentials (RFC 6749 4.4), from a form or HTTP Basic."""
+        """Issue a bearer token for client credentials (RFC 6749 4.4): a secret from a form or HTTP Basic, or
+        an assertion signed with SM2 (RFC 7523 2.2)."""
         form = await _read_form(request)
         if form.get("grant_type") != "client_credentials":
             msg = "grant_type must be client_credentials"
             raise BadInput(msg)
-        client_id, client_secret = _read_client(request, form)
-        issued = await identity.issue_token(
-            client_id=client_id, client_secret=client_secret, scope=form.get("scope")
-        )
+        address = authentication.address_of(request)
+        if "client_assertion" in form or "client_assertion_type" in form:
+            issued = await identity.issue_token_for_assertion(
+                assertion=_read_assertion(request, form),
+                client_id=form.get("client_id"),
+                scope=form.get("scope"),
+                address=address,
+            )
+        else:
+            client_id, client_secret = _read_client(request, form)
+            issued = await identity.issue_token(
+                client_id=client_id,
+                client_secret=client_secret,
+                scope=form.get("scope"),
+                address=address,
+            )
         response.headers["Cache-Control"] = "no-store"
         return TokenOut(
             access_token=issued.token, expires_in=issued.ttl_s, scope=" ".join(sorted(issued.scopes))
         )
 
-    @router.post("/oauth/revocation", status_code=204, dependencies=[known])
-    async def revoke_token(request: Request) -> None:
-        """Revoke the bearer token that this call carries, at once and everywhere (RFC 7009)."""
-        await identity.revoke_token(read_bearer(request))
+    @router.post("/oauth/revocation", openapi_extra=_REVOCATION_BODY)
+    async def revoke_token(request: Request, caller: anyone) -> None:
+        """Revoke a token of the calling system at once, on every process (RFC 7009): the one in the form's
+        `token`, or, without a form, the one that this call carries. An unknown one gets the same answer."""
+        form = await _read_form(request) if "content-type" in request.headers else {}
+        await identity.revoke_token(form.get("token") or read_bearer(request), actor=caller)
 
     @router.post("/organisations", status_code=201)
     async def register_organisation(body: OrganisationIn, caller: administrator) -> OrganisationOut:
@@ -186,8 +202,22 @@ _TOKEN_BODY: dict[str, Any] = {
                         "grant_type": {"type": "string", "enum": ["client_credentials"]},
                         "client_id": {"type": "string"},
                         "client_secret": {"type": "string"},
+                        "client_assertion_type": {"type": "string", "enum": [ASSERTION_TYPE]},
+                        "client_assertion": {"type": "string"},
                         "scope": {"type": "string"},
                     },
+                }
+            }
+        },
+    }
+}
+_REVOCATION_BODY: dict[str, Any] = {
+    "requestBody": {
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "properties": {"token": {"type": "string"}, "token_type_hint": {"type": "string"}},
                 }
             }
         },
@@ -216,6 +246,17 @@ async def _read_form(request: Request) -> dict[str, str]:
         msg = "a parameter of the token request occurs twice"
         raise BadInput(msg)
     return {name: values[0] for name, values in fields.items()}
+
+
+def _read_assertion(request: Request, form: dict[str, str]) -> str:
+    """Take the assertion; one way to authenticate at a time (RFC 6749 2.3). Raises BadInput."""
+    if form.get("client_assertion_type") != ASSERTION_TYPE or "client_assertion" not in form:
+        msg = f"client_assertion comes with client_assertion_type={ASSERTION_TYPE}"
+        raise BadInput(msg)
+    if "client_secret" in form or "authorization" in request.headers:
+        msg = "send a client_assertion or a secret, not both"
+        raise BadInput(msg)
+    return form["client_assertion"]
 
 
 def _read_client(request: Request, form: dict[str, str]) -> tuple[str, str]:

@@ -14,10 +14,22 @@ from argon2.exceptions import VerificationError
 
 from core.caller import Caller, OrganisationCode, Scope, SystemId
 from core.codes import credit
-from core.database import Database
-from core.errors import FieldError, SchemaViolation, TokenExpired, Unauthenticated
-from core.identity import store
-from core.identity.model import IssuedToken, Organisation, Status, System
+from core.database import Connection, Database
+from core.errors import Conflict, FieldError, Forbidden, SchemaViolation, TokenExpired, Unauthenticated
+from core.identity import store, store_credentials
+from core.identity.assertion import CLOCK_SKEW, parse_assertion
+from core.identity.model import (
+    Bearer,
+    Credential,
+    CredentialId,
+    CredentialKind,
+    IssuedToken,
+    Organisation,
+    SignatureRule,
+    Status,
+    System,
+)
+from core.identity.networks import Address, require_network
 from core.identity.separation import check_separation
 from core.log.model import Event
 from core.log.writer import LogWriter
@@ -49,12 +61,14 @@ class IdentityService:
         log: LogWriter,
         token_key: bytes,
         token_ttl_s: int,
+        public_url: str,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._log = log
         self._token_key = token_key
         self._token_ttl_s = token_ttl_s
+        self._public_url = public_url
         self._now = now
         self._hasher = PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1)
         self._decoy_hash = self._hasher.hash(secrets.token_urlsafe(TOKEN_BYTES))
@@ -98,11 +112,11 @@ class IdentityService:
         if errors:
             msg = "the system's fields are not all right"
             raise SchemaViolation(msg, errors=tuple(errors))
-        secret = secrets.token_urlsafe(TOKEN_BYTES)
-        secret_hash = await asyncio.to_thread(self._hasher.hash, secret)
         system = System(id=SystemId(uuid4()), organisation_code=organisation_code, name=name, scopes=scopes)
+        secret, credential = await self.make_secret(system.id)
         async with self._database.transaction() as connection:
-            await store.save_system(connection, system=system, secret_hash=secret_hash)
+            await store.save_system(connection, system=system)
+            await store_credentials.save_credential(connection, credential=credential)
             await self._log.append(
                 connection,
                 event=Event.SYSTEM_REGISTERED,
@@ -115,8 +129,28 @@ class IdentityService:
             )
         return NewSystem(system=system, secret=secret)
 
+    async def make_secret(self, system_id: SystemId) -> tuple[str, Credential]:
+        """Draw a secret, and the credential that keeps its Argon2id hash; nothing is stored yet."""
+        secret = secrets.token_urlsafe(TOKEN_BYTES)
+        credential = Credential(
+            id=CredentialId(uuid4()),
+            system_id=system_id,
+            kind=CredentialKind.SECRET,
+            created_at=self._now(),
+            not_after=None,
+            revoked_at=None,
+            secret_hash=await asyncio.to_thread(self._hasher.hash, secret),
+        )
+        return secret, credential
+
     async def set_system_status(self, system_id: SystemId, status: Status, *, actor: Caller) -> System:
-        """Suspend a system or make it active again; its tokens stop or work at once. Raises NotFound."""
+        """Suspend a system or make it active again; its tokens stop or work at once.
+
+        Raises NotFound, or Conflict where a system would suspend itself.
+        """
+        if system_id == actor.system_id and status is Status.SUSPENDED:
+            msg = "a system cannot suspend itself; let another administrator do it"
+            raise Conflict(msg)
         async with self._database.transaction() as connection:
             system = await store.set_system_status(connection, system_id=system_id, status=status)
             await self._log.append(
@@ -127,66 +161,170 @@ class IdentityService:
             )
         return system
 
-    async def issue_token(self, *, client_id: str, client_secret: str, scope: str | None) -> IssuedToken:
+    async def set_organisation_status(self, code: str, status: Status, *, actor: Caller) -> Organisation:
+        """Suspend an organisation or make it active again; all its tokens stop or work at once.
+
+        Raises NotFound, or Conflict where a caller would suspend its own organisation.
+        """
+        if code == actor.organisation_code and status is Status.SUSPENDED:
+            msg = "a caller cannot suspend its own organisation; let another administrator do it"
+            raise Conflict(msg)
+        async with self._database.transaction() as connection:
+            organisation = await store.set_organisation_status(connection, code=code, status=status)
+            await self._log.append(
+                connection,
+                event=Event.ORGANISATION_STATUS_CHANGED,
+                caller=actor,
+                details={"organisation": code, "status": str(status)},
+            )
+        return organisation
+
+    async def set_request_signatures(self, code: str, rule: SignatureRule, *, actor: Caller) -> Organisation:
+        """Say whether an organisation's requests are signed (RFC 9421). Raises NotFound."""
+        async with self._database.transaction() as connection:
+            organisation = await store.set_request_signatures(connection, code=code, rule=rule)
+            await self._log.append(
+                connection,
+                event=Event.ORGANISATION_SIGNATURES_CHANGED,
+                caller=actor,
+                details={"organisation": code, "rule": str(rule)},
+            )
+        return organisation
+
+    async def issue_token(
+        self, *, client_id: str, client_secret: str, scope: str | None, address: Address | None = None
+    ) -> IssuedToken:
         """Issue a bearer token for client credentials (RFC 6749 4.4).
 
         `scope` narrows the system's scopes (blank-separated); None gives them all. Raises
-        Unauthenticated without telling whether id or secret was wrong, nor in how long.
+        Unauthenticated without telling whether id or secret was wrong, nor in how long; AddressRefused
+        where the system may not call from `address`.
         """
-        async with self._database.acquire() as connection:
-            found = None
-            if (system_id := _parse_system_id(client_id)) is not None:
-                found = await store.load_active_system(connection, system_id=system_id)
-        secret_hash = self._decoy_hash if found is None else found[1]
-        right = await asyncio.to_thread(self._is_secret, secret_hash, client_secret)
-        if found is not None and not right:
-            await self._record_token(Event.TOKEN_REFUSED, found[0], {"code": Unauthenticated.code})
-        if found is None or not right:
+        now = self._now()
+        system, usable = None, list[Credential]()
+        if (system_id := _parse_system_id(client_id)) is not None:
+            async with self._database.acquire() as connection:
+                system = await store.load_active_system(connection, system_id=system_id)
+                usable = await store_credentials.load_usable(
+                    connection, system_id=system_id, kind=CredentialKind.SECRET, at=now
+                )
+        right = await self._find_secret(usable if system is not None else [], client_secret)
+        if system is not None and right is None:
+            await self._record(Event.TOKEN_REFUSED, system, {"code": Unauthenticated.code})
+        if system is None or right is None:
             msg = "client_id or client_secret is wrong, or the system is suspended"
             raise Unauthenticated(msg)
-        system = found[0]
+        await self._require_network(system, address)
         scopes = _narrow(system.scopes, scope)
+        async with self._database.transaction() as connection:
+            return await self._issue(connection, system, scopes, right)
+
+    async def issue_token_for_assertion(
+        self, *, assertion: str, client_id: str | None, scope: str | None, address: Address | None = None
+    ) -> IssuedToken:
+        """Issue a bearer token for an assertion signed with one of the system's SM2 keys (RFC 7523 2.2).
+
+        Who signed it is found out first; only then is it said what else is wrong with it, and its jti
+        used up, for every process. Raises Unauthenticated, AddressRefused, SchemaViolation.
+        """
+        read = parse_assertion(assertion)
+        system_id, now = _parse_system_id(read.client_id), self._now()
+        system, usable = None, list[Credential]()
+        if system_id is not None:
+            async with self._database.acquire() as connection:
+                system = await store.load_active_system(connection, system_id=system_id)
+                usable = await store_credentials.load_usable(
+                    connection, system_id=system_id, kind=CredentialKind.KEY, at=now
+                )
+        named = [each for each in usable if read.key_id in {None, str(each.id)}]
+        right = next((each for each in named if each.key and read.is_signed_by([each.key])), None)
+        if system is not None and right is None:
+            await self._record(Event.TOKEN_REFUSED, system, {"code": Unauthenticated.code})
+        if system is None or right is None or client_id not in {None, read.client_id}:
+            msg = "the client assertion is of no key of this client_id, or the system is suspended"
+            raise Unauthenticated(msg)
+        read.require_current(audience=self._public_url, now=now)
+        await self._require_network(system, address)
+        scopes = _narrow(system.scopes, scope)
+        async with self._database.transaction() as connection:
+            fresh = await store_credentials.use_once(
+                connection,
+                owner=system.id,
+                value=f"jti:{read.jti}",
+                expires_at=read.expires_at + 2 * CLOCK_SKEW,
+                now=now,
+            )
+            issued = await self._issue(connection, system, scopes, right) if fresh else None
+        if issued is None:
+            await self._record(Event.TOKEN_REFUSED, system, {"code": "ASSERTION-REPLAYED"})
+            msg = "the client assertion's jti was used before; make one for each token"
+            raise Unauthenticated(msg)
+        return issued
+
+    async def _issue(
+        self, connection: Connection, system: System, scopes: frozenset[Scope], credential: Credential
+    ) -> IssuedToken:
         token = secrets.token_urlsafe(TOKEN_BYTES)
         expires_at = self._now() + timedelta(seconds=self._token_ttl_s)
-        async with self._database.transaction() as connection:
-            await store.delete_expired_tokens(connection, before=self._now() - timedelta(days=1))
-            await store.save_token(
-                connection,
-                token_hash=self._hash_token(token),
-                system_id=system.id,
-                scopes=scopes,
-                expires_at=expires_at,
-            )
-            await self._log.append(
-                connection,
-                event=Event.TOKEN_ISSUED,
-                caller=_as_caller(system),
-                details={"scopes": sorted(scopes), "expires_at": expires_at.isoformat()},
-            )
+        await store.delete_expired_tokens(connection, before=self._now() - timedelta(days=1))
+        await store.save_token(
+            connection,
+            token_hash=self._hash_token(token),
+            system_id=system.id,
+            scopes=scopes,
+            expires_at=expires_at,
+            credential_id=credential.id,
+        )
+        await self._log.append(
+            connection,
+            event=Event.TOKEN_ISSUED,
+            caller=_as_caller(system),
+            details={
+                "scopes": sorted(scopes),
+                "expires_at": expires_at.isoformat(),
+                "credential": str(credential.id),
+            },
+        )
         return IssuedToken(token=token, scopes=scopes, expires_at=expires_at, ttl_s=self._token_ttl_s)
 
-    async def authenticate(self, token: str) -> Caller:
+    async def _find_secret(self, usable: list[Credential], secret: str) -> Credential | None:
+        """Find whose secret it is; where there is none to compare with, take the time all the same."""
+        hashes = [each.secret_hash or self._decoy_hash for each in usable] or [self._decoy_hash]
+        right = [await asyncio.to_thread(self._is_secret, each, secret) for each in hashes]
+        return next((each for each, good in zip(usable, right, strict=False) if good), None)
+
+    async def _require_network(self, system: System, address: Address | None) -> None:
+        try:
+            require_network(system.networks, address)
+        except Forbidden as refused:
+            await self._record(Event.REQUEST_REFUSED, system, {"code": refused.code})
+            raise
+
+    async def authenticate(self, token: str) -> Bearer:
         """Return whom a bearer token stands for. Raises TokenExpired, or Unauthenticated."""
         async with self._database.acquire() as connection:
-            found = await store.load_token(connection, token_hash=self._hash_token(token))
-        if found is None:
+            bearer = await store.load_token(connection, token_hash=self._hash_token(token))
+        if bearer is None:
             msg = "the bearer token is unknown or was revoked"
             raise Unauthenticated(msg)
-        caller, expires_at = found
-        if expires_at <= self._now():
+        if bearer.expires_at <= self._now():
             msg = "the bearer token has expired; ask /v1/oauth/token for a new one"
             raise TokenExpired(msg)
-        return caller
+        return bearer
 
-    async def revoke_token(self, token: str) -> None:
-        """Revoke a token at once, on every process (RFC 7009)."""
+    async def revoke_token(self, token: str, *, actor: Caller) -> None:
+        """Revoke a token of the caller's system at once, on every process.
+
+        Nothing happens where it is unknown or another system's, and nobody is told (RFC 7009 2.1 and 2.2).
+        """
+        token_hash = self._hash_token(token)
         async with self._database.transaction() as connection:
-            found = await store.load_token(connection, token_hash=self._hash_token(token))
-            await store.revoke_token(connection, token_hash=self._hash_token(token), revoked_at=self._now())
-            if found is not None:
-                await self._log.append(connection, event=Event.TOKEN_REVOKED, caller=found[0])
+            found = await store.load_token(connection, token_hash=token_hash)
+            if found is not None and found.caller.system_id == actor.system_id:
+                await store.revoke_token(connection, token_hash=token_hash, revoked_at=self._now())
+                await self._log.append(connection, event=Event.TOKEN_REVOKED, caller=actor)
 
-    async def _record_token(self, event: Event, system: System, details: dict[str, object]) -> None:
+    async def _record(self, event: Event, system: System, details: dict[str, object]) -> None:
         async with self._database.transaction() as connection:
             await self._log.append(connection, event=event, caller=_as_caller(system), details=details)
 

@@ -9,7 +9,15 @@ import asyncpg
 from core.caller import Caller, OrganisationCode, Scope, SystemId
 from core.database import Connection
 from core.errors import Conflict, NotFound
-from core.identity.model import Organisation, Status, System
+from core.identity.model import (
+    Bearer,
+    CredentialId,
+    Network,
+    Organisation,
+    SignatureRule,
+    Status,
+    System,
+)
 
 
 async def save_organisation(connection: Connection, *, organisation: Organisation) -> None:
@@ -54,20 +62,42 @@ def _organisation(row: asyncpg.Record) -> Organisation:
         division_code=row["division_code"],
         parent_code=None if parent is None else OrganisationCode(parent),
         status=Status(row["status"]),
+        request_signatures=SignatureRule(row["request_signatures"]),
     )
 
 
-async def save_system(connection: Connection, *, system: System, secret_hash: str) -> None:
+async def set_organisation_status(connection: Connection, *, code: str, status: Status) -> Organisation:
+    """Suspend or reactivate an organisation; its systems' tokens stop or work at once. Raises NotFound."""
+    row = await connection.fetchrow(
+        "UPDATE core.organisation SET status = $2 WHERE code = $1 RETURNING *", code, status
+    )
+    if row is None:
+        msg = f"organisation {code} is not registered"
+        raise NotFound(msg)
+    return _organisation(row)
+
+
+async def set_request_signatures(connection: Connection, *, code: str, rule: SignatureRule) -> Organisation:
+    """Say whether an organisation signs its requests. Raises NotFound."""
+    row = await connection.fetchrow(
+        "UPDATE core.organisation SET request_signatures = $2 WHERE code = $1 RETURNING *", code, rule
+    )
+    if row is None:
+        msg = f"organisation {code} is not registered"
+        raise NotFound(msg)
+    return _organisation(row)
+
+
+async def save_system(connection: Connection, *, system: System) -> None:
     """Insert a system. Raises Conflict where its name is taken, NotFound for an unknown organisation."""
     try:
         await connection.execute(
-            "INSERT INTO core.system (id, organisation_code, name, scopes, secret_hash, status)"
-            " VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO core.system (id, organisation_code, name, scopes, status)"
+            " VALUES ($1, $2, $3, $4, $5)",
             system.id,
             system.organisation_code,
             system.name,
             sorted(system.scopes),
-            secret_hash,
             system.status,
         )
     except asyncpg.UniqueViolationError as taken:
@@ -93,23 +123,52 @@ def _system(row: asyncpg.Record) -> System:
         name=row["name"],
         scopes=frozenset(Scope(scope) for scope in row["scopes"]),
         status=Status(row["status"]),
+        networks=_networks(row["networks"]),
     )
 
 
-async def load_active_system(connection: Connection, *, system_id: SystemId) -> tuple[System, str] | None:
-    """Load a system that may act, with its secret's hash; None where there is none or it is suspended."""
+def _networks(value: list[Network] | None) -> tuple[Network, ...] | None:
+    return None if value is None else tuple(value)
+
+
+async def load_active_system(connection: Connection, *, system_id: SystemId) -> System | None:
+    """Load a system that may act; None where there is none, or it or its organisation is suspended."""
     row = await connection.fetchrow(
         "SELECT s.* FROM core.system s JOIN core.organisation o ON o.code = s.organisation_code"
         " WHERE s.id = $1 AND s.status = 'active' AND o.status = 'active'",
         system_id,
     )
-    return None if row is None else (_system(row), str(row["secret_hash"]))
+    return None if row is None else _system(row)
+
+
+async def load_system(connection: Connection, *, system_id: SystemId) -> System:
+    """Load a system, whatever its status. Raises NotFound."""
+    row = await connection.fetchrow("SELECT * FROM core.system WHERE id = $1", system_id)
+    if row is None:
+        msg = "no such system"
+        raise NotFound(msg)
+    return _system(row)
 
 
 async def set_system_status(connection: Connection, *, system_id: SystemId, status: Status) -> System:
     """Suspend or reactivate a system; its tokens stop or start to work at once. Raises NotFound."""
     row = await connection.fetchrow(
         "UPDATE core.system SET status = $2 WHERE id = $1 RETURNING *", system_id, status
+    )
+    if row is None:
+        msg = "no such system"
+        raise NotFound(msg)
+    return _system(row)
+
+
+async def set_networks(
+    connection: Connection, *, system_id: SystemId, networks: tuple[Network, ...] | None
+) -> System:
+    """Limit a system to networks, or with None to none. Raises NotFound."""
+    row = await connection.fetchrow(
+        "UPDATE core.system SET networks = $2::cidr[] WHERE id = $1 RETURNING *",
+        system_id,
+        None if networks is None else list(networks),
     )
     if row is None:
         msg = "no such system"
@@ -124,21 +183,25 @@ async def save_token(
     system_id: SystemId,
     scopes: frozenset[Scope],
     expires_at: datetime,
+    credential_id: CredentialId,
 ) -> None:
-    """Insert a token's hash."""
+    """Insert a token's hash, and the credential that it was asked for with."""
     await connection.execute(
-        "INSERT INTO core.token (token_hash, system_id, scopes, expires_at) VALUES ($1, $2, $3, $4)",
+        "INSERT INTO core.token (token_hash, system_id, scopes, expires_at, credential_id)"
+        " VALUES ($1, $2, $3, $4, $5)",
         token_hash,
         system_id,
         sorted(scopes),
         expires_at,
+        credential_id,
     )
 
 
-async def load_token(connection: Connection, *, token_hash: bytes) -> tuple[Caller, datetime] | None:
-    """Load who a token stands for and when it ends; None where unknown, revoked or its owner suspended."""
+async def load_token(connection: Connection, *, token_hash: bytes) -> Bearer | None:
+    """Load whom a token stands for; None where unknown, revoked or its owner suspended."""
     row = await connection.fetchrow(
-        "SELECT t.expires_at, t.scopes, s.id, s.name AS system_name, o.code, o.name AS organisation_name"
+        "SELECT t.expires_at, t.scopes, s.id, s.name AS system_name, s.networks,"
+        " o.code, o.name AS organisation_name, o.request_signatures"
         " FROM core.token t JOIN core.system s ON s.id = t.system_id"
         " JOIN core.organisation o ON o.code = s.organisation_code"
         " WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND s.status = 'active' AND o.status = 'active'",
@@ -153,7 +216,12 @@ async def load_token(connection: Connection, *, token_hash: bytes) -> tuple[Call
         organisation_name=row["organisation_name"],
         scopes=frozenset(Scope(scope) for scope in row["scopes"]),
     )
-    return caller, row["expires_at"]
+    return Bearer(
+        caller=caller,
+        expires_at=row["expires_at"],
+        request_signatures=SignatureRule(row["request_signatures"]),
+        networks=_networks(row["networks"]),
+    )
 
 
 async def revoke_token(connection: Connection, *, token_hash: bytes, revoked_at: datetime) -> None:

@@ -57,11 +57,28 @@ _ACCOUNTING = (
 
 CATALOGUE: Mapping[Event, EventSpec] = {
     Event.ORGANISATION_REGISTERED: _spec("an organisation was registered", "organisation name"),
+    Event.ORGANISATION_STATUS_CHANGED: _spec(
+        "an organisation was suspended or made active again", "organisation status"
+    ),
+    Event.ORGANISATION_SIGNATURES_CHANGED: _spec(
+        "whether an organisation signs its requests was decided", "organisation rule"
+    ),
     Event.SYSTEM_REGISTERED: _spec("a system was registered", "system organisation scopes:texts"),
     Event.SYSTEM_STATUS_CHANGED: _spec("a system was suspended or made active again", "system status"),
-    Event.TOKEN_ISSUED: _spec("a bearer token was issued to a system", "scopes:texts expires_at"),
+    Event.SYSTEM_NETWORKS_CHANGED: _spec(
+        "the addresses that a system may call from were decided", "system networks:texts?"
+    ),
+    Event.CREDENTIAL_ADDED: _spec(
+        "a system was given a secret or a key; former ones of the kind end at `former_until`",
+        "system credential kind not_after? former:integer former_until?",
+    ),
+    Event.CREDENTIAL_REVOKED: _spec(
+        "a system's secret or key was revoked, and its tokens with it", "system credential kind"
+    ),
+    Event.TOKEN_ISSUED: _spec("a bearer token was issued to a system", "scopes:texts expires_at credential?"),
     Event.TOKEN_REFUSED: _spec("a system's credentials were wrong", "code"),
     Event.TOKEN_REVOKED: _spec("a bearer token was revoked"),
+    Event.REQUEST_REFUSED: _spec("a request's signature or address was refused", "code"),
     Event.KEY_CERTIFIED: _spec("the hub made a key and its certificate", "subject profile serial"),
     Event.KEY_REVOKED: _spec("a certificate of the hub's authority was revoked", "serial reason:integer"),
     Event.RESOURCE_REGISTERED: _spec(

@@ -13,11 +13,17 @@ class Event(StrEnum):
     """Every event that is logged. `core.log.events` declares each with its fields."""
 
     ORGANISATION_REGISTERED = "organisation.registered"
+    ORGANISATION_STATUS_CHANGED = "organisation.status_changed"
+    ORGANISATION_SIGNATURES_CHANGED = "organisation.signatures_changed"
     SYSTEM_REGISTERED = "system.registered"
     SYSTEM_STATUS_CHANGED = "system.status_changed"
+    SYSTEM_NETWORKS_CHANGED = "system.networks_changed"
+    CREDENTIAL_ADDED = "credential.added"
+    CREDENTIAL_REVOKED = "credential.revoked"
     TOKEN_ISSUED = "token.issued"  # noqa: S105 - the name of an event
     TOKEN_REFUSED = "token.refused"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
+    REQUEST_REFUSED = "request.refused"
     KEY_CERTIFIED = "key.certified"
     KEY_REVOKED = "key.revoked"
     RESOURCE_REGISTERED = "resource.registered"

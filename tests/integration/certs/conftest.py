@@ -88,7 +88,7 @@ async def world(services: Services) -> AsyncIterator[World]:
         templates=lambda: {"business-licence"},
     )
     await built.types.install_shipped()
-    authentication = Authentication(services.identity.authenticate)
+    authentication = Authentication(services.admission)
     app = FastAPI()
     app.state.services = services
     install_problem_handlers(app)
