@@ -146,14 +146,10 @@ JSON = b'{"resource": "none"}'
 
 
 async def test_json_body_must_be_the_one_that_was_digested(hub: RunningHub, keyed: Keyed) -> None:
-    good = keyed.signed(
-        "POST", "/v1/resources", body=JSON, headers={"Content-Type": "application/json"}
-    )
+    good = keyed.signed("POST", "/v1/resources", body=JSON, headers={"Content-Type": "application/json"})
     answer = await hub.client.send(good)
     assert answer.json()["code"] != "AUTH-SIGNATURE"
-    other = keyed.signed(
-        "POST", "/v1/resources", body=JSON, headers={"Content-Type": "application/json"}
-    )
+    other = keyed.signed("POST", "/v1/resources", body=JSON, headers={"Content-Type": "application/json"})
     swapped = hub.client.build_request(
         "POST", "/v1/resources", content=JSON.replace(b"none", b"nine"), headers=other.headers
     )
