@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo serve test test-interop fuzz fuzz-guided bench-signing bench-publish bench-hostile lint format clean
+.PHONY: help install demo serve test test-interop fuzz fuzz-guided bench-signing bench-publish bench-certs bench-hostile lint format clean
 
 help:  ## show what can be done here
 	@grep -hE '^[a-zA-Z_-]+:.*?## ' $(MAKEFILE_LIST) | awk -F':.*?## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench-signing: $(STAMP)  ## compare SM2 with raw libcrypto and gmssl, and receip
 
 bench-publish: $(STAMP)  ## compare publishing with PostgreSQL's own COPY and MERGE, and with dlt
 	@$(BIN)/python -m bench.publish
+
+bench-certs: $(STAMP)  ## compare issuing, looking up and verifying with their floors and with ofdrw
+	@$(BIN)/python -m bench.certs
 
 bench-hostile: $(STAMP)  ## examine packages made to exhaust a reader: at most 2 s and 200 MB each
 	@$(BIN)/python -m tests.fuzz.run_hostile

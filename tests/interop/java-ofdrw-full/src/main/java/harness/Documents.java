@@ -4,9 +4,11 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.KeyFactory;
 import java.security.PrivateKey;
 import java.security.Security;
 import java.security.cert.Certificate;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.util.Arrays;
 import org.bouncycastle.jce.provider.BouncyCastleProvider;
 import org.ofdrw.core.signatures.SigType;
@@ -16,9 +18,9 @@ import org.ofdrw.gm.ses.parse.VersionParser;
 import org.ofdrw.reader.ContentExtractor;
 import org.ofdrw.reader.OFDReader;
 import org.ofdrw.sign.ExtendSignatureContainer;
-import org.ofdrw.sign.NumberFormatAtomicSignID;
 import org.ofdrw.sign.OFDSigner;
 import org.ofdrw.sign.SignMode;
+import org.ofdrw.sign.StandFormatAtomicSignID;
 import org.ofdrw.sign.signContainer.GBT35275DSContainer;
 import org.ofdrw.sign.signContainer.GBT35275PKCS9DSContainer;
 import org.ofdrw.sign.signContainer.SESV1Container;
@@ -107,11 +109,13 @@ public final class Documents {
   }
 
   private static void sign(String[] given) throws Exception {
-    PrivateKey key = PEMLoader.loadPrivateKey(Path.of(given[4]));
+    PrivateKey key =
+        KeyFactory.getInstance("EC", "BC")
+            .generatePrivate(new PKCS8EncodedKeySpec(Files.readAllBytes(Path.of(given[4]))));
     Certificate certificate = PEMLoader.loadCert(Path.of(given[5]));
     try (OFDReader reader = new OFDReader(Path.of(given[2]));
         OFDSigner signer =
-            new OFDSigner(reader, Path.of(given[3]), new NumberFormatAtomicSignID(true))) {
+            new OFDSigner(reader, Path.of(given[3]), new StandFormatAtomicSignID())) {
       signer.setSignMode(given[1].equals("continue") ? SignMode.ContinueSign : SignMode.WholeProtected);
       byte[] seal = given.length > 6 ? Files.readAllBytes(Path.of(given[6])) : null;
       signer.setSignContainer(container(given[0], key, certificate, seal));
