@@ -5,3 +5,5 @@ from connectors.client import Purpose as Purpose
 from connectors.errors import ConnectionFailed as ConnectionFailed
 from connectors.errors import HubError as HubError
 from connectors.errors import Refused as Refused
+from connectors.keys import ClientKey as ClientKey
+from connectors.keys import GmsslKey as GmsslKey

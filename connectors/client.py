@@ -13,6 +13,7 @@ from urllib.parse import quote
 import httpx
 
 from connectors.errors import ConnectionFailed, Refused
+from connectors.keys import ASSERTION_TYPE, ClientKey, build_assertion, sign_request
 
 TIMEOUT_S = 60.0
 RENEW_BEFORE_S = 30.0
@@ -43,6 +44,9 @@ class Purpose:
 class HubClient:
     """One system's connection to a hub. Not safe for use by several threads at once.
 
+    It proves itself with a secret, or with an SM2 `key`; with `sign_requests` every request is signed with
+    the key, too (a streamed body is then read into memory first, for its digest comes before it).
+
     Methods raise Refused for a problem document and ConnectionFailed where no answer came. Use it as a
     context manager, or call `close`.
     """
@@ -52,12 +56,19 @@ class HubClient:
         base_url: str,
         *,
         client_id: str,
-        client_secret: str,
+        client_secret: str | None = None,
+        key: ClientKey | None = None,
+        sign_requests: bool = False,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
+        if (client_secret is None and key is None) or (sign_requests and key is None):
+            msg = "a client needs a secret or a key, and a key to sign requests"
+            raise ValueError(msg)
         self._http = httpx.Client(base_url=base_url, timeout=TIMEOUT_S, transport=transport)
         self._client_id = client_id
         self._client_secret = client_secret
+        self._key = key
+        self._sign_requests = sign_requests
         self._token = ""
         self.cursor: str | None = None
         self._token_until_s = 0.0
@@ -155,19 +166,25 @@ class HubClient:
 
     def _fresh_token(self) -> str:
         if time.monotonic() >= self._token_until_s:
-            form = {
-                "grant_type": "client_credentials",
-                "client_id": self._client_id,
-                "client_secret": self._client_secret,
-            }
-            answer = self._send("POST", "/v1/oauth/token", data=form).json()
+            answer = self._send("POST", "/v1/oauth/token", data=self._proof(), sign=False).json()
             self._token = str(answer["access_token"])
             self._token_until_s = time.monotonic() + float(answer["expires_in"]) - RENEW_BEFORE_S
         return self._token
 
-    def _send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+    def _proof(self) -> dict[str, str]:
+        form = {"grant_type": "client_credentials", "client_id": self._client_id}
+        if self._key is None:
+            return form | {"client_secret": self._client_secret or ""}
+        audience = str(self._http.base_url).rstrip("/")
+        assertion = build_assertion(self._key, client_id=self._client_id, audience=audience)
+        return form | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+
+    def _send(self, method: str, path: str, *, sign: bool = True, **arguments: Any) -> httpx.Response:
         try:
-            answer = self._http.request(method, path, **arguments)
+            request = self._http.build_request(method, path, **arguments)
+            if sign and self._sign_requests and self._key is not None:
+                sign_request(request, self._key)
+            answer = self._http.send(request)
         except httpx.TransportError as trouble:
             msg = f"the hub at {self._http.base_url} does not answer ({type(trouble).__name__})"
             raise ConnectionFailed(msg) from trouble
