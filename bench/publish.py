@@ -179,7 +179,7 @@ class Ours:
 
     def __init__(self, database: Database) -> None:
         log = LogWriter(subject_key=b"k" * 32, now=lambda: datetime.now(UTC))
-        self._catalogue = CatalogueService(database=database, log=log)
+        self._catalogue = CatalogueService(database=database, log=log, now=lambda: datetime.now(UTC))
         self._publisher = PublishService(database=database, log=log)
         self.caller = Caller(
             system_id=SystemId(uuid4()),
