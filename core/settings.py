@@ -89,6 +89,19 @@ class Settings(BaseSettings):
     log_hash: Annotated[
         HashSuite, Field(description="hash of the log's tree, `sm3` or `sha-256`; fixed at the first leaf")
     ] = HashSuite.SM3
+    log_check_hour: Annotated[
+        int,
+        Field(ge=-1, le=23, description="hour, Beijing time, after which the log checks itself; -1 is never"),
+    ] = 2
+    log_time_stamp_url: Annotated[
+        str | None, Field(description="RFC 3161 authority that time-stamps the log's heads; unset is none")
+    ] = None
+    log_time_stamp_roots: Annotated[
+        Path | None, Field(description="PEM file of the roots of that authority, beside the hub's own root")
+    ] = None
+    log_time_stamp_interval_s: Annotated[
+        float, Field(ge=1, description="how often the log's newest head is time-stamped")
+    ] = 3600.0
     log_ed25519: Annotated[
         bool, Field(description="also sign heads with Ed25519, for tools that do not know SM2")
     ] = False

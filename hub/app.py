@@ -12,6 +12,7 @@ import certs.assembly
 import core.identity.api
 import core.identity.api_credentials
 import core.log.api
+import core.log.api_audit
 import core.pki.api
 import exchange.assembly
 import exchange.intake
@@ -78,6 +79,7 @@ def include_routers(app: FastAPI, services: Services) -> None:
     )
     app.include_router(core.pki.api.build_router(pki=services.pki))
     app.include_router(core.log.api.build_router(log=services.log, authentication=authentication))
+    app.include_router(core.log.api_audit.build_router(log=services.log, authentication=authentication))
     app.include_router(
         subscriptions.api.build_router(
             subscriptions=services.subscriptions,

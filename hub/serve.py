@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from core.database.embedded import start_embedded
 from core.settings import Settings
 from hub.app import create_app
-from hub.services import open_master_key
+from hub.keys import open_master_key
 
 
 def app_from_environment() -> FastAPI:

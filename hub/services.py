@@ -8,8 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from certs.assembly import CertificateServices
 from certs.assembly import assemble as assemble_certificates
 from certs.issue.service import ProducedFile, Production
@@ -22,10 +20,7 @@ from core.database.migrate import apply_migrations, load_migrations
 from core.identity.admission import Admission
 from core.identity.credentials import CredentialService
 from core.identity.service import IdentityService
-from core.log.anchor import Anchor
-from core.log.heads import HeadKeys
-from core.log.sequencer import Sequencer
-from core.log.service import LogService
+from core.log.services import LogServices
 from core.log.writer import LogWriter
 from core.objects import ObjectStore, open_object_store
 from core.pki.service import HUB_SIGNER_KEY, PkiService
@@ -34,24 +29,19 @@ from exchange.assembly import ExchangeServices
 from exchange.assembly import assemble as assemble_exchange
 from exchange.intake import IntakeServices
 from exchange.intake import assemble as assemble_intake
-from hub.owners import DataOwners
-from signing import sm3
+from hub.keys import derive_key, open_master_key
+from hub.log import assemble_log, build_log_writer
 from signing.keystore import KeyStore
-from signing.master_key import create_master_key, load_master_key
-from signing.merkle.notes import Ed25519NoteSigner
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
-from signing.signer import Signer
 from signing.x509.names import Name
 from signing.x509.profiles import Profile
 from subscriptions.service import SubscriptionService
 from subscriptions.store import load_needed_after
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
-LOG_ANCHOR_FILE = "log-anchor"
 RECEIPT_ISSUER = "Shuzheng Hub"
 RECEIPT_WAIT_MS = 2.0
-MASTER_KEY_FILE = "master.key"
 
 
 def utc_now() -> datetime:
@@ -71,29 +61,11 @@ class Services:
     credentials: CredentialService
     admission: Admission
     log_writer: LogWriter
-    log_heads: HeadKeys
-    log: LogService
-    sequencer: Sequencer
+    log: LogServices
     exchange: ExchangeServices
     intake: IntakeServices
     subscriptions: SubscriptionService
     certificates: CertificateServices
-
-
-def open_master_key(settings: Settings) -> bytes:
-    """Return the key that unlocks the private keys, making its file where neither setting nor file exists."""
-    if settings.master_key is not None:
-        return load_master_key({"SHUZHENG_MASTER_KEY": settings.master_key.get_secret_value()})
-    path = settings.home / MASTER_KEY_FILE
-    settings.home.mkdir(parents=True, exist_ok=True)
-    if not path.exists():
-        return create_master_key(path)
-    return load_master_key({}, path)
-
-
-def derive_key(master_key: bytes, label: str) -> bytes:
-    """Derive a key for one use from the master key, as HMAC-SM3 over the name of the use."""
-    return sm3.hmac(master_key, f"shuzheng/v1/{label}".encode())
 
 
 @asynccontextmanager
@@ -116,10 +88,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings, database=database, objects=objects, master_key=master_key
         ) as services:
             await services.certificates.types.install_shipped()
-            running = {"log-sequencer": services.sequencer.run, **services.intake.background}
-            tasks = [asyncio.create_task(run(), name=name) for name, run in running.items()]
+            tasks = [asyncio.create_task(run(), name=name) for name, run in services.intake.background.items()]
             try:
-                yield services
+                async with services.log.running():
+                    yield services
             finally:
                 for task in tasks:
                     task.cancel()
@@ -132,12 +104,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
 async def _assembled(
     settings: Settings, *, database: Database, objects: ObjectStore, master_key: bytes
 ) -> AsyncIterator[Services]:
-    writer = LogWriter(
-        subject_key=derive_key(master_key, "subject"),
-        now=utc_now,
-        suite=settings.log_hash,
-        owners=DataOwners(),
-    )
+    writer = build_log_writer(settings, master_key, utc_now)
     key_store = KeyStore(settings.keys_dir, master_key)
     pki = await PkiService.open(
         database=database,
@@ -158,8 +125,17 @@ async def _assembled(
         certificates=(hub_signer.certificate.der, pki.issuing.der),
     )
 
-    heads = await _head_keys(settings, pki=pki, signer=hub_signer.signer, master_key=master_key)
     async with Batcher(receipt_signer, max_wait_ms=RECEIPT_WAIT_MS) as batcher:
+        log = await assemble_log(
+            settings,
+            database=database,
+            writer=writer,
+            pki=pki,
+            signer=hub_signer.signer,
+            batcher=batcher,
+            master_key=master_key,
+            now=utc_now,
+        )
         yield _build(
             settings,
             database=database,
@@ -167,26 +143,9 @@ async def _assembled(
             master_key=master_key,
             writer=writer,
             pki=pki,
-            heads=heads,
+            log=log,
             batcher=batcher,
         )
-
-
-async def _head_keys(settings: Settings, *, pki: PkiService, signer: Signer, master_key: bytes) -> HeadKeys:
-    ed25519 = None
-    if settings.log_ed25519:
-        seed = derive_key(master_key, "log-ed25519")
-        ed25519 = Ed25519NoteSigner(
-            name=settings.log_origin, private_key=Ed25519PrivateKey.from_private_bytes(seed)
-        )
-    keys = await pki.load_public_keys(HUB_SIGNER_KEY)
-    return HeadKeys(
-        origin=settings.log_origin,
-        suite=settings.log_hash,
-        signer=signer,
-        former_keys=tuple(key for key in keys if key.point != signer.public_key.point),
-        ed25519=ed25519,
-    )
 
 
 def _build(
@@ -197,7 +156,7 @@ def _build(
     master_key: bytes,
     writer: LogWriter,
     pki: PkiService,
-    heads: HeadKeys,
+    log: LogServices,
     batcher: Batcher,
 ) -> Services:
     exchange = assemble_exchange(
@@ -224,15 +183,7 @@ def _build(
         credentials=CredentialService(database=database, log=writer, identity=identity, now=utc_now),
         admission=Admission(identity=identity, database=database, log=writer, now=utc_now),
         log_writer=writer,
-        log_heads=heads,
-        log=LogService(database=database, log=writer, suite=settings.log_hash),
-        sequencer=Sequencer(
-            database=database,
-            heads=heads,
-            interval_s=settings.log_interval_s,
-            now=utc_now,
-            anchor=Anchor(settings.home / LOG_ANCHOR_FILE),
-        ),
+        log=log,
         exchange=exchange,
         intake=assemble_intake(
             settings=settings,

@@ -10,13 +10,9 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from core.log.heads import HeadVerifier, ReadHead, broken_log
 from signing.errors import ShuzhengError
-from signing.merkle.checkpoint import Checkpoint as SignedHead
-
-if TYPE_CHECKING:
-    from core.log.heads import HeadKeys
 
 
 class Anchor:
@@ -41,7 +37,7 @@ class Anchor:
             beside.write_text(note, encoding="utf-8")
             beside.replace(self._path)
 
-    def load(self, heads: HeadKeys) -> SignedHead | None:
+    def load(self, heads: HeadVerifier) -> ReadHead | None:
         """Return the largest head known to this hub; None where it knows none."""
         notes = [] if self._note is None else [self._note]
         if self._path is not None and self._path.exists():
@@ -52,7 +48,7 @@ class Anchor:
                 known.append(heads.verify(note))
         return max(known, key=lambda head: head.size, default=None)
 
-    def verify_continued(self, *, size: int, root: bytes, heads: HeadKeys) -> None:
+    def verify_continued(self, *, size: int, root: bytes, heads: HeadVerifier) -> None:
         """Raise Conflict where the stored tree is shorter than, or another than, the kept one."""
         kept = self.load(heads)
         if kept is None or kept.size < size:
@@ -60,10 +56,10 @@ class Anchor:
         if kept.size > size:
             msg = f"this hub signed a tree of {kept.size} leaves, and the database holds {size}"
             detail = f"{msg}; if a backup was restored on purpose, remove {self._name()}"
-            raise heads.broken(detail)
+            raise broken_log(detail)
         if kept.root != root:
             detail = f"this hub signed another tree of {size} leaves than the database holds"
-            raise heads.broken(detail)
+            raise broken_log(detail)
 
     def _name(self) -> str:
         return "the hub's restart" if self._path is None else f"{self._path.name} from SHUZHENG_HOME"

@@ -158,6 +158,9 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.CHECKPOINT_COSIGNED: _spec(
         "a witness cosigned a head of the log", "witness tree_size:integer signature_sm3"
     ),
+    Event.CHECKPOINT_TIME_STAMPED: _spec(
+        "a time-stamp authority stamped a head of the log", "tree_size:integer token_sm3"
+    ),
 }
 
 

@@ -60,6 +60,7 @@ class Event(StrEnum):
     WITNESS_REGISTERED = "witness.registered"
     WITNESS_RETIRED = "witness.retired"
     CHECKPOINT_COSIGNED = "checkpoint.cosigned"
+    CHECKPOINT_TIME_STAMPED = "checkpoint.time_stamped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,3 +121,15 @@ class ChainLink:
     subject_hmac: bytes
     number: int
     leaf_index: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Witness:
+    """Another party that cosigns heads; `verifier_key` after C2SP signed-note.
+
+    A retired one cosigns no more.
+    """
+
+    name: str
+    verifier_key: str
+    is_retired: bool

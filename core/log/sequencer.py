@@ -21,7 +21,7 @@ from core.errors import ShuzhengError, Unavailable
 from core.log import store
 from core.log.anchor import Anchor
 from core.log.chain import Link, build_entry
-from core.log.heads import HeadKeys
+from core.log.heads import HeadKeys, HeadVerifier, broken_log
 from core.log.model import ChainLink, Checkpoint, Pending
 from signing.merkle.proofs import NodeId, plan_root
 from signing.merkle.tree import Frontier
@@ -82,7 +82,7 @@ class Sequencer:
     async def _append(self, connection: Connection, pending: Sequence[Pending]) -> Checkpoint:
         suite = self._heads.suite
         await store.verify_tree(connection, origin=self._heads.origin, hash_suite=str(suite))
-        frontier = await load_frontier(connection, heads=self._heads, anchor=self._anchor)
+        frontier = await load_frontier(connection, heads=self._heads.verifier, anchor=self._anchor)
         subjects = list({subject for each in pending for subject in each.subjects})
         chain_heads = await store.load_chain_heads(connection, subjects=subjects) if subjects else {}
         first = frontier.size
@@ -98,7 +98,9 @@ class Sequencer:
         await store.save_nodes(connection, nodes=appended.nodes)
         if appended.links:
             await store.save_chain(connection, links=appended.links)
-        checkpoint = await asyncio.to_thread(self._heads.sign, frontier.size, frontier.root(), self._now())
+        checkpoint = await asyncio.to_thread(
+            self._heads.sign, frontier.size, frontier.root(), self._now(), previous_size=first
+        )
         await store.save_checkpoint(connection, checkpoint=checkpoint)
         return checkpoint
 
@@ -141,7 +143,7 @@ def _next_link(head: tuple[int, bytes] | None) -> Link:
     return Link(number=1, previous=None) if head is None else Link(number=head[0] + 1, previous=head[1])
 
 
-async def load_frontier(connection: Connection, *, heads: HeadKeys, anchor: Anchor) -> Frontier:
+async def load_frontier(connection: Connection, *, heads: HeadVerifier, anchor: Anchor) -> Frontier:
     """Load the edge of the stored tree, once it is seen to be the one that was signed last.
 
     Raises Conflict otherwise; then `shuzheng log verify` names the rows.
@@ -156,7 +158,7 @@ async def load_frontier(connection: Connection, *, heads: HeadKeys, anchor: Anch
     )
     if frontier.root() != signed.root:
         msg = f"the stored tree of {signed.size} leaves is not the one that was signed"
-        raise heads.broken(msg)
+        raise broken_log(msg)
     anchor.verify_continued(size=signed.size, root=signed.root, heads=heads)
     return frontier
 
@@ -168,7 +170,7 @@ async def read_nodes(connection: Connection, nodes: Sequence[NodeId]) -> list[by
         return [found[node.level, node.index] for node in nodes]
     except KeyError as missing:
         msg = f"the node {missing.args[0]} (level, index) of the tree is missing"
-        raise HeadKeys.broken(msg) from missing
+        raise broken_log(msg) from missing
 
 
 def complete_nodes(frontier: Frontier, leaf_hashes: Sequence[bytes]) -> list[tuple[int, int, bytes]]:

@@ -63,7 +63,7 @@ async def test_several_sequencers_leave_no_gap_and_no_leaf_twice(services: Servi
     others = [
         Sequencer(
             database=services.database,
-            heads=services.log_heads,
+            heads=services.log.heads,
             interval_s=1,
             now=utc_now,
         )
@@ -98,7 +98,7 @@ async def test_inclusion_proof_and_checkpoint_verify_offline(hub: RunningHub) ->
     )
     verify_inclusion(
         SUITE,
-        leaf_hash=SUITE.leaf_hash(proof["body"].encode()),
+        leaf_hash=SUITE.leaf_hash(proof["entry"].encode()),
         index=proof["index"],
         size=verified.checkpoint.size,
         proof=[b64decode(node) for node in proof["proof"]],

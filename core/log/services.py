@@ -1,0 +1,68 @@
+"""Everything of the log that a running hub holds, and its background work."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from core.log.export import ExportService
+from core.log.heads import HeadKeys
+from core.log.proofs import ProofService
+from core.log.retention import RetentionService
+from core.log.selfcheck import SelfCheck
+from core.log.sequencer import Sequencer
+from core.log.subjects import SubjectService
+from core.log.time_stamps import TimeStamper
+from core.log.views import ViewService
+from core.log.witnesses import WitnessService
+from core.log.writer import LogWriter
+from signing.x509.certificate import Certificate
+from signing.x509.pem import build_pem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogServices:
+    """The log's services. `load_certificates` returns the log's certificates and their issuer's."""
+
+    writer: LogWriter
+    heads: HeadKeys
+    sequencer: Sequencer
+    proofs: ProofService
+    views: ViewService
+    subjects: SubjectService
+    witnesses: WitnessService
+    check: SelfCheck
+    export: ExportService
+    retention: RetentionService
+    time_stamper: TimeStamper | None
+    load_certificates: Callable[[], Awaitable[list[Certificate]]]
+    check_hour: int | None
+
+    async def describe_keys(self) -> dict[str, Any]:
+        """Describe how the log's heads verify."""
+        certificates = await self.load_certificates()
+        return {
+            "origin": self.heads.origin,
+            "hash": str(self.heads.suite),
+            "verifier_keys": self.heads.verifier_keys,
+            "certificates": "".join(build_pem("CERTIFICATE", each.der) for each in certificates),
+        }
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Run sequencer, nightly check and time stamps until the block ends."""
+        work = [self.sequencer.run()]
+        if self.check_hour is not None:
+            work.append(self.check.run_nightly(hour=self.check_hour))
+        if self.time_stamper is not None:
+            work.append(self.time_stamper.run())
+        tasks = [asyncio.create_task(each, name="log") for each in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
