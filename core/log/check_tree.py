@@ -82,6 +82,7 @@ class TreeCheck:
         if row["id"] is None:
             if row["dropped_with"] is None:
                 self._findings.add("log_leaf", f"id={row['leaf_id']} ({place})", "the leaf is missing")
+            self._check_unlinked(links)
             return entry_hash
         self.leaves += 1
         if not check_leaf(row, suite=self._heads.suite, findings=self._findings):
@@ -93,6 +94,12 @@ class TreeCheck:
         if made != entry_hash:
             self._findings.add("log_entry", place, "leaf_hash is not the hash of leaf and chain")
         return made
+
+    def _check_unlinked(self, links: Sequence[asyncpg.Record]) -> None:
+        """Check the places in chains of a leaf that is gone: their order, since nothing else can be known."""
+        for link in links:
+            if not _is_linked(link):
+                self._findings.add("log_chain", _name_link(link), "it is not the next of its chain")
 
     def _check_links(self, row: asyncpg.Record, links: Sequence[asyncpg.Record]) -> list[Link] | None:
         subjects = read_subjects(row)
