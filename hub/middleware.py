@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -94,7 +94,7 @@ class LastResortMiddleware:
             nonlocal started
             started = started or message["type"] == "http.response.start"
             if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *_FIXED_HEADERS]
+                message["headers"] = _add_fixed(message["headers"])
             await send(message)
 
         try:
@@ -110,6 +110,13 @@ _FIXED_HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
+
+
+def _add_fixed(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Add the fixed headers; a route that says how long it may be cached is left its word."""
+    given = list(headers)
+    names = {name.lower() for name, _ in given}
+    return [*given, *(header for header in _FIXED_HEADERS if header[0] not in names)]
 
 
 def _content_length(scope: Scope) -> int:

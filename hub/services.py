@@ -88,7 +88,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings, database=database, objects=objects, master_key=master_key
         ) as services:
             await services.certificates.types.install_shipped()
-            tasks = [asyncio.create_task(run(), name=name) for name, run in services.intake.background.items()]
+            tasks = [
+                asyncio.create_task(run(), name=name) for name, run in services.intake.background.items()
+            ]
             try:
                 async with services.log.running():
                     yield services

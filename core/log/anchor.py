@@ -48,9 +48,11 @@ class Anchor:
                 known.append(heads.verify(note))
         return max(known, key=lambda head: head.size, default=None)
 
-    def verify_continued(self, *, size: int, root: bytes, heads: HeadVerifier) -> None:
-        """Raise Conflict where the stored tree is shorter than, or another than, the kept one."""
-        kept = self.load(heads)
+    def verify_continued(self, kept: ReadHead | None, *, size: int, root: bytes) -> None:
+        """Raise Conflict where the stored tree is shorter than, or another than, that of the `kept` head.
+
+        `kept` must have been loaded before the tree was read: a head is kept after it is committed.
+        """
         if kept is None or kept.size < size:
             return
         if kept.size > size:

@@ -131,7 +131,7 @@ def _add_witness_routes(router: APIRouter, *, log: LogServices, authentication: 
         made = await log.witnesses.register(body.verifier_key, caller=caller)
         return {"name": made.name, "verifier_key": made.verifier_key}
 
-    @router.delete("/witnesses/{name}", status_code=204)
+    @router.delete("/witnesses/{name:path}", status_code=204)
     async def retire_witness(name: str, caller: administrator) -> None:
         """Take no more cosignatures of a witness."""
         await log.witnesses.retire(name, caller=caller)

@@ -151,7 +151,7 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
     @router.post("/subjects/proof")
     async def subject_proof(body: SubjectIn, caller: auditor) -> dict[str, Any]:
         """The proof that the list is complete; `shuzheng log verify --proof` checks it offline."""
-        return (await log.subjects.prove(body.number, caller=caller)).to_json()
+        return await log.prove_subject_for_file(body.number, caller=caller)
 
     return router
 

@@ -175,7 +175,7 @@ def check_leaf(row: asyncpg.Record, *, suite: HashSuite, findings: Findings) -> 
     """Compare a leaf's columns with its body and its hash; tell whether body and hash agree."""
     where = f"id={row['id']}"
     body: str = row["body"]
-    agrees = suite.leaf_hash(body.encode()) == row["leaf_hash"]
+    agrees = bool(suite.leaf_hash(body.encode()) == row["leaf_hash"])
     if not agrees:
         findings.add("log_leaf", where, "leaf_hash is not the hash of body")
     try:
@@ -192,8 +192,8 @@ def check_leaf(row: asyncpg.Record, *, suite: HashSuite, findings: Findings) -> 
 
 def _is_linked(link: asyncpg.Record) -> bool:
     if link["number"] == 1:
-        return link["previous_index"] is None
-    return link["previous_hash"] is not None and bool(link["previous_index"] < link["leaf_index"])
+        return bool(link["previous_index"] is None)
+    return bool(link["previous_hash"] is not None and link["previous_index"] < link["leaf_index"])
 
 
 def _name_link(link: asyncpg.Record) -> str:

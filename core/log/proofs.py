@@ -76,7 +76,7 @@ class ProofService:
             signed_at=found.signed_at,
         )
 
-    async def prove_leaf(self, leaf_id: UUID, *, caller: Caller) -> InclusionProof:
+    async def prove_leaf(self, leaf_id: UUID, *, caller: Caller | None) -> InclusionProof:
         """Prove that a leaf is in the tree of the newest head.
 
         Organisations may have leaves on their own acts and their own data proved, auditors all. Raises
@@ -88,7 +88,7 @@ class ProofService:
             if leaf is None or latest is None or leaf.leaf_index is None or not may_read(leaf, caller):
                 msg = "no such leaf is in the signed tree; a leaf just written gets there within a second"
                 raise NotFound(msg)
-            if leaf.organisation_code != caller.organisation_code:
+            if caller is None or leaf.organisation_code != caller.organisation_code:
                 await self._record(connection, caller, view="leaf", of=str(leaf_id), leaves=1)
             return await self._prove(connection, leaf.leaf_index, latest, leaf=leaf)
 
@@ -176,7 +176,7 @@ class ProofService:
         return build_entry_bundle(entries)
 
     async def _record(
-        self, connection: Connection, caller: Caller, *, view: str, of: str, leaves: int
+        self, connection: Connection, caller: Caller | None, *, view: str, of: str, leaves: int
     ) -> None:
         await self._log.append(
             connection,
@@ -191,8 +191,10 @@ class ProofService:
             raise _no_tile()
 
 
-def may_read(leaf: Leaf, caller: Caller) -> bool:
-    """Tell whether a caller may read a leaf: an auditor, whose act it was, or whose data."""
+def may_read(leaf: Leaf, caller: Caller | None) -> bool:
+    """Tell whether a caller may read a leaf: an auditor, whose act it was, whose data, the hub itself."""
+    if caller is None:
+        return True
     own = str(caller.organisation_code)
     return Scope.AUDIT in caller.scopes or own in {leaf.organisation_code, leaf.owner_code}
 

@@ -15,7 +15,7 @@ from core.log import check_rows, store_check
 from core.log.anchor import Anchor
 from core.log.check_tree import TreeCheck
 from core.log.findings import CheckReport, Findings
-from core.log.heads import HeadVerifier
+from core.log.heads import HeadVerifier, ReadHead
 from core.log.model import Event
 from core.log.time_stamps import TimeStampTrust
 from core.log.writer import LogWriter
@@ -58,6 +58,7 @@ class SelfCheck:
         this hub signed.
         """
         findings = Findings()
+        kept = self._anchor.load(self._heads)
         async with self._database.transaction() as connection:
             await store_check.begin_snapshot(connection)
             walked = TreeCheck(heads=self._heads, findings=findings)
@@ -67,7 +68,7 @@ class SelfCheck:
             waiting = await check_rows.check_queue(connection, heads=self._heads, findings=findings)
             await check_rows.check_outside(connection, tree_size=size, findings=findings)
             await check_rows.check_beside(connection, heads=self._heads, trust=self._trust, findings=findings)
-        self._check_anchor(size, walked.frontier.root(), findings)
+        self._check_anchor(kept, size, walked.frontier.root(), findings)
         return CheckReport(
             checked_at=self._now(),
             tree_size=size,
@@ -84,9 +85,9 @@ class SelfCheck:
         if row is not None and (row["origin"], row["hash_suite"]) != wanted:
             findings.add("log_tree", "only_one=true", f"origin and hash_suite are not {' and '.join(wanted)}")
 
-    def _check_anchor(self, size: int, root: bytes, findings: Findings) -> None:
+    def _check_anchor(self, kept: ReadHead | None, size: int, root: bytes, findings: Findings) -> None:
         try:
-            self._anchor.verify_continued(size=size, root=root, heads=self._heads)
+            self._anchor.verify_continued(kept, size=size, root=root)
         except ShuzhengError as wrong:
             findings.add("log_entry", f"leaf_index>={size}", wrong.detail)
 
@@ -131,7 +132,7 @@ class SelfCheck:
         if now < due_at:
             due_at -= timedelta(days=1)
         last = await store_check.load_last_check(connection)
-        return last is None or last < due_at
+        return last is not None and last < due_at
 
     async def load_checks(self, *, limit: int = 100) -> list[dict[str, object]]:
         """Load the outcomes of the newest checks, newest first."""

@@ -148,9 +148,10 @@ async def load_frontier(connection: Connection, *, heads: HeadVerifier, anchor: 
 
     Raises Conflict otherwise; then `shuzheng log verify` names the rows.
     """
+    kept = anchor.load(heads)
     latest = await store.load_latest_checkpoint(connection)
     if latest is None:
-        anchor.verify_continued(size=0, root=heads.suite.empty_root, heads=heads)
+        anchor.verify_continued(kept, size=0, root=heads.suite.empty_root)
         return Frontier(heads.suite)
     signed = heads.verify(latest.note)
     frontier = Frontier.from_nodes(
@@ -159,7 +160,7 @@ async def load_frontier(connection: Connection, *, heads: HeadVerifier, anchor: 
     if frontier.root() != signed.root:
         msg = f"the stored tree of {signed.size} leaves is not the one that was signed"
         raise broken_log(msg)
-    anchor.verify_continued(size=signed.size, root=signed.root, heads=heads)
+    anchor.verify_continued(kept, size=signed.size, root=signed.root)
     return frontier
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
+from core.caller import Caller
 from core.log.export import ExportService
 from core.log.heads import HeadKeys
 from core.log.proofs import ProofService
@@ -50,6 +53,25 @@ class LogServices:
             "verifier_keys": self.heads.verifier_keys,
             "certificates": "".join(build_pem("CERTIFICATE", each.der) for each in certificates),
         }
+
+    async def prove_for_file(self, leaf_id: UUID) -> dict[str, Any]:
+        """Prove a leaf in a document that verifies offline with the CA certificate alone. Raises NotFound."""
+        found = await self.proofs.prove_leaf(leaf_id, caller=None)
+        assert found.entry is not None
+        return {
+            "format": "shuzheng-inclusion-proof/1",
+            "index": found.leaf_index,
+            "tree_size": found.checkpoint.tree_size,
+            "entry": found.entry.decode(),
+            "proof": [base64.b64encode(node).decode() for node in found.proof],
+            "checkpoint": found.checkpoint.note,
+            **await self.describe_keys(),
+        }
+
+    async def prove_subject_for_file(self, number: str, *, caller: Caller | None = None) -> dict[str, Any]:
+        """Prove all leaves about a subject in a document that verifies offline."""
+        proof = await self.subjects.prove(number, caller=caller)
+        return {**proof.to_json(), **await self.describe_keys()}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -175,9 +175,10 @@ async def load_vouched_checkpoints(connection: Connection) -> list[Checkpoint]:
 
 
 async def load_last_check(connection: Connection) -> datetime | None:
-    """Load when the log was checked last."""
+    """Load when the log was checked last, or its first leaf was written; None for a log without leaves."""
     found: datetime | None = await connection.fetchval(
-        "SELECT max(recorded_at) FROM core.log_leaf WHERE event = 'log.checked'"
+        "SELECT coalesce((SELECT max(recorded_at) FROM core.log_leaf WHERE event = 'log.checked'),"
+        " (SELECT min(recorded_at) FROM core.log_leaf))"
     )
     return found
 

@@ -17,7 +17,6 @@ from core.errors import Unavailable
 from core.log.heads import HeadVerifier, ReadHead
 from signing.merkle.checkpoint import Sm2Cosigner, cosign_checkpoint
 from signing.merkle.errors import CheckpointRefused
-from signing.merkle.hashing import HashSuite
 from signing.merkle.proofs import verify_consistency
 
 STATE_FILE: Final = "last-checkpoint"
@@ -43,13 +42,11 @@ class WitnessDuty:
         *,
         client: httpx.Client,
         heads: HeadVerifier,
-        suite: HashSuite,
         cosigner: Sm2Cosigner,
         state_dir: Path,
     ) -> None:
         self._client = client
         self._heads = heads
-        self._suite = suite
         self._cosigner = cosigner
         self._path = state_dir / STATE_FILE
 
@@ -78,7 +75,7 @@ class WitnessDuty:
             raise CheckpointRefused(msg)
         answer = self._get("/v1/log/consistency", old_size=last.size, new_size=head.size)
         verify_consistency(
-            self._suite,
+            self._heads.suite,
             old_size=last.size,
             old_root=last.root,
             new_size=head.size,

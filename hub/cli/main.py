@@ -10,7 +10,7 @@ from rich.console import Console
 
 from connectors import HubError
 from core.settings import Settings
-from hub.cli import administration, certificates, reconcile, samples, seals
+from hub.cli import administration, certificates, log, receipt, reconcile, samples, seals
 from signing.errors import ShuzhengError
 
 app = typer.Typer(
@@ -24,6 +24,8 @@ samples.add_commands(app)
 reconcile.add_commands(app)
 app.add_typer(seals.app, name="seal")
 app.add_typer(certificates.app, name="cert")
+app.add_typer(log.app, name="log")
+app.add_typer(receipt.app, name="receipt")
 
 
 @app.command()

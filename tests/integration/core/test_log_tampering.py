@@ -297,7 +297,8 @@ async def test_deleting_any_row_is_named(scene: Scene, administrator: asyncpg.Co
     [
         (
             (
-                "INSERT INTO core.log_leaf SELECT gen_random_uuid(), now(), event, organisation_code, system_id,"
+                "INSERT INTO core.log_leaf SELECT gen_random_uuid(), now(), event,"
+                " organisation_code, system_id,"
                 " operator, service_item, case_number, on_behalf_of, resource_code, grant_id, certificate_id,"
                 " subject_hmac, body, leaf_hash, owner_code, subjects FROM core.log_leaf LIMIT 1"
             ),
@@ -313,7 +314,8 @@ async def test_deleting_any_row_is_named(scene: Scene, administrator: asyncpg.Co
         ("INSERT INTO core.log_node SELECT 9, 77, hash FROM core.log_node LIMIT 1", "core.log_node"),
         (
             (
-                "INSERT INTO core.log_checkpoint SELECT 3, root_hash, note, signed_at FROM core.log_checkpoint"
+                "INSERT INTO core.log_checkpoint SELECT 3, root_hash, note, signed_at FROM"
+                " core.log_checkpoint"
                 " WHERE tree_size <> 3 LIMIT 1 ON CONFLICT (tree_size) DO UPDATE SET note = EXCLUDED.note"
             ),
             "core.log_checkpoint",
