@@ -49,6 +49,10 @@ bench-certs: $(STAMP)  ## compare issuing, looking up and verifying with their f
 bench-hostile: $(STAMP)  ## examine packages made to exhaust a reader: at most 2 s and 200 MB each
 	@$(BIN)/python -m tests.fuzz.run_hostile
 
+.PHONY: bench-log
+bench-log: $(STAMP)  ## compare the transparency log with plain inserts, and calls with the log on and off
+	@$(BIN)/python -m bench.log
+
 lint: $(STAMP)  ## ruff and the strict type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 
 from core import errors
 from core.database.pool import CONNECTION_TROUBLES
+from hub.refusals import record_refusal
 from signing.errors import FieldError, ShuzhengError, SigningError
 
 logger = logging.getLogger("shuzheng.hub")
@@ -73,8 +74,11 @@ def install_problem_handlers(app: FastAPI) -> None:
         app.add_exception_handler(trouble, _on_database)
 
 
-async def _on_known(_request: Request, error: Exception) -> JSONResponse:
+async def _on_known(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ShuzhengError)
+    services = getattr(request.app.state, "services", None)
+    if services is not None:
+        await record_refusal(request, error, database=services.database, log=services.log_writer)
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", error.code, error.detail)

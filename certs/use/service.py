@@ -18,6 +18,7 @@ from core.caller import Caller, Purpose
 from core.database import Database
 from core.errors import Conflict, Forbidden, Unavailable
 from core.log.model import Event
+from core.log.recorded import mark_recorded
 from core.log.writer import LogWriter
 from core.objects import ObjectStore
 from signing import sm3
@@ -146,7 +147,7 @@ class UseService:
                 details={"act": act, "basis": basis, "status": status, "refusal": refusal and refusal.code},
             )
         if refusal is not None:
-            raise refusal
+            raise mark_recorded(refusal)
         return certificate
 
 

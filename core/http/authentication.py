@@ -61,6 +61,7 @@ class Authentication:
 
         async def current_caller(request: Request) -> Caller:
             caller = await self._admit(request)
+            request.state.caller = caller
             if scopes and not caller.scopes & set(scopes):
                 names = " or ".join(str(scope) for scope in scopes)
                 msg = f"this call needs the scope {names}; the token does not carry it"

@@ -81,8 +81,8 @@ class LogWriter:
             owner = await self._owners.find_owner(
                 connection, resource_code=resource_code, certificate_id=certificate_id
             )
-        named = list(dict.fromkeys((*([] if subject is None else [subject]), *subjects)))
-        hashes = [self.hash_subject(each) for each in named]
+        named = (*(() if subject is None else (subject,)), *subjects)
+        hashes = list(dict.fromkeys(map(self.hash_subject, named)))
         context = _Context(
             caller=caller,
             purpose=purpose,

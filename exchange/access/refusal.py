@@ -14,6 +14,7 @@ from core.database.names import check_resource_code
 from core.errors import BadInput, Forbidden, PurposeMissing, RateLimited, SchemaViolation
 from core.http.authentication import read_purpose
 from core.log.model import Event
+from core.log.recorded import mark_recorded
 from core.log.writer import LogWriter
 
 NOT_SHARED_CODE: Final = "NOT-SHARED"
@@ -37,6 +38,7 @@ class RefusalLog:
             closed = any(error.code == NOT_SHARED_CODE for error in refused.errors)
             if closed or not isinstance(refused, SchemaViolation):
                 await self._record(caller, purpose, resource_code, action, refused.code)
+                mark_recorded(refused)
             raise
 
     async def read_purpose(
@@ -47,6 +49,7 @@ class RefusalLog:
             return await read_purpose(request)
         except PurposeMissing as refused:
             await self._record(caller, None, resource_code, action, refused.code)
+            mark_recorded(refused)
             raise
 
     async def _record(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal, InvalidOperation
 
@@ -118,3 +119,12 @@ def name_subject(resource_key: tuple[Item, ...], values: dict[str, object]) -> s
         if item.check_rule in {CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE} and item.name in values:
             return str(values[item.name])
     return None
+
+
+def name_subjects(items: Sequence[Item], rows: Iterable[Mapping[str, object]]) -> list[str]:
+    """Return the personal and firm numbers that stand in rows, in their order, each once."""
+    named = [
+        item.name for item in items if item.check_rule in {CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE}
+    ]
+    found = (row.get(name) for row in rows for name in named)
+    return list(dict.fromkeys(str(value) for value in found if value is not None))

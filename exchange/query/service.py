@@ -15,7 +15,7 @@ from exchange.access.model import Grant, Mode
 from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource, verify_grant
 from exchange.access.row_filter import parse_row_filter
-from exchange.access.values import name_subject, parse_value
+from exchange.access.values import name_subject, name_subjects, parse_value
 from exchange.catalogue.model import Resource
 from exchange.query import store
 from exchange.query.cursor import build_cursor, parse_cursor
@@ -83,6 +83,7 @@ class QueryService:
                 resource_code=resource.code,
                 grant_id=grant.id,
                 subject=name_subject(resource.items, dict(conditions)),
+                subjects=name_subjects(resource.items, snapshot.rows),
                 details={
                     "items": list(items),
                     "searched_by": sorted(asked),
