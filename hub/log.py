@@ -9,6 +9,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from certs.issue.store_audit import CERTIFICATES, STATUS_CHANGES
 from core.database import Database
 from core.log.anchor import Anchor
 from core.log.export import ExportService
@@ -25,6 +26,7 @@ from core.log.witnesses import WitnessService
 from core.log.writer import LogWriter
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
+from exchange.publish.store_audit import VERSIONS
 from hub.keys import derive_key
 from hub.owners import DataOwners
 from signing.merkle.notes import Ed25519NoteSigner
@@ -67,6 +69,7 @@ async def assemble_log(
         return [*await pki.load_certificates(HUB_SIGNER_KEY), pki.issuing]
 
     return LogServices(
+        database=database,
         writer=writer,
         heads=heads,
         sequencer=Sequencer(
@@ -85,6 +88,7 @@ async def assemble_log(
             anchor=anchor,
             now=now,
             time_stamp_trust=trust,
+            event_tables=(VERSIONS, CERTIFICATES, STATUS_CHANGES),
         ),
         export=ExportService(
             database=database,

@@ -34,6 +34,12 @@ class Findings:
         if len(self.found) < MAX_FINDINGS:
             self.found.append(Finding(table=f"core.{table}", row=row, problem=problem))
 
+    def add_row(self, table: str, row: str, problem: str) -> None:
+        """Add one about a table of another package, whose name has its schema."""
+        self.count += 1
+        if len(self.found) < MAX_FINDINGS:
+            self.found.append(Finding(table=table, row=row, problem=problem))
+
     def add_file(self, name: str, problem: str) -> None:
         """Add one about a file of an export."""
         self.count += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Final
 
@@ -14,6 +14,7 @@ from core.errors import ShuzhengError
 from core.log import check_rows, store_check
 from core.log.anchor import Anchor
 from core.log.check_tree import TreeCheck
+from core.log.event_tables import EventTable, check_event_table
 from core.log.findings import CheckReport, Findings
 from core.log.heads import HeadVerifier, ReadHead
 from core.log.model import Event
@@ -39,6 +40,7 @@ class SelfCheck:
         anchor: Anchor,
         now: Callable[[], datetime],
         time_stamp_trust: TimeStampTrust | None = None,
+        event_tables: Sequence[EventTable] = (),
     ) -> None:
         self._database = database
         self._log = log
@@ -46,6 +48,7 @@ class SelfCheck:
         self._anchor = anchor
         self._now = now
         self._trust = time_stamp_trust
+        self._event_tables = tuple(event_tables)
 
     async def assess(self) -> CheckReport:
         """Check everything in one snapshot of the database; report, whatever is found.
@@ -55,7 +58,8 @@ class SelfCheck:
         the hashes of their children. 4. Each head has the root of the tree of its size, bears the log's
         signature and time, and names the head before it. 5. The queue holds what waits. 6. Cosignatures,
         witnesses, time stamps and dropped payloads are those on record. 7. The tree is not shorter than what
-        this hub signed.
+        this hub signed. 8. Tables of other packages that record
+        events say what the leaves say.
         """
         findings = Findings()
         kept = self._anchor.load(self._heads)
@@ -68,6 +72,8 @@ class SelfCheck:
             waiting = await check_rows.check_queue(connection, heads=self._heads, findings=findings)
             await check_rows.check_outside(connection, tree_size=size, findings=findings)
             await check_rows.check_beside(connection, heads=self._heads, trust=self._trust, findings=findings)
+            for table in self._event_tables:
+                await check_event_table(connection, table, mask=self._log.mask, findings=findings)
         self._check_anchor(kept, size, walked.frontier.root(), findings)
         return CheckReport(
             checked_at=self._now(),

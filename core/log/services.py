@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from core.caller import Caller
+from core.database import Database
 from core.log.export import ExportService
 from core.log.heads import HeadKeys
 from core.log.proofs import ProofService
@@ -30,6 +31,7 @@ from signing.x509.pem import build_pem
 class LogServices:
     """The log's services. `load_certificates` returns the log's certificates and their issuer's."""
 
+    database: Database
     writer: LogWriter
     heads: HeadKeys
     sequencer: Sequencer

@@ -155,12 +155,23 @@ async def load_rows(connection: Connection, *, table: str) -> list[asyncpg.Recor
     return await connection.fetch(queries[table])
 
 
-async def load_bodies_of_events(connection: Connection, *, events: Sequence[str]) -> list[tuple[UUID, str]]:
-    """Load the bodies of all leaves of some events that have their place, in the order of the tree."""
+async def has_drops(connection: Connection) -> bool:
+    """Tell whether retention ever dropped a payload."""
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM core.log_drop)"))
+
+
+async def load_bodies_of_events(
+    connection: Connection, *, events: Sequence[str], with_waiting: bool = False
+) -> list[tuple[UUID, str]]:
+    """Load the bodies of all leaves of some events, in the order of the tree.
+
+    Those that wait for their place come last, and only `with_waiting`.
+    """
     rows = await connection.fetch(
-        "SELECT l.id, l.body FROM core.log_leaf l JOIN core.log_entry e ON e.leaf_id = l.id"
-        " WHERE l.event = ANY($1::text[]) ORDER BY e.leaf_index",
+        "SELECT l.id, l.body FROM core.log_leaf l LEFT JOIN core.log_entry e ON e.leaf_id = l.id"
+        " WHERE l.event = ANY($1::text[]) AND ($2 OR e.leaf_id IS NOT NULL) ORDER BY e.leaf_index, l.id",
         events,
+        with_waiting,
     )
     return [(row["id"], row["body"]) for row in rows]
 

@@ -5,32 +5,98 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from pathlib import Path
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
-from core.database import Database
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from core.database.embedded import EmbeddedPostgres
 from core.log.privacy import contains_number
+from core.settings import Settings
+from hub.demo.stage import demo_home
+from hub.log_alone import open_log
 from tests.hubs import RunningHub
 from tests.integration.hub.test_process import free_port, run_demo
 
 
-async def test_no_leaf_of_a_whole_story_holds_a_personal_number(database_url: str, tmp_path: Path) -> None:
-    done = await asyncio.to_thread(
-        run_demo, tmp_path, free_port(), SHUZHENG_DATABASE_URL=database_url, SHUZHENG_LOG_CHECK_HOUR="-1"
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    database = await Database.connect(database_url, pool_size=2, timeout_s=10)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Played:
+    """The database and the folder of a hub after the demo's whole story."""
+
+    settings: Settings
+
+
+@pytest.fixture(scope="module")
+async def played(
+    postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Played]:
+    admin = await asyncpg.connect(postgres.url)
+    await admin.execute('CREATE DATABASE "story"')
+    url = postgres.url.replace("/postgres?", "/story?", 1)
+    home = tmp_path_factory.mktemp("story")
     try:
-        async with database.acquire() as connection:
-            leaves = [row[0] for row in await connection.fetch("SELECT l::text FROM core.log_leaf l")]
-            events = {row[0] for row in await connection.fetch("SELECT DISTINCT event FROM core.log_leaf")}
-            people = await load_numbers(connection)
+        done = await asyncio.to_thread(
+            run_demo, home, free_port(), SHUZHENG_DATABASE_URL=url, SHUZHENG_LOG_CHECK_HOUR="-1"
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        folder = demo_home(Settings(home=home))
+        yield Played(settings=Settings(home=folder, database_url=SecretStr(url), database_pool_size=4))
     finally:
-        await database.close()
+        await admin.execute('DROP DATABASE "story" WITH (FORCE)')
+        await admin.close()
+
+
+async def test_no_leaf_of_a_whole_story_holds_a_personal_number(played: Played) -> None:
+    async with open_log(played.settings) as log, log.database.acquire() as connection:
+        leaves = [row[0] for row in await connection.fetch("SELECT l::text FROM core.log_leaf l")]
+        events = {row[0] for row in await connection.fetch("SELECT DISTINCT event FROM core.log_leaf")}
+        people = await load_numbers(connection)
     assert len(people) >= 500
     assert {"facts.verified", "data.queried", "access.refused", "batch.published"} <= events
     assert not [leaf for leaf in leaves if contains_number(leaf)]
     told = {number for leaf in leaves for number in re.findall(r"[0-9]{17}[0-9Xx]", leaf)}
     assert not told & people
+
+
+async def test_event_tables_of_a_whole_story_agree_with_its_leaves_until_one_is_altered(
+    played: Played,
+) -> None:
+    async with open_log(played.settings) as log:
+        while await log.sequencer.integrate_once():
+            pass
+        report = await log.check.assess()
+        assert report.is_whole, report.findings
+        for table, columns in ALTERED.items():
+            async with log.database.acquire() as connection:
+                assert await connection.fetchval(f"SELECT count(*) FROM {table}"), table
+                await connection.execute(f"CREATE TEMP TABLE kept AS TABLE {table}")
+                for column, value in columns.items():
+                    async with connection.transaction():
+                        await connection.execute("SET LOCAL session_replication_role = replica")
+                        where = "ctid = (SELECT min(ctid) FROM " + table + CHANGED.get(table, "") + ")"
+                        await connection.execute(f"UPDATE {table} SET {column} = {value} WHERE {where}")
+                    found = (await log.check.assess()).findings
+                    assert [(each.table, column in each.problem) for each in found] == [(table, True)], found
+                    async with connection.transaction():
+                        await connection.execute("SET LOCAL session_replication_role = replica")
+                        await connection.execute(f"DELETE FROM {table}")
+                        await connection.execute(f"INSERT INTO {table} SELECT * FROM kept")
+                await connection.execute("DROP TABLE kept")
+        assert (await log.check.assess()).is_whole
+
+
+CHANGED = {"certs.status_change": " WHERE from_status IS NOT NULL"}
+ALTERED = {
+    "exchange.version": {
+        "inserted_rows": "inserted_rows + 1000000",
+        "current_rows": "current_rows + 1000000",
+        "batch_id": "gen_random_uuid()",
+    },
+    "certs.certificate": {"digest_sm3": "sealed_sm3", "issuer_code": "'x'"},
+    "certs.status_change": {"reason": "'x'", "to_status": "'x'"},
+}
 
 
 async def load_numbers(connection) -> set[str]:  # type: ignore[no-untyped-def]
