@@ -52,17 +52,21 @@ def verify(
     ] = None,
     proof: Annotated[Path | None, typer.Option(exists=True, dir_okay=False, help="a proof to verify")] = None,
     number: Annotated[str | None, typer.Option(help="the number that a subject's proof is about")] = None,
+    hub: Annotated[str | None, typer.Option(help="address of a hub whose log to verify over HTTP")] = None,
     ca: CaFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
-    """Check the whole log of this hub's database, or an export or a proof offline with the CA certificate.
+    """Check the log of this hub's database; or, with the CA certificate, an export, a proof, another hub.
 
-    Code 0: whole. Code 1: something was found.
+    With --hub, SHUZHENG_CLIENT_ID and SHUZHENG_CLIENT_SECRET of an auditor's system have the leaves checked
+    too. Code 0: whole. Code 1: something was found.
     """
     if proof is not None:
         Console(highlight=False).print(log_offline.verify_proof(proof, ca=ca, number=number), markup=False)
         return
-    if export is None:
+    if hub is not None:
+        report = log_offline.verify_hub(hub, ca=ca)
+    elif export is None:
         report = run_on_log(lambda services: services.check.run_recorded())
     else:
         report, _, _ = log_offline.check_export(export, ca=ca)

@@ -5,28 +5,33 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from core.errors import BadInput
+import httpx
+
+from core.errors import BadInput, Unauthenticated, Unavailable
 from core.log.anchor import Anchor
 from core.log.archive import ArchiveReader, Manifest
 from core.log.export_check import ExportCheck
 from core.log.findings import CheckReport
 from core.log.heads import HeadVerifier
+from core.log.mirror import MirrorCheck
 from core.log.restore import restore_log
 from core.log.selfcheck import SelfCheck
 from core.log.subject_proof import PROOF_FORMAT, parse_subject_proof, verify_subject_proof
 from core.log.trust import LogTrust
 from core.settings import Settings
-from signing.errors import DecodeError
+from signing.errors import DecodeError, ShuzhengError
 from signing.merkle.hashing import HashSuite
 from signing.merkle.proofs import verify_inclusion
 from signing.merkle.receipts import VerifiedReceipt, verify_receipt
 from signing.x509.certificate import Certificate
 from signing.x509.pem import der_or_pem
 
+TIMEOUT_S = 30.0
 INCLUSION_FORMAT = "shuzheng-inclusion-proof/1"
 
 
@@ -149,3 +154,41 @@ def verify_receipt_file(path: Path, *, ca: Path | None, payload: Path | None) ->
     data = path.read_bytes()
     content = None if payload is None else payload.read_bytes()
     return verify_receipt(data, trust=trust.receipts(), payload=content)
+
+
+def verify_hub(address: str, *, ca: Path | None) -> CheckReport:
+    """Verify the log of a running hub over HTTP, with its leaves where an auditor's credentials are given."""
+    with httpx.Client(base_url=address, timeout=TIMEOUT_S) as client:
+        heads = load_log_keys(client, load_trust(ca))
+        return MirrorCheck(client=client, heads=heads, token=_fetch_token(client), now=now).run()
+
+
+def _fetch_token(client: httpx.Client) -> str | None:
+    client_id, secret = os.environ.get("SHUZHENG_CLIENT_ID"), os.environ.get("SHUZHENG_CLIENT_SECRET")
+    if not client_id or not secret:
+        return None
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": secret}
+    answer = client.post("/v1/oauth/token", data=form)
+    if answer.is_error:
+        msg = "the hub does not take SHUZHENG_CLIENT_ID and SHUZHENG_CLIENT_SECRET"
+        raise Unauthenticated(msg)
+    return str(answer.json()["access_token"])
+
+
+def load_log_keys(client: httpx.Client, trust: LogTrust) -> HeadVerifier:
+    """Fetch the log's keys and certificates, and trust those that lead to the root."""
+    try:
+        described = client.get("/v1/log/keys").raise_for_status().json()
+        return trust.build_verifier(
+            origin=str(described["origin"]),
+            suite=HashSuite(described["hash"]),
+            certificates_pem=str(described["certificates"]).encode(),
+        )
+    except ShuzhengError:
+        raise
+    except httpx.HTTPError as trouble:
+        msg = f"the hub does not answer ({type(trouble).__name__})"
+        raise Unavailable(msg) from trouble
+    except (KeyError, ValueError) as wrong:
+        msg = "that address does not describe a log; is it a hub?"
+        raise BadInput(msg) from wrong

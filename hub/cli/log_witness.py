@@ -11,15 +11,12 @@ import httpx
 import typer
 from rich.console import Console
 
-from core.errors import BadInput, Unavailable
-from core.log.heads import HeadVerifier
+from core.errors import Unavailable
 from core.log.witness_duty import WitnessDuty
-from hub.cli.log_offline import load_trust
-from signing.errors import ShuzhengError
+from hub.cli.log_offline import load_log_keys, load_trust
 from signing.keystore import KeyStore
 from signing.master_key import create_master_key, load_master_key
 from signing.merkle.checkpoint import Sm2Cosigner
-from signing.merkle.hashing import HashSuite
 
 KEY_NAME = "witness"
 MASTER_KEY_FILE = "master.key"
@@ -57,7 +54,7 @@ def witness(
     with httpx.Client(base_url=hub, timeout=TIMEOUT_S) as client:
         duty = WitnessDuty(
             client=client,
-            heads=load_log_keys(client, ca),
+            heads=load_log_keys(client, load_trust(ca)),
             cosigner=open_cosigner(name, state),
             state_dir=state,
         )
@@ -72,25 +69,6 @@ def witness(
             if every is None:
                 return
             time.sleep(every)
-
-
-def load_log_keys(client: httpx.Client, ca: Path) -> HeadVerifier:
-    """Fetch the log's keys and certificates, and trust those that lead to the root."""
-    try:
-        described = client.get("/v1/log/keys").raise_for_status().json()
-        return load_trust(ca).build_verifier(
-            origin=str(described["origin"]),
-            suite=HashSuite(described["hash"]),
-            certificates_pem=str(described["certificates"]).encode(),
-        )
-    except ShuzhengError:
-        raise
-    except httpx.HTTPError as trouble:
-        msg = f"the hub does not answer ({type(trouble).__name__})"
-        raise Unavailable(msg) from trouble
-    except (KeyError, ValueError) as wrong:
-        msg = "that address does not describe a log; is it a hub?"
-        raise BadInput(msg) from wrong
 
 
 def open_cosigner(name: str, state: Path) -> Sm2Cosigner:

@@ -14,11 +14,14 @@ from uuid import UUID
 import asyncpg
 import pytest
 
-from core.caller import Purpose
+from core.caller import OrganisationCode, Purpose, Scope
+from core.identity.model import Organisation
+from core.identity.service import NewSystem
 from core.log.model import Event
 from core.settings import Settings
-from hub.services import open_services
+from hub.services import Services, open_services
 from signing.merkle.receipts import BatchSigner
+from tests.hubs import organisation_code
 from tests.integration.hub.test_process import free_port, hub_process
 
 NUMBER = "11010519491231002X"
@@ -53,6 +56,15 @@ class Office:
         )
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+
+async def register_auditor(services: Services) -> NewSystem:
+    code = OrganisationCode(organisation_code(1))
+    organisation = Organisation(code=code, name="审计局", division_code="990000")
+    await services.identity.register_organisation(organisation, actor=None)
+    return await services.identity.register_system(
+        organisation_code=code, name="审计系统", scopes=frozenset({Scope.AUDIT}), actor=None
+    )
 
 
 @pytest.fixture
@@ -145,6 +157,7 @@ async def test_witness_cosigns_a_running_hub_and_its_head_is_served_cosigned(
     key = (await office.run("log", "witness-key", *state)).strip()
     async with open_services(office.settings) as services:
         await services.log.witnesses.register(key, caller=None)
+        made = await register_auditor(services)
     port = free_port()
     with hub_process(office.settings, port):
         hub = ("--hub", f"http://127.0.0.1:{port}", "--ca", str(office.ca))
@@ -152,6 +165,11 @@ async def test_witness_cosigns_a_running_hub_and_its_head_is_served_cosigned(
         await asyncio.sleep(1.2)
         again = await office.run("log", "witness", *hub, *state)
         assert "(before: 0)" not in again
+        assert "0 leaves, 1 signed heads: whole" in await office.run("log", "verify", *hub)
+        credentials = {"SHUZHENG_CLIENT_ID": str(made.system.id), "SHUZHENG_CLIENT_SECRET": made.secret}
+        mirrored = await office.run("log", "verify", *hub, **credentials)
+        assert ": whole" in mirrored
+        assert " 0 leaves" not in mirrored
     assert "whole" in await office.run("log", "verify")
     connection = await asyncpg.connect(office.settings.database_url.get_secret_value())  # type: ignore[union-attr]
     assert await connection.fetchval("SELECT count(*) FROM core.log_cosignature") == 2
