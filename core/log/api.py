@@ -78,6 +78,25 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
             "proof": [base64.b64encode(node).decode() for node in found.proof],
         }
 
+    @router.get("/leaves")
+    async def leaves(
+        caller: anyone,
+        first: Annotated[int, Query(ge=0, le=2**62)] = 0,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> dict[str, Any]:
+        """Entries in the order of the tree: all for auditors, else those of own acts and own data."""
+        found = await log.proofs.load_leaves(first=first, limit=limit, caller=caller)
+        return {
+            "leaves": [
+                {
+                    "index": each.leaf_index,
+                    "leaf_hash": each.leaf_hash.hex(),
+                    "entry": None if each.entry is None else each.entry.decode(),
+                }
+                for each in found
+            ]
+        }
+
     @router.get("/leaves/{leaf_id}")
     async def prove(leaf_id: UUID, caller: anyone) -> dict[str, Any]:
         """A leaf, its entry, and the proof that it stands in the newest signed tree (RFC 9162 2.1.3)."""

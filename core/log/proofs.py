@@ -10,10 +10,11 @@ from core.caller import Caller, Scope
 from core.database import Connection, Database
 from core.errors import BadInput, NotFound
 from core.log import store, store_proofs, store_read, store_witness
+from core.log.chain import split_entry
 from core.log.heads import HeadKeys
 from core.log.model import Checkpoint, Event, Leaf
 from core.log.sequencer import read_nodes
-from core.log.writer import LogWriter
+from core.log.writer import LogWriter, read_body
 from signing.merkle.proofs import NodeId, Proof, ProofPlan, plan_consistency, plan_inclusion
 from signing.merkle.tiles import TILE_HEIGHT, TILE_WIDTH, BundleId, TileId, build_entry_bundle, tile_width
 
@@ -37,6 +38,15 @@ class ConsistencyProof:
     old_size: int
     new_size: int
     proof: Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlacedEntry:
+    """An entry at its place; None where the caller may not read it, or its payload was dropped."""
+
+    leaf_index: int
+    leaf_hash: bytes
+    entry: bytes | None
 
 
 class ProofService:
@@ -91,6 +101,24 @@ class ProofService:
             if caller is None or leaf.organisation_code != caller.organisation_code:
                 await self._record(connection, caller, view="leaf", of=str(leaf_id), leaves=1)
             return await self._prove(connection, leaf.leaf_index, latest, leaf=leaf)
+
+    async def load_leaves(self, *, first: int, limit: int, caller: Caller) -> list[PlacedEntry]:
+        """Load the entries at the indexes from `first` on, as far as the signed tree goes.
+
+        An entry is None where the caller may not read it, or where its payload was dropped.
+        """
+        async with self._database.transaction() as connection:
+            latest = await store.load_latest_checkpoint(connection)
+            size = 0 if latest is None else latest.tree_size
+            count = max(0, min(limit, size - first))
+            found = await store_proofs.load_entry_bytes(connection, first=first, count=count)
+            placed = [
+                PlacedEntry(leaf_index=index, leaf_hash=leaf_hash, entry=_readable(entry, leaf_hash, caller))
+                for index, leaf_hash, entry in found
+            ]
+            shown = sum(each.entry is not None for each in placed)
+            await self._record(connection, caller, view="leaves", of=str(first), leaves=shown)
+        return placed
 
     async def prove_index(self, leaf_index: int, *, tree_size: int | None) -> InclusionProof:
         """Prove that the entry at an index is in the tree of a head, by its hash alone.
@@ -197,6 +225,12 @@ def may_read(leaf: Leaf, caller: Caller | None) -> bool:
         return True
     own = str(caller.organisation_code)
     return Scope.AUDIT in caller.scopes or own in {leaf.organisation_code, leaf.owner_code}
+
+
+def _readable(entry: bytes | None, leaf_hash: bytes, caller: Caller) -> bytes | None:
+    if entry is None or Scope.AUDIT in caller.scopes:
+        return entry
+    return entry if may_read(read_body(split_entry(entry)[0], leaf_hash=leaf_hash), caller) else None
 
 
 def _no_tile() -> NotFound:

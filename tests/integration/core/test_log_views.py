@@ -296,6 +296,28 @@ async def test_tiles_are_those_of_the_tree_for_anyone_and_bundles_for_auditors_a
     assert (await hub.client.get("/v1/log/checkpoint")).headers["cache-control"] == "no-cache"
 
 
+async def test_leaves_in_order_show_to_each_what_is_its_own(hub: RunningHub) -> None:
+    police, market = (caller_of(hub.members[key]) for key in ("police", "market"))
+    await act(hub.services, police, case="of-police", subject=NUMBER)
+    await act(hub.services, market, case="of-market")
+    await settle(hub.services)
+
+    async def seen(member: Member) -> list[str | None]:
+        answer = await hub.client.get("/v1/log/leaves", params={"limit": 1000}, headers=member.headers)
+        leaves = answer.json()["leaves"]
+        assert [leaf["index"] for leaf in leaves] == list(range(len(leaves)))
+        for leaf in leaves:
+            entry = leaf["entry"]
+            assert entry is None or SUITE.leaf_hash(entry.encode()).hex() == leaf["leaf_hash"]
+        return [leaf["entry"] for leaf in leaves]
+
+    assert None not in await seen(hub.admin)
+    own = [entry for entry in await seen(hub.members["market"]) if entry]
+    assert any("of-market" in entry for entry in own)
+    assert not any("of-police" in entry for entry in own)
+    assert (await hub.client.get("/v1/log/leaves")).status_code == 401
+
+
 async def test_witness_cosigns_what_continues_and_refuses_a_fork(hub: RunningHub, tmp_path: Path) -> None:
     heads = await verifier_of(hub)
     cosigner = Sm2Cosigner(name="audit.test/witness", signer=PrivateKey.from_scalar(5), clock=utc_now)
