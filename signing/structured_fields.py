@@ -60,6 +60,7 @@ Member = Item | InnerList
 
 Value = TypeVar("Value")
 
+MAX_FIELD_CHARACTERS: Final = 64 * 1024  # what servers take of a field; a mebibyte made 148 of objects
 MAX_INTEGER: Final = 999_999_999_999_999
 MAX_DECIMAL: Final = Decimal(999_999_999_999)
 _THOUSANDTH: Final = Decimal("0.001")
@@ -152,6 +153,9 @@ class _Reader:
     __slots__ = ("at", "text")
 
     def __init__(self, text: str) -> None:
+        if len(text) > MAX_FIELD_CHARACTERS:
+            message = f"a structured field has at most {MAX_FIELD_CHARACTERS} characters"
+            raise DecodeError(message)
         self.text = text
         self.at = 0
 
