@@ -53,6 +53,10 @@ bench-hostile: $(STAMP)  ## examine packages made to exhaust a reader: at most 2
 bench-log: $(STAMP)  ## compare the transparency log with plain inserts, and calls with the log on and off
 	@$(BIN)/python -m bench.log
 
+.PHONY: bench-access
+bench-access: $(STAMP)  ## compare query and verification with bare FastAPI and asyncpg, by wrk
+	@$(BIN)/python -m bench.access
+
 lint: $(STAMP)  ## ruff and the strict type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

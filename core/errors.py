@@ -149,10 +149,19 @@ class PreconditionFailed(ShuzhengError):
 
 
 class RateLimited(ShuzhengError):
-    """A limit on calls, rows or wrong guesses is used up; ask again when it is renewed."""
+    """A limit on calls, rows or wrong guesses is used up; ask again when it is renewed.
+
+    `retry_after_s` tells in how many seconds, where that is known; it becomes the header Retry-After.
+    """
 
     code = "LIMIT-REACHED"
     title = "Limit reached"
+
+    def __init__(
+        self, detail: str, *, errors: tuple[FieldError, ...] = (), retry_after_s: int | None = None
+    ) -> None:
+        super().__init__(detail, errors=errors)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(ShuzhengError):

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 
 from fastapi import APIRouter
 
 import exchange.access.api
+import exchange.access.grants_api
+import exchange.access.rules_api
 import exchange.catalogue.api
+import exchange.guard.api
+import exchange.notices.api
+import exchange.objections.api
 import exchange.publish.api
 import exchange.quality.api
 import exchange.query.api
@@ -18,12 +23,24 @@ from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
 from core.settings import Settings
+from exchange.access.grants import GrantService
+from exchange.access.ground import GroundReader
+from exchange.access.masks import Masker
 from exchange.access.refusal import RefusalLog
+from exchange.access.rules import RuleService
 from exchange.access.service import AccessService
 from exchange.catalogue.service import CatalogueService
+from exchange.guard.desk import GuardDesk
+from exchange.guard.gate import Gate
+from exchange.guard.service import Guard
+from exchange.housekeeping import Housekeeper
+from exchange.notices.service import NoticeService
+from exchange.objections.corrections import CorrectionService
+from exchange.objections.service import ObjectionService
 from exchange.publish.publish import PublishService
 from exchange.publish.quarantine import Quarantine
 from exchange.quality.service import QualityService
+from exchange.query.cursor import CursorSeal
 from exchange.query.service import QueryService
 from exchange.search.service import SearchService
 from exchange.verify.receipts import BatchReceiptIssuer
@@ -42,8 +59,22 @@ class ExchangeServices:
     quality: QualityService
     refusals: RefusalLog
     access: AccessService
+    grants: GrantService
+    rules: RuleService
+    notices: NoticeService
     query: QueryService
     verify: VerifyService
+    objections: ObjectionService
+    corrections: CorrectionService
+    guard: Guard
+    guard_desk: GuardDesk
+    housekeeper: Housekeeper
+    masker: Masker
+
+    @property
+    def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+        """What has to run as long as the hub does, by name."""
+        return {"guard": self.guard.run, "housekeeper": self.housekeeper.run}
 
 
 def assemble(
@@ -51,11 +82,16 @@ def assemble(
     database: Database,
     log: LogWriter,
     batcher: Batcher,
+    derive_key: Callable[[str], bytes],
     now: Callable[[], datetime],
     catalogue_review: bool = False,
 ) -> ExchangeServices:
-    """Build the services; `batcher` signs the receipts of verifications."""
-    refusals = RefusalLog(database=database, log=log)
+    """Build the services; `batcher` signs the receipts of verifications, `derive_key` gives keys by use."""
+    gate = Gate(database=database, now=now)
+    guard = Guard(database=database, log=log, gate=gate, key=derive_key("guard"), now=now)
+    refusals = RefusalLog(database=database, log=log, gate=gate)
+    grounds, masker = GroundReader(), Masker(derive_key("mask"))
+    objections = ObjectionService(database=database, log=log, refusals=refusals, now=now)
     return ExchangeServices(
         catalogue=CatalogueService(database=database, log=log, now=now, review=catalogue_review),
         search=SearchService(database=database),
@@ -64,18 +100,50 @@ def assemble(
         quality=QualityService(database=database, log=log, now=now),
         refusals=refusals,
         access=AccessService(database=database, log=log, refusals=refusals, now=now),
-        query=QueryService(database=database, log=log, refusals=refusals, now=now),
-        verify=VerifyService(
-            database=database, log=log, refusals=refusals, receipts=BatchReceiptIssuer(batcher), now=now
+        grants=GrantService(database=database, log=log, now=now),
+        rules=RuleService(database=database, log=log),
+        notices=NoticeService(database=database, now=now),
+        query=QueryService(
+            database=database,
+            log=log,
+            refusals=refusals,
+            grounds=grounds,
+            masker=masker,
+            cursors=CursorSeal(derive_key("query-cursor")),
+            watcher=guard,
+            now=now,
         ),
+        verify=VerifyService(
+            database=database,
+            log=log,
+            refusals=refusals,
+            receipts=BatchReceiptIssuer(batcher),
+            grounds=grounds,
+            watcher=guard,
+            now=now,
+        ),
+        objections=objections,
+        corrections=CorrectionService(database=database, log=log, refusals=refusals, masker=masker, now=now),
+        guard=guard,
+        guard_desk=GuardDesk(database=database, log=log, gate=gate, now=now),
+        housekeeper=Housekeeper(database=database, log=log, objections=objections, now=now),
+        masker=masker,
     )
 
 
 def build_routers(
     services: ExchangeServices, *, settings: Settings, authentication: Authentication
 ) -> list[APIRouter]:
-    """Build the routes of all rooms; the catalogue's last, whose paths are the most general."""
+    """Build the routes of all rooms: the busiest first, since routes are tried in order, and the catalogue's
+    last, whose paths are the most general.
+    """
     return [
+        exchange.query.api.build_router(
+            query=services.query, refusals=services.refusals, authentication=authentication
+        ),
+        exchange.verify.api.build_router(
+            verify=services.verify, refusals=services.refusals, authentication=authentication
+        ),
         exchange.publish.api.build_router(
             publisher=services.publisher,
             quarantine=services.quarantine,
@@ -86,12 +154,18 @@ def build_routers(
             quality=services.quality, publisher=services.publisher, authentication=authentication
         ),
         exchange.access.api.build_router(access=services.access, authentication=authentication),
-        exchange.query.api.build_router(
-            query=services.query, refusals=services.refusals, authentication=authentication
+        exchange.access.grants_api.build_router(
+            access=services.access, grants=services.grants, authentication=authentication
         ),
-        exchange.verify.api.build_router(
-            verify=services.verify, refusals=services.refusals, authentication=authentication
+        exchange.access.rules_api.build_router(rules=services.rules, authentication=authentication),
+        exchange.notices.api.build_router(notices=services.notices, authentication=authentication),
+        exchange.objections.api.build_router(
+            objections=services.objections,
+            corrections=services.corrections,
+            refusals=services.refusals,
+            authentication=authentication,
         ),
+        exchange.guard.api.build_router(desk=services.guard_desk, authentication=authentication),
         exchange.catalogue.api.build_router(
             catalogue=services.catalogue, search=services.search, authentication=authentication
         ),

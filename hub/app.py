@@ -69,6 +69,17 @@ def include_routers(app: FastAPI, services: Services) -> None:
         public_url=services.settings.public_url,
         trusted_proxies=parse_networks(proxies),
     )
+    for router in exchange.intake.build_routers(
+        services.intake,
+        publisher=services.exchange.publisher,
+        settings=services.settings,
+        authentication=authentication,
+    ):
+        app.include_router(router)
+    for router in exchange.assembly.build_routers(
+        services.exchange, settings=services.settings, authentication=authentication
+    ):
+        app.include_router(router)
     app.include_router(
         core.identity.api.build_router(identity=services.identity, authentication=authentication)
     )
@@ -92,17 +103,6 @@ def include_routers(app: FastAPI, services: Services) -> None:
         authentication=authentication,
         max_certificate_bytes=services.settings.max_certificate_bytes,
         now=utc_now,
-    ):
-        app.include_router(router)
-    for router in exchange.intake.build_routers(
-        services.intake,
-        publisher=services.exchange.publisher,
-        settings=services.settings,
-        authentication=authentication,
-    ):
-        app.include_router(router)
-    for router in exchange.assembly.build_routers(
-        services.exchange, settings=services.settings, authentication=authentication
     ):
         app.include_router(router)
 

@@ -90,6 +90,8 @@ async def _on_known(request: Request, error: Exception) -> JSONResponse:
         headers["WWW-Authenticate"] = 'Bearer realm="shuzheng"'
     if status is HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "5"
+    if isinstance(error, errors.RateLimited) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
     return _render(problem, headers=headers)
 
 

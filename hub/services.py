@@ -70,7 +70,7 @@ class Services:
 
 @asynccontextmanager
 async def open_services(settings: Settings) -> AsyncIterator[Services]:
-    """Connect, migrate, open keys and authorities, and run the log's sequencer until the block ends."""
+    """Connect, migrate, open keys and authorities, and run the background work until the block ends."""
     if settings.database_url is None:
         msg = "open_services needs a database URL; `hub.serve` starts the embedded server first"
         raise ValueError(msg)
@@ -88,9 +88,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings, database=database, objects=objects, master_key=master_key
         ) as services:
             await services.certificates.types.install_shipped()
-            tasks = [
-                asyncio.create_task(run(), name=name) for name, run in services.intake.background.items()
-            ]
+            running = {**services.intake.background, **services.exchange.background}
+            tasks = [asyncio.create_task(run(), name=name) for name, run in running.items()]
             try:
                 async with services.log.running():
                     yield services
@@ -165,6 +164,7 @@ def _build(
         database=database,
         log=writer,
         batcher=batcher,
+        derive_key=lambda label: derive_key(master_key, label),
         now=utc_now,
         catalogue_review=settings.catalogue_review,
     )

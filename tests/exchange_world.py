@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
 from uuid import uuid4
@@ -14,11 +14,22 @@ from core.database.names import quote_name
 from core.identity import store as identity_store
 from core.identity.model import Organisation
 from core.log.writer import LogWriter
+from exchange.access.decision import Verdict
+from exchange.access.grants import GrantService
+from exchange.access.ground import GroundReader
+from exchange.access.masks import Masker
 from exchange.access.model import Application, Decision, Grant, Mode, Terms
 from exchange.access.refusal import RefusalLog
 from exchange.access.service import AccessService
 from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import CheckRule, Item, Resource, ShareType, Theme, UpdateCycle
+from exchange.guard.model import Sighting
+from exchange.objections.corrections import CorrectionService
+from exchange.objections.service import ObjectionService
+from exchange.query.cursor import CursorSeal
+from exchange.query.service import QueryService
+from exchange.verify.model import ReceiptIssuer
+from exchange.verify.service import VerifyService
 from hub.services import utc_now
 from tests.hubs import organisation_code
 
@@ -96,6 +107,14 @@ def build_terms(**changes: object) -> Terms:
     return Terms(**(fields | changes))  # type: ignore[arg-type]
 
 
+class Sightings(list[Sighting]):
+    """What a watcher was told."""
+
+    def note(self, sighting: Sighting, /) -> None:
+        """Keep it."""
+        self.append(sighting)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class World:
     """A provider with one resource, a consumer, a stranger."""
@@ -104,10 +123,12 @@ class World:
     log: LogWriter
     refusals: RefusalLog
     access: AccessService
+    grants: GrantService
     resource: Resource
     provider: Caller
     consumer: Caller
     stranger: Caller
+    sightings: Sightings = field(default_factory=Sightings)
 
     async def give(self, **changes: object) -> Grant:
         """Apply as the consumer and approve as the provider; return the grant."""
@@ -117,7 +138,7 @@ class World:
         )
         if application.grant_id is None:
             application = await self.approve(application)
-        grants = await self.access.list_grants(caller=self.consumer, as_provider=False)
+        grants = await self.grants.list_grants(caller=self.consumer, as_provider=False)
         return next(grant for grant in grants if grant.id == application.grant_id)
 
     async def approve(self, application: Application, items: Sequence[str] | None = None) -> Application:
@@ -125,9 +146,47 @@ class World:
         return await self.access.decide(
             caller=self.provider,
             application_id=application.id,
-            decision=Decision.APPROVE,
-            items=items,
-            reason=None,
+            verdict=Verdict(decision=Decision.APPROVE, items=items),
+        )
+
+    def query_service(self) -> QueryService:
+        """Build the service of queries."""
+        return QueryService(
+            database=self.database,
+            log=self.log,
+            refusals=self.refusals,
+            grounds=GroundReader(),
+            masker=Masker(b"m" * 32),
+            cursors=CursorSeal(b"c" * 32),
+            watcher=self.sightings,
+            now=utc_now,
+        )
+
+    def verify_service(self, receipts: ReceiptIssuer, *, mismatches_a_day: int = 20) -> VerifyService:
+        """Build the service of verification."""
+        return VerifyService(
+            database=self.database,
+            log=self.log,
+            refusals=self.refusals,
+            receipts=receipts,
+            grounds=GroundReader(),
+            watcher=self.sightings,
+            now=utc_now,
+            mismatches_a_day=mismatches_a_day,
+        )
+
+    def objection_service(self) -> ObjectionService:
+        """Build the service of objections."""
+        return ObjectionService(database=self.database, log=self.log, refusals=self.refusals, now=utc_now)
+
+    def correction_service(self) -> CorrectionService:
+        """Build the service of corrections."""
+        return CorrectionService(
+            database=self.database,
+            log=self.log,
+            refusals=self.refusals,
+            masker=Masker(b"m" * 32),
+            now=utc_now,
         )
 
     async def publish(self, upserts: Sequence[Mapping[str, object]] = (), deletes: Sequence[str] = ()) -> int:
@@ -169,6 +228,7 @@ async def open_world(database: Database) -> World:
         log=log,
         refusals=refusals,
         access=AccessService(database=database, log=log, refusals=refusals, now=utc_now),
+        grants=GrantService(database=database, log=log, now=utc_now),
         resource=resource,
         provider=callers[0],
         consumer=callers[1],

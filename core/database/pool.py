@@ -38,6 +38,14 @@ async def prepare_connection(connection: Connection) -> None:
     )
 
 
+async def _leave_session(_connection: Connection) -> None:
+    """Hand a connection back without the round trip that would reset its session.
+
+    asyncpg has rolled back what was open. There is nothing else to reset, because whatever outlives a
+    transaction (SET without LOCAL, session locks, LISTEN, temporary tables that stay) is not used here.
+    """
+
+
 def _dump_jsonb(value: Any) -> bytes:
     """Write jsonb's binary form: the version octet 1, then the text (so that COPY carries it too)."""
     return b"\x01" + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
@@ -64,6 +72,7 @@ class Database:
                 max_size=pool_size,
                 timeout=timeout_s,
                 init=prepare_connection,
+                reset=_leave_session,
                 server_settings={"application_name": "shuzheng", "timezone": "UTC"},
             )
         except (*CONNECTION_TROUBLES, asyncpg.PostgresError) as trouble:

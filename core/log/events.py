@@ -105,12 +105,34 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "an application was decided", "application applicant state reason automatic:boolean items:texts"
     ),
     Event.ACCESS_REFUSED: _spec("a known caller was refused", "action? code? act? basis? status? refusal?"),
+    Event.ACCESS_EXTENDED: _spec("a provider extended the time for an answer", "application due_at reason"),
+    Event.ACCESS_ESCALATED: _spec("an answer was overdue", "application provider applicant due_at to"),
+    Event.RULES_SET: _spec(
+        "an administrator set deadlines, calendar days, limits or thresholds, or released an alert",
+        "what request_type? share_type? jurisdiction? working_days:integer? extension_days:integer?"
+        " days:counts? kind? threshold:integer? window_s:integer? scope? name? per_minute:integer? alert?",
+    ),
     Event.GRANT_REVOKED: _spec("a grant was revoked", "holder reason"),
+    Event.GRANT_SHRUNK: _spec("a grant was narrowed", "holder reason items:texts modes:texts valid_until"),
+    Event.MASKS_SET: _spec("a provider set the default masks of a resource", "items:texts"),
+    Event.OBJECTION_RAISED: _spec("a value was disputed", "objection item due_at"),
+    Event.OBJECTION_CLOSED: _spec(
+        "an objection was upheld, rejected or withdrawn",
+        "objection state reason version:integer holders:texts",
+    ),
+    Event.OBJECTION_ESCALATED: _spec("the answer to an objection was overdue", "objection to"),
+    Event.CORRECTIONS_READ: _spec("corrections of values held were read", "corrections:texts items:texts"),
+    Event.GUARD_ALERTED: _spec(
+        "the guard noticed a pattern of calls",
+        "alert kind level:integer seen:integer threshold:integer window_s:integer",
+    ),
     Event.DATA_QUERIED: _spec(
-        "rows were read under a grant", "items:texts searched_by:texts rows:integer version:integer"
+        "rows were read under a grant",
+        "items:texts searched_by:texts rows:integer version:integer masked:texts? as_of_version:integer?",
     ),
     Event.FACTS_VERIFIED: _spec(
-        "assertions about a subject were judged", "items:texts outcomes:counts version:integer"
+        "assertions about a subject were judged",
+        "items:texts outcomes:counts matched:texts version:integer",
     ),
     Event.SUBSCRIPTION_CREATED: _spec("a subscription began", "subscription start version:integer"),
     Event.CHANGES_READ: _spec("changes were read", "subscription items:texts rows:integer from to"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
@@ -30,6 +31,19 @@ class Owners(Protocol):
         self, connection: Connection, *, resource_code: str | None, certificate_id: str | None
     ) -> str | None:
         """Return the code of the organisation that provides the resource or issued the certificate."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewLeaf:
+    """One act on a resource that a leaf is to record; see `LogWriter.append`."""
+
+    event: Event
+    caller: Caller
+    purpose: Purpose
+    resource_code: str
+    grant_id: UUID | None
+    subject: str | None
+    details: Mapping[str, object]
 
 
 class LogWriter:
@@ -76,11 +90,7 @@ class LogWriter:
         contents. `subject` and `subjects` are personal or firm numbers in clear, of which only keyed hashes
         are kept; beyond MAX_SUBJECTS further leaves name them. `caller` None means the hub itself.
         """
-        owner = None
-        if self._owners is not None and (resource_code or certificate_id):
-            owner = await self._owners.find_owner(
-                connection, resource_code=resource_code, certificate_id=certificate_id
-            )
+        owner = await self._find_owner(connection, resource_code, certificate_id)
         named = (*(() if subject is None else (subject,)), *subjects)
         hashes = list(dict.fromkeys(map(self.hash_subject, named)))
         context = _Context(
@@ -98,6 +108,39 @@ class LogWriter:
             leaves.append(self._build(Event.SUBJECTS_NAMED, context, rest, {"leaf": str(leaf.id)}))
         await store.save_leaves(connection, leaves=leaves)
         return leaf.id
+
+    async def append_all(
+        self, connection: Connection, leaves: Sequence[NewLeaf], *, owners: Mapping[str, str] | None = None
+    ) -> None:
+        """Append the leaves of several acts of one transaction in one round trip; see `append`.
+
+        `owners` names the owners of resources that the caller knows already, by resource code.
+        """
+        known = dict(owners or {})
+        built = []
+        for new in leaves:
+            if new.resource_code not in known:
+                known[new.resource_code] = await self._find_owner(connection, new.resource_code, None) or ""
+            context = _Context(
+                caller=new.caller,
+                purpose=new.purpose,
+                owner=known[new.resource_code] or None,
+                resource_code=new.resource_code,
+                grant_id=new.grant_id,
+                certificate_id=None,
+            )
+            subjects = () if new.subject is None else (self.hash_subject(new.subject),)
+            built.append(self._build(new.event, context, subjects, check_details(new.event, new.details)))
+        await store.save_leaves(connection, leaves=built)
+
+    async def _find_owner(
+        self, connection: Connection, resource_code: str | None, certificate_id: str | None
+    ) -> str | None:
+        if self._owners is None or not (resource_code or certificate_id):
+            return None
+        return await self._owners.find_owner(
+            connection, resource_code=resource_code, certificate_id=certificate_id
+        )
 
     def _build(
         self, event: Event, context: _Context, subjects: Sequence[bytes], details: Mapping[str, object]

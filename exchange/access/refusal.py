@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Final
 
 from fastapi import Request
 
-from core.caller import Caller, Purpose
+from core.caller import Caller, Purpose, SystemId
 from core.database import Database
 from core.database.names import check_resource_code
 from core.errors import BadInput, Forbidden, PurposeMissing, RateLimited, SchemaViolation
@@ -16,16 +17,20 @@ from core.http.authentication import read_purpose
 from core.log.model import Event
 from core.log.recorded import mark_recorded
 from core.log.writer import LogWriter
+from exchange.guard.gate import Gate
 
 NOT_SHARED_CODE: Final = "NOT-SHARED"
+MAX_REMEMBERED: Final = 10_000
 
 
 class RefusalLog:
     """Records that a known caller was refused data."""
 
-    def __init__(self, *, database: Database, log: LogWriter) -> None:
+    def __init__(self, *, database: Database, log: LogWriter, gate: Gate | None = None) -> None:
         self._database = database
         self._log = log
+        self._gate = gate
+        self._limited: dict[SystemId, int] = {}
 
     @asynccontextmanager
     async def watch(
@@ -44,13 +49,34 @@ class RefusalLog:
     async def read_purpose(
         self, request: Request, *, caller: Caller, resource_code: str | None, action: str
     ) -> Purpose:
-        """Read the purpose headers. Raises PurposeMissing, on record, or SchemaViolation."""
+        """Read the purpose headers, and let the call pass the gate: every call for data comes through here.
+
+        Raises PurposeMissing or RateLimited, on record, or SchemaViolation.
+        """
+        purpose = None
         try:
-            return await read_purpose(request)
+            purpose = await read_purpose(request)
+            if self._gate is not None:
+                await self._gate.admit(caller, purpose)
+            return purpose
         except PurposeMissing as refused:
             await self._record(caller, None, resource_code, action, refused.code)
             mark_recorded(refused)
             raise
+        except RateLimited as refused:
+            if self._is_first_this_minute(caller):
+                await self._record(caller, purpose, resource_code, action, refused.code)
+            raise
+
+    def _is_first_this_minute(self, caller: Caller) -> bool:
+        """Tell whether a system's refusal by a limit is to be recorded: one a minute, not one a call."""
+        minute = int(time.monotonic() // 60)
+        if self._limited.get(caller.system_id) == minute:
+            return False
+        if len(self._limited) >= MAX_REMEMBERED:
+            self._limited.clear()
+        self._limited[caller.system_id] = minute
+        return True
 
     async def _record(
         self, caller: Caller, purpose: Purpose | None, resource_code: str | None, action: str, code: str

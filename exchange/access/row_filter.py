@@ -1,9 +1,11 @@
-"""The closed language of row filters: label → {item, and one of equals, in, prefix}; all must hold."""
+"""The closed language of row filters: label → {item, and one operator}; all conditions must hold."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from core.database.names import check_item_name, check_resource_code
 from core.errors import BadInput, FieldError
 from exchange.access.model import Condition, FilterOperator, RowFilter, RowFilterJson
 from exchange.access.values import parse_value
@@ -13,6 +15,7 @@ from exchange.catalogue.model import Item, Resource, ShareType
 MAX_CONDITIONS = 20
 MAX_VALUES = 1000
 MAX_LABEL_CHARACTERS = 60
+_DIVISION = re.compile(r"\d{6}(?:\d{3}){0,2}", re.ASCII)
 
 
 class _WrongFilter(BadInput):
@@ -56,7 +59,10 @@ def _parse_condition(resource: Resource, label: str, body: object) -> Condition:
         raise _WrongFilter(reason, detail)
     operators = {str(each) for each in FilterOperator}
     if not isinstance(body, Mapping) or len(body) != 2 or "item" not in body or not operators & set(body):
-        reason, detail = "FORM", "a condition is an object with item and one of equals, in, prefix"
+        reason, detail = (
+            "FORM",
+            f"a condition is an object with item and one of {', '.join(sorted(operators))}",
+        )
         raise _WrongFilter(reason, detail)
     name = body["item"]
     item = resource.item(name) if isinstance(name, str) else None
@@ -70,16 +76,47 @@ def _parse_condition(resource: Resource, label: str, body: object) -> Condition:
 
 
 def _parse_values(item: Item, operator: FilterOperator, value: object) -> tuple[object, ...]:
+    if operator is FilterOperator.IN_OWN:
+        return _parse_own(value)
     if operator is FilterOperator.IN:
         if not isinstance(value, list | tuple) or not 1 <= len(value) <= MAX_VALUES:
             reason, detail = "VALUES", f"in takes a list of 1 to {MAX_VALUES} values"
             raise _WrongFilter(reason, detail)
         return tuple(parse_value(item, each) for each in value)
+    if operator is FilterOperator.EQUALS:
+        return (parse_value(item, value),)
+    if parse_format(item.format).kind not in {Kind.TEXT, Kind.DIGITS}:
+        reason, detail = operator.upper(), f"{operator} is for items of text or digits"
+        raise _WrongFilter(reason, detail)
+    if not isinstance(value, str) or not value:
+        reason, detail = operator.upper(), f"{operator} takes text of at least one character"
+        raise _WrongFilter(reason, detail)
     if operator is FilterOperator.PREFIX:
-        if parse_format(item.format).kind not in {Kind.TEXT, Kind.DIGITS}:
-            reason, detail = "PREFIX", "prefix is for items of text or digits"
-            raise _WrongFilter(reason, detail)
-        if not isinstance(value, str) or not value:
-            reason, detail = "PREFIX", "prefix takes text of at least one character"
-            raise _WrongFilter(reason, detail)
-    return (parse_value(item, value),)
+        return (parse_value(item, value),)
+    prefix = trim_division(value) if _DIVISION.fullmatch(value) else ""
+    if not prefix:
+        reason, detail = "DIVISION", "division takes a code of 6, 9 or 12 digits, of a province or below one"
+        raise _WrongFilter(reason, detail)
+    return (prefix,)
+
+
+def trim_division(code: str) -> str:
+    """Return the beginning that the codes of a division and of all below it share (GB/T 2260, GB/T 10114).
+
+    Six digits in pairs (province, city, county), then three for the township and three for the village.
+    """
+    for end, level in ((12, "000"), (9, "000"), (6, "00"), (4, "00"), (2, "00")):
+        if len(code) == end and code.endswith(level):
+            code = code[: -len(level)]
+    return code
+
+
+def _parse_own(value: object) -> tuple[object, ...]:
+    if not isinstance(value, Mapping) or set(value) != {"resource", "item"}:
+        reason, detail = "OWN", "in_own takes an object with resource and item, of a resource of your own"
+        raise _WrongFilter(reason, detail)
+    code, name = value["resource"], value["item"]
+    if not isinstance(code, str) or not isinstance(name, str):
+        reason, detail = "OWN", "resource and item of in_own are text"
+        raise _WrongFilter(reason, detail)
+    return check_resource_code(code), check_item_name(name)

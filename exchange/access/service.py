@@ -1,34 +1,45 @@
-"""The rules of access: apply, decide, revoke."""
+"""The rules of access requests: apply, decide, escalate."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from uuid import UUID, uuid4
 
-from core.caller import Caller
+from core.caller import Caller, OrganisationCode
 from core.database import Connection, Database
-from core.errors import Conflict, FieldError, Forbidden, NotFound, SchemaViolation
+from core.errors import Conflict, FieldError, NotFound, SchemaViolation
+from core.identity.store import load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
 from core.text import check_text
-from exchange.access import store
-from exchange.access.check import check_whole_rows, find_duplicates, strictest_share_type, verify_terms
-from exchange.access.deadlines import compute_due_at
-from exchange.access.model import Application, ApplicationState, Decision, Grant, Terms
+from exchange.access import store, store_applications
+from exchange.access.check import (
+    assess_own_filters,
+    assess_terms,
+    find_duplicates,
+    find_scope,
+    refuse_errors,
+    strictest_share_type,
+)
+from exchange.access.deadlines import extend_deadline, set_deadline
+from exchange.access.decision import Verdict, apply_verdict, no_application, verify_decider
+from exchange.access.model import Application, ApplicationState, Decision, Grant, Scenario, Terms
 from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource
-from exchange.access.values import BEIJING
 from exchange.catalogue.model import Resource, ShareType
-from exchange.catalogue.standing import verify_applicable
+from exchange.catalogue.standing import verify_applicable, verify_open
+from exchange.notices.model import NoticeKind
+from exchange.notices.store import save_notice
 
 AUTOMATIC_REASON = "every item asked for is shared unconditionally"
-MAX_REASON_CHARACTERS = 500
+MAX_TITLE_CHARACTERS = 200
+MAX_PARTS = 50
 
 
 class AccessService:
-    """Takes access requests through their three steps, and ends grants."""
+    """Takes access requests through their three steps."""
 
     def __init__(
         self, *, database: Database, log: LogWriter, refusals: RefusalLog, now: Callable[[], datetime]
@@ -46,8 +57,8 @@ class AccessService:
         """Apply for items of a resource.
 
         1. The automatic check: SchemaViolation tells everything that stands in the way at once.
-        2. Where all items are shared unconditionally the application is approved on the spot, and the log
-        tells the provider; otherwise it waits for the provider until `due_at`.
+        2. Where all items are shared unconditionally the application is approved on the spot, and the
+        provider is told; otherwise it waits for the provider until `due_at`.
         3. An approved application has its grant in the same transaction.
         """
         watch = self._refusals.watch(
@@ -55,144 +66,230 @@ class AccessService:
         )
         async with watch, self._database.transaction() as connection:
             resource = await load_known_resource(connection, code=resource_code)
-            now = self._now()
-            verify_applicable(resource, at=now)
-            verify_terms(resource, terms, at=now)
-            application = await self._build_application(connection, caller, resource, terms, at=now)
-            await store.save_application(connection, application=application)
-            await self._log.append(
-                connection,
-                event=Event.ACCESS_APPLIED,
-                caller=caller,
-                resource_code=resource.code,
-                details={"application": str(application.id), **describe_terms(terms)},
-            )
-            if strictest_share_type(resource, terms) is ShareType.CONDITIONAL:
-                return application
-            return await self._settle(
-                connection,
-                application,
-                state=ApplicationState.APPROVED,
-                reason=AUTOMATIC_REASON,
-                decider=None,
-            )
+            verify_applicable(resource, at=self._now())
+            refuse_errors(await self._assess(connection, caller, resource, terms))
+            return await self._receive(connection, caller, resource, terms)
 
-    async def decide(
-        self,
-        *,
-        caller: Caller,
-        application_id: UUID,
-        decision: Decision,
-        items: Sequence[str] | None,
-        reason: str | None,
-    ) -> Application:
-        """Decide a pending application as its resource's provider.
+    async def apply_scenario(self, *, caller: Caller, title: str, parts: Mapping[str, Terms]) -> Scenario:
+        """Apply for a bundle of resources behind one service (一件事): all requests are made, or none.
 
-        Approving may name fewer `items` than were asked for; refusing needs a `reason`. Raises NotFound for
-        what the caller may not know of, Forbidden for the applicant, Conflict where it was decided before.
+        `parts` maps resource codes to terms. Each provider decides its own part. Raises SchemaViolation with
+        everything that stands in the way in any part, or NotFound for an unknown resource.
+        """
+        errors = check_text("/title", title, max_characters=MAX_TITLE_CHARACTERS)
+        if not 1 <= len(parts) <= MAX_PARTS:
+            detail = f"a scenario has 1 to {MAX_PARTS} resources"
+            errors.append(FieldError(pointer="/parts", code="COUNT", detail=detail))
+        watch = self._refusals.watch(caller=caller, purpose=None, resource_code=None, action="access.apply")
+        async with watch, self._database.transaction() as connection:
+            resources = {code: await load_known_resource(connection, code=code) for code in parts}
+            for resource in resources.values():
+                verify_applicable(resource, at=self._now())
+            for position, (code, terms) in enumerate(parts.items()):
+                found = await self._assess(connection, caller, resources[code], terms)
+                errors += [replace(each, pointer=f"/parts/{position}{each.pointer}") for each in found]
+            refuse_errors(errors)
+            scenario = Scenario(
+                id=uuid4(),
+                title=title,
+                organisation_code=caller.organisation_code,
+                created_at=self._now(),
+            )
+            await store_applications.save_scenario(connection, scenario=scenario)
+            applications = [
+                await self._receive(connection, caller, resources[code], terms, scenario_id=scenario.id)
+                for code, terms in parts.items()
+            ]
+            return replace(scenario, applications=tuple(applications))
+
+    async def load_scenario(self, *, caller: Caller, scenario_id: UUID) -> Scenario:
+        """Load a scenario of the caller's with where each part stands. Raises NotFound."""
+        async with self._database.acquire() as connection:
+            scenario = await store_applications.load_scenario(connection, scenario_id=scenario_id)
+        if scenario is None or scenario.organisation_code != caller.organisation_code:
+            msg = "there is no scenario of that id that you may know of"
+            raise NotFound(msg)
+        return scenario
+
+    async def renew(self, *, caller: Caller, grant_id: UUID, valid_until: datetime) -> Application:
+        """Ask for a grant in force to last until `valid_until`, on otherwise the same terms.
+
+        Raises NotFound for everybody but its holder, Conflict where it has ended, SchemaViolation where the
+        terms could not be asked for today, or where the end asked for is not later than the present one.
         """
         async with self._database.transaction() as connection:
-            application = await store.load_application(connection, application_id=application_id)
-            resource = None
-            if application is not None:
-                resource = await load_known_resource(connection, code=application.resource_code)
-            if application is None or resource is None:
-                raise _no_application()
-            _verify_decider(caller, application, resource)
-            if application.state is not ApplicationState.PENDING:
-                msg = f"this application was decided before: {application.state}"
+            grant = await store.load_grant(connection, grant_id=grant_id, for_update=True)
+            if grant is None or grant.organisation_code != caller.organisation_code:
+                msg = "there is no grant of that id that you may know of"
+                raise NotFound(msg)
+            if not grant.is_in_force(self._now()):
+                msg = "this grant has ended; apply for a new one"
                 raise Conflict(msg)
-            narrowed = _narrow(application, resource, decision=decision, items=items, reason=reason)
-            if decision is Decision.APPROVE and narrowed.terms.valid_until <= self._now():
+            resource = await load_known_resource(connection, code=grant.resource_code)
+            verify_open(resource, at=self._now())
+            terms = replace(grant.terms, valid_until=valid_until)
+            errors = await self._assess(connection, caller, resource, terms)
+            if valid_until <= grant.terms.valid_until:
+                detail = "a renewal ends later than the grant does"
+                errors.append(FieldError(pointer="/valid_until", code="VALIDITY", detail=detail))
+            refuse_errors(errors)
+            return await self._receive(connection, caller, resource, terms, renews_grant_id=grant.id)
+
+    async def decide(self, *, caller: Caller, application_id: UUID, verdict: Verdict) -> Application:
+        """Decide a pending application as its resource's provider, or once escalated as its superior.
+
+        Raises NotFound for what the caller may not know of, Forbidden for the applicant, Conflict where it
+        was decided before or asks for a time that is over.
+        """
+        async with self._database.transaction() as connection:
+            application, resource = await self._load_pending(connection, caller, application_id)
+            narrowed = apply_verdict(application, resource, verdict)
+            approved = verdict.decision is Decision.APPROVE
+            if approved and narrowed.terms.valid_until <= self._now():
                 msg = "the validity that was asked for is over; refuse this application and ask for a new one"
                 raise Conflict(msg)
-            state = ApplicationState.APPROVED if decision is Decision.APPROVE else ApplicationState.REFUSED
-            return await self._settle(connection, narrowed, state=state, reason=reason, decider=caller)
+            state = ApplicationState.APPROVED if approved else ApplicationState.REFUSED
+            return await self._settle(
+                connection, narrowed, resource, state=state, reason=verdict.reason, decider=caller
+            )
+
+    async def extend(self, *, caller: Caller, application_id: UUID, reason: str) -> Application:
+        """Extend the time for an answer once, as the table of deadlines allows, with a reason on record."""
+        refuse_errors(check_text("/reason", reason, max_characters=500))
+        async with self._database.transaction() as connection:
+            application, resource = await self._load_pending(connection, caller, application_id)
+            due_at = await extend_deadline(
+                connection,
+                provider_code=resource.provider_code,
+                request_type=application.request_type,
+                share_type=strictest_share_type(resource, application.terms),
+                created_at=application.created_at,
+                due_at=application.due_at,
+            )
+            if application.extended_at is not None or application.escalated_at is not None or due_at is None:
+                msg = "the time for an answer is extended once, before it is over, where the rules allow it"
+                raise Conflict(msg)
+            now = self._now()
+            await store_applications.save_extension(
+                connection, application_id=application_id, due_at=due_at, extended_at=now
+            )
+            await self._log.append(
+                connection,
+                event=Event.ACCESS_EXTENDED,
+                caller=caller,
+                resource_code=resource.code,
+                details={"application": str(application_id), "due_at": due_at.isoformat(), "reason": reason},
+            )
+            return replace(application, due_at=due_at, extended_at=now)
 
     async def list_applications(self, *, caller: Caller, as_provider: bool) -> list[Application]:
         """List the applications that the caller's organisation made, or that came to it as a provider."""
         code = caller.organisation_code
         async with self._database.acquire() as connection:
-            return await store.load_applications(
+            return await store_applications.load_applications(
                 connection,
                 applicant_code=None if as_provider else code,
                 provider_code=code if as_provider else None,
             )
 
-    async def list_grants(self, *, caller: Caller, as_provider: bool) -> list[Grant]:
-        """List the grants that the caller's organisation holds, or that were given on its resources."""
-        code = caller.organisation_code
-        async with self._database.acquire() as connection:
-            return await store.load_grants(
-                connection,
-                holder_code=None if as_provider else code,
-                provider_code=code if as_provider else None,
-            )
+    async def _load_pending(
+        self, connection: Connection, caller: Caller, application_id: UUID
+    ) -> tuple[Application, Resource]:
+        application = await store_applications.load_application(connection, application_id=application_id)
+        if application is None:
+            raise no_application()
+        resource = await load_known_resource(connection, code=application.resource_code)
+        verify_decider(caller, application, resource)
+        if application.state is not ApplicationState.PENDING:
+            msg = f"this application was decided before: {application.state}"
+            raise Conflict(msg)
+        return application, resource
 
-    async def revoke(self, *, caller: Caller, grant_id: UUID, reason: str) -> Grant:
-        """Revoke a grant as the resource's provider; every later call under it is refused.
+    async def _assess(
+        self, connection: Connection, caller: Caller, resource: Resource, terms: Terms
+    ) -> list[FieldError]:
+        errors = assess_terms(resource, terms, at=self._now())
+        return errors + await assess_own_filters(connection, resource, terms, holder=caller.organisation_code)
 
-        Raises NotFound for what the caller may not know of, Forbidden for the holder, Conflict where it was
-        revoked before.
-        """
-        errors = check_text("/reason", reason, max_characters=MAX_REASON_CHARACTERS)
-        if errors:
-            msg = "a revocation needs a reason"
-            raise SchemaViolation(msg, errors=tuple(errors))
-        async with self._database.transaction() as connection:
-            grant = await store.load_grant(connection, grant_id=grant_id)
-            if grant is None:
-                raise _no_grant()
-            resource = await load_known_resource(connection, code=grant.resource_code)
-            if resource.provider_code != caller.organisation_code:
-                if grant.organisation_code != caller.organisation_code:
-                    raise _no_grant()
-                msg = "only the resource's provider can revoke a grant"
-                raise Forbidden(msg)
-            revoked = await store.revoke_grant(
-                connection, grant_id=grant_id, reason=reason, revoked_at=self._now()
-            )
-            if revoked is None:
-                msg = "this grant was revoked before"
-                raise Conflict(msg)
-            await self._log.append(
-                connection,
-                event=Event.GRANT_REVOKED,
-                caller=caller,
-                resource_code=grant.resource_code,
-                grant_id=grant_id,
-                details={"holder": grant.organisation_code, "reason": reason},
-            )
-            return revoked
-
-    async def _build_application(
-        self, connection: Connection, caller: Caller, resource: Resource, terms: Terms, *, at: datetime
+    async def _receive(
+        self,
+        connection: Connection,
+        caller: Caller,
+        resource: Resource,
+        terms: Terms,
+        *,
+        scenario_id: UUID | None = None,
+        renews_grant_id: UUID | None = None,
     ) -> Application:
-        share_type = strictest_share_type(resource, terms)
-        days = await store.load_working_days_allowed(connection, share_type=share_type)
-        first = at.astimezone(BEIJING).date()
-        grants = await store.load_grants_in_force(
-            connection, resource_code=resource.code, organisation_code=caller.organisation_code, at=at
-        )
-        return Application(
+        """Keep an application that passed the check, and settle it where nobody has to decide."""
+        now = self._now()
+        application = Application(
             id=uuid4(),
             resource_code=resource.code,
             organisation_code=caller.organisation_code,
             terms=terms,
             state=ApplicationState.PENDING,
-            created_at=at,
-            due_at=compute_due_at(
-                at,
-                working_days=days,
-                exceptions=await store.load_calendar_days(connection, first=first),
-            ),
-            findings=find_duplicates(terms, grants),
+            created_at=now,
+            due_at=now,
+            renews_grant_id=renews_grant_id,
+            scenario_id=scenario_id,
         )
+        application = await self._complete(connection, application, resource)
+        await store_applications.save_application(connection, application=application)
+        await self._log.append(
+            connection,
+            event=Event.ACCESS_APPLIED,
+            caller=caller,
+            resource_code=resource.code,
+            grant_id=renews_grant_id,
+            details={"application": str(application.id), **describe_terms(terms)},
+        )
+        if strictest_share_type(resource, terms) is ShareType.CONDITIONAL:
+            await self._tell(connection, resource.provider_code, NoticeKind.APPLICATION_RECEIVED, application)
+            return application
+        return await self._settle(
+            connection,
+            application,
+            resource,
+            state=ApplicationState.APPROVED,
+            reason=AUTOMATIC_REASON,
+            decider=None,
+        )
+
+    async def _complete(
+        self, connection: Connection, application: Application, resource: Resource
+    ) -> Application:
+        """Add when the answer is due, and what the automatic check noticed."""
+        at, terms, applicant = application.created_at, application.terms, application.organisation_code
+        due_at = await set_deadline(
+            connection,
+            provider_code=resource.provider_code,
+            request_type=application.request_type,
+            share_type=strictest_share_type(resource, terms),
+            at=at,
+        )
+        grants = await store.load_grants_in_force(
+            connection, resource_code=resource.code, organisation_code=applicant, at=at
+        )
+        findings = find_duplicates(
+            terms,
+            [grant for grant in grants if grant.id != application.renews_grant_id],
+            await store_applications.load_pending(
+                connection, resource_code=resource.code, organisation_code=applicant
+            ),
+        ) + find_scope(
+            resource,
+            terms,
+            applicant=await load_organisation(connection, code=applicant),
+            provider=await load_organisation(connection, code=resource.provider_code),
+        )
+        return replace(application, due_at=due_at, findings=findings)
 
     async def _settle(
         self,
         connection: Connection,
         application: Application,
+        resource: Resource,
         *,
         state: ApplicationState,
         reason: str | None,
@@ -200,7 +297,7 @@ class AccessService:
     ) -> Application:
         """Record a decision and, for a yes, provision the grant in the same transaction."""
         now = self._now()
-        await store.save_decision(
+        await store_applications.save_decision(
             connection,
             application_id=application.id,
             state=state,
@@ -210,16 +307,7 @@ class AccessService:
         )
         grant_id = None
         if state is ApplicationState.APPROVED:
-            grant_id = uuid4()
-            grant = Grant(
-                id=grant_id,
-                application_id=application.id,
-                resource_code=application.resource_code,
-                organisation_code=application.organisation_code,
-                terms=application.terms,
-                valid_from=now,
-            )
-            await store.save_grant(connection, grant=grant)
+            grant_id = await provision(connection, application, at=now)
         await self._log.append(
             connection,
             event=Event.ACCESS_DECIDED,
@@ -235,7 +323,74 @@ class AccessService:
                 "items": list(application.terms.items) if grant_id else [],
             },
         )
-        return replace(application, state=state, decision_reason=reason, decided_at=now, grant_id=grant_id)
+        settled = replace(application, state=state, decision_reason=reason, decided_at=now, grant_id=grant_id)
+        if decider is None:
+            await self._tell(connection, resource.provider_code, NoticeKind.GRANTED_AUTOMATICALLY, settled)
+        else:
+            await self._tell(connection, settled.organisation_code, NoticeKind.APPLICATION_DECIDED, settled)
+        return settled
+
+    async def _tell(
+        self, connection: Connection, whom: OrganisationCode, kind: NoticeKind, application: Application
+    ) -> None:
+        await save_notice(
+            connection,
+            organisation_code=whom,
+            kind=kind,
+            resource_code=application.resource_code,
+            details={
+                "application": str(application.id),
+                "applicant": application.organisation_code,
+                "state": str(application.state),
+                "due_at": application.due_at.isoformat(),
+                "grant": None if application.grant_id is None else str(application.grant_id),
+            },
+            at=self._now(),
+        )
+
+
+async def provision(connection: Connection, application: Application, *, at: datetime) -> UUID:
+    """Make the grant of an approved application, or let the one that it renews last longer.
+
+    Raises Conflict where the grant to renew was revoked meanwhile.
+    """
+    if application.renews_grant_id is None:
+        grant = Grant(
+            id=uuid4(),
+            application_id=application.id,
+            resource_code=application.resource_code,
+            organisation_code=application.organisation_code,
+            terms=application.terms,
+            valid_from=at,
+            scenario_id=application.scenario_id,
+        )
+        await store.save_grant(connection, grant=grant)
+        return grant.id
+    renewed = await store.load_grant(connection, grant_id=application.renews_grant_id, for_update=True)
+    if renewed is None or renewed.revoked_at is not None:
+        msg = "the grant to renew was revoked meanwhile; refuse this application"
+        raise Conflict(msg)
+    await store.update_terms(
+        connection, grant_id=renewed.id, terms=_renew_terms(renewed.terms, application.terms)
+    )
+    return renewed.id
+
+
+def _renew_terms(held: Terms, decided: Terms) -> Terms:
+    """Combine: the new end, and of everything else what both the grant and the decision allow.
+
+    The grant may have been shrunk while the renewal waited, and a renewal never gives more than is held.
+    """
+    return replace(
+        decided,
+        items=tuple(name for name in held.items if name in decided.items),
+        modes=held.modes & decided.modes,
+        service_items=held.service_items,
+        search_items=held.search_items,
+        quotas=held.quotas,
+        row_filter={**decided.row_filter, **held.row_filter},
+        masks={**held.masks, **decided.masks},
+    )
 
 
 def describe_terms(terms: Terms) -> dict[str, object]:
@@ -249,56 +404,9 @@ def describe_terms(terms: Terms) -> dict[str, object]:
     }
 
 
-def _verify_decider(caller: Caller, application: Application, resource: Resource) -> None:
-    if resource.provider_code == caller.organisation_code:
-        return
-    if application.organisation_code != caller.organisation_code:
-        raise _no_application()
-    msg = "only the resource's provider can decide an application"
-    raise Forbidden(msg)
-
-
-def _narrow(
-    application: Application,
-    resource: Resource,
-    *,
-    decision: Decision,
-    items: Sequence[str] | None,
-    reason: str | None,
-) -> Application:
-    """Check a decision and apply a partial yes. Raises SchemaViolation."""
-    required = decision is Decision.REFUSE
-    errors = check_text("/reason", reason or "", max_characters=MAX_REASON_CHARACTERS, required=required)
-    wanted = application.terms.items if items is None else tuple(items)
-    if decision is Decision.REFUSE and items is not None:
-        errors.append(FieldError(pointer="/items", code="UNWANTED", detail="a refusal names no items"))
-    elif not wanted:
-        errors.append(
-            FieldError(pointer="/items", code="EMPTY", detail="approve at least one item, or refuse")
-        )
-    for position, name in enumerate(wanted):
-        item = resource.item(name)
-        pointer = f"/items/{position}"
-        if name not in application.terms.items:
-            errors.append(
-                FieldError(pointer=pointer, code="NOT-ASKED-FOR", detail="not an item of the application")
-            )
-        elif decision is Decision.APPROVE and (item is None or item.share_type is ShareType.NOT_SHARED):
-            errors.append(
-                FieldError(pointer=pointer, code="NOT-SHARED", detail=f"{name} is not shared any more")
-            )
-    if decision is Decision.APPROVE:
-        errors += check_whole_rows(resource, items=wanted, modes=application.terms.modes)
+def refuse_blank_reason(reason: str) -> None:
+    """Raise SchemaViolation for a reason that says nothing."""
+    errors = check_text("/reason", reason, max_characters=500)
     if errors:
-        msg = "the decision cannot be taken as it is; see errors"
+        msg = "this needs a reason"
         raise SchemaViolation(msg, errors=tuple(errors))
-    kept = tuple(name for name in application.terms.items if name in wanted)
-    return replace(application, terms=replace(application.terms, items=kept))
-
-
-def _no_application() -> NotFound:
-    return NotFound("there is no application of that id that you may know of")
-
-
-def _no_grant() -> NotFound:
-    return NotFound("there is no grant of that id that you may know of")

@@ -1,4 +1,4 @@
-"""All SQL of access, and the compilation of row filters into SQL."""
+"""All SQL of grants, their quotas and masks, and the compilation of row filters into SQL."""
 
 from __future__ import annotations
 
@@ -8,20 +8,11 @@ from uuid import UUID
 
 import asyncpg
 
-from core.caller import OrganisationCode, SystemId
+from core.caller import OrganisationCode
 from core.database import Connection
 from core.database.names import quote_name
-from exchange.access.model import (
-    Application,
-    ApplicationState,
-    FilterOperator,
-    Finding,
-    Grant,
-    Mode,
-    RowFilter,
-    Terms,
-)
-from exchange.catalogue.model import ShareType
+from exchange.access.model import FilterOperator, Grant, MasksJson, Mode, Quotas, RowFilter, Terms
+from exchange.catalogue.store import table_of
 
 LIST_LIMIT = 1000
 
@@ -37,6 +28,10 @@ def compile_row_filter(conditions: RowFilter, *, row: str, parameters: list[obje
     parts = []
     for condition in conditions:
         column = f"{row}.{quote_name(condition.item)}"
+        if condition.operator is FilterOperator.IN_OWN:
+            code, name = (str(value) for value in condition.values)
+            parts.append(f"EXISTS (SELECT FROM {table_of(code)} own WHERE own.{quote_name(name)} = {column})")
+            continue
         single = condition.operator is not FilterOperator.IN
         parameters.append(condition.values[0] if single else list(condition.values))
         place = f"${len(parameters)}"
@@ -49,98 +44,65 @@ def compile_row_filter(conditions: RowFilter, *, row: str, parameters: list[obje
     return f"coalesce({' AND '.join(parts)}, false)"
 
 
-async def save_application(connection: Connection, *, application: Application) -> None:
-    """Insert an application."""
-    terms = application.terms
-    await connection.execute(
-        "INSERT INTO exchange.application (id, resource_code, organisation_code, items, modes, row_filter,"
-        " service_items, purpose, legal_basis, valid_until, state, findings, created_at, due_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        application.id,
-        application.resource_code,
-        application.organisation_code,
-        terms.items,
-        sorted(terms.modes),
-        dict(terms.row_filter),
-        terms.service_items,
-        terms.purpose,
-        terms.legal_basis,
-        terms.valid_until,
-        application.state,
-        [{"code": finding.code, "detail": finding.detail} for finding in application.findings],
-        application.created_at,
-        application.due_at,
+def terms_columns(terms: Terms) -> dict[str, object]:
+    """Name the columns that applications and grants keep terms in, with their values."""
+    return {
+        "items": terms.items,
+        "modes": sorted(terms.modes),
+        "row_filter": dict(terms.row_filter),
+        "service_items": terms.service_items,
+        "purpose": terms.purpose,
+        "legal_basis": terms.legal_basis,
+        "valid_until": terms.valid_until,
+        "search_items": terms.search_items,
+        "calls_per_day": terms.quotas.calls_per_day,
+        "rows_per_day": terms.quotas.rows_per_day,
+        "masks": {item: dict(masks) for item, masks in terms.masks.items()},
+    }
+
+
+def read_terms(row: asyncpg.Record) -> Terms:
+    """Read terms back out of a row of an application or a grant."""
+    return Terms(
+        items=tuple(row["items"]),
+        modes=frozenset(Mode(name) for name in row["modes"]),
+        service_items=tuple(row["service_items"]),
+        purpose=row["purpose"],
+        legal_basis=row["legal_basis"],
+        valid_until=row["valid_until"],
+        row_filter=row["row_filter"],
+        search_items=None if row["search_items"] is None else tuple(row["search_items"]),
+        quotas=Quotas(calls_per_day=row["calls_per_day"], rows_per_day=row["rows_per_day"]),
+        masks=row["masks"],
     )
 
 
-_APPLICATIONS = (
-    "SELECT a.*, g.id AS grant_id FROM exchange.application a"
-    " LEFT JOIN exchange.grant_ g ON g.application_id = a.id"
-    " JOIN exchange.resource r ON r.code = a.resource_code"
-)
-
-
-async def load_application(connection: Connection, *, application_id: UUID) -> Application | None:
-    """Load an application and lock it until the transaction ends; None where there is none."""
-    row = await connection.fetchrow(f"{_APPLICATIONS} WHERE a.id = $1 FOR UPDATE OF a", application_id)
-    return None if row is None else _application(row)
-
-
-async def load_applications(
-    connection: Connection, *, applicant_code: str | None, provider_code: str | None
-) -> list[Application]:
-    """Load the newest applications of an applicant, or to a provider, newest first."""
-    rows = await connection.fetch(
-        f"{_APPLICATIONS} WHERE ($1::text IS NULL OR a.organisation_code = $1)"
-        " AND ($2::text IS NULL OR r.provider_code = $2) ORDER BY a.created_at DESC, a.id LIMIT $3",
-        applicant_code,
-        provider_code,
-        LIST_LIMIT,
-    )
-    return [_application(row) for row in rows]
-
-
-async def save_decision(
-    connection: Connection,
-    *,
-    application_id: UUID,
-    state: ApplicationState,
-    reason: str | None,
-    decided_by: SystemId | None,
-    decided_at: datetime,
-) -> None:
-    """Record how an application was decided; `decided_by` None means the automatic check."""
+async def insert_row(connection: Connection, table: str, columns: dict[str, object]) -> None:
+    """Insert one row; `table` and the names of `columns` are ours, never a user's."""
+    places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
     await connection.execute(
-        "UPDATE exchange.application SET state = $2, decision_reason = $3, decided_by = $4, decided_at = $5"
-        " WHERE id = $1",
-        application_id,
-        state,
-        reason,
-        decided_by,
-        decided_at,
+        f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", *columns.values()
     )
 
 
 async def save_grant(connection: Connection, *, grant: Grant) -> None:
     """Insert a grant."""
-    terms = grant.terms
-    await connection.execute(
-        "INSERT INTO exchange.grant_ (id, application_id, resource_code, organisation_code, items, modes,"
-        " row_filter, service_items, purpose, legal_basis, valid_from, valid_until)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
-        grant.id,
-        grant.application_id,
-        grant.resource_code,
-        grant.organisation_code,
-        terms.items,
-        sorted(terms.modes),
-        dict(terms.row_filter),
-        terms.service_items,
-        terms.purpose,
-        terms.legal_basis,
-        grant.valid_from,
-        terms.valid_until,
-    )
+    columns = {
+        "id": grant.id,
+        "application_id": grant.application_id,
+        "resource_code": grant.resource_code,
+        "organisation_code": grant.organisation_code,
+        "valid_from": grant.valid_from,
+        "scenario_id": grant.scenario_id,
+    }
+    await insert_row(connection, "exchange.grant_", columns | terms_columns(grant.terms))
+
+
+async def update_terms(connection: Connection, *, grant_id: UUID, terms: Terms) -> None:
+    """Replace the terms of a grant."""
+    columns = terms_columns(terms)
+    sets = ", ".join(f"{name} = ${number}" for number, name in enumerate(columns, start=2))
+    await connection.execute(f"UPDATE exchange.grant_ SET {sets} WHERE id = $1", grant_id, *columns.values())
 
 
 async def load_grants_in_force(
@@ -161,13 +123,15 @@ async def load_grants_in_force(
         at,
         mode,
     )
-    return [_grant(row) for row in rows]
+    return [read_grant(row) for row in rows]
 
 
-async def load_grant(connection: Connection, *, grant_id: UUID) -> Grant | None:
-    """Load one grant, in force or not; None where there is none."""
-    row = await connection.fetchrow("SELECT * FROM exchange.grant_ WHERE id = $1", grant_id)
-    return None if row is None else _grant(row)
+async def load_grant(connection: Connection, *, grant_id: UUID, for_update: bool = False) -> Grant | None:
+    """Load one grant, in force or not, locked where told; None where there is none."""
+    row = await connection.fetchrow(
+        f"SELECT * FROM exchange.grant_ WHERE id = $1{' FOR UPDATE' if for_update else ''}", grant_id
+    )
+    return None if row is None else read_grant(row)
 
 
 async def load_grants(
@@ -182,7 +146,7 @@ async def load_grants(
         provider_code,
         LIST_LIMIT,
     )
-    return [_grant(row) for row in rows]
+    return [read_grant(row) for row in rows]
 
 
 async def revoke_grant(
@@ -196,64 +160,88 @@ async def revoke_grant(
         revoked_at,
         reason,
     )
-    return None if row is None else _grant(row)
+    return None if row is None else read_grant(row)
 
 
-async def load_working_days_allowed(connection: Connection, *, share_type: ShareType) -> int:
-    """Load how many working days a provider has to answer."""
-    return int(
-        await connection.fetchval(
-            "SELECT working_days FROM exchange.deadline_rule WHERE share_type = $1", share_type
-        )
-    )
-
-
-async def load_calendar_days(connection: Connection, *, first: date) -> dict[date, bool]:
-    """Load the days from `first` on that are not what their weekday says: day → is it worked."""
-    rows = await connection.fetch("SELECT day, is_working FROM exchange.calendar_day WHERE day >= $1", first)
-    return {row["day"]: row["is_working"] for row in rows}
-
-
-def _terms(row: asyncpg.Record) -> Terms:
-    return Terms(
-        items=tuple(row["items"]),
-        modes=_modes(row["modes"]),
-        service_items=tuple(row["service_items"]),
-        purpose=row["purpose"],
-        legal_basis=row["legal_basis"],
-        valid_until=row["valid_until"],
-        row_filter=row["row_filter"],
-    )
-
-
-def _modes(names: Sequence[str]) -> frozenset[Mode]:
-    return frozenset(Mode(name) for name in names)
-
-
-def _application(row: asyncpg.Record) -> Application:
-    return Application(
-        id=row["id"],
-        resource_code=row["resource_code"],
-        organisation_code=OrganisationCode(row["organisation_code"]),
-        terms=_terms(row),
-        state=ApplicationState(row["state"]),
-        created_at=row["created_at"],
-        due_at=row["due_at"],
-        findings=tuple(Finding(code=each["code"], detail=each["detail"]) for each in row["findings"]),
-        decision_reason=row["decision_reason"],
-        decided_at=row["decided_at"],
-        grant_id=row["grant_id"],
-    )
-
-
-def _grant(row: asyncpg.Record) -> Grant:
+def read_grant(row: asyncpg.Record) -> Grant:
+    """Read a grant out of its row."""
     return Grant(
         id=row["id"],
         application_id=row["application_id"],
         resource_code=row["resource_code"],
         organisation_code=OrganisationCode(row["organisation_code"]),
-        terms=_terms(row),
+        terms=read_terms(row),
         valid_from=row["valid_from"],
         revoked_at=row["revoked_at"],
         revocation_reason=row["revocation_reason"],
+        scenario_id=row["scenario_id"],
     )
+
+
+async def reserve_quota(
+    connection: Connection, *, grant_id: UUID, quotas: Quotas, used_on: date, row_count: int
+) -> int | None:
+    """Count one call and reserve rows of the day's quotas; None where they are used up.
+
+    Returns how many of the `row_count` rows may be given. All of them are counted as used until
+    `settle_quota` says how many were. One statement: calls at the same time never use more than there is.
+    """
+    counted = await connection.fetchval(
+        "INSERT INTO exchange.quota_use AS q (grant_id, used_on, calls, row_count) VALUES ($1, $2, 1, $5)"
+        " ON CONFLICT ON CONSTRAINT quota_use_pk"
+        " DO UPDATE SET calls = q.calls + 1, row_count = q.row_count + EXCLUDED.row_count"
+        " WHERE ($3::bigint IS NULL OR q.calls < $3)"
+        " AND ($4::bigint IS NULL OR q.row_count < $4 OR EXCLUDED.row_count = 0) RETURNING row_count",
+        grant_id,
+        used_on,
+        quotas.calls_per_day,
+        quotas.rows_per_day,
+        row_count,
+    )
+    if counted is None:
+        return None
+    limit = quotas.rows_per_day
+    return row_count if limit is None else min(row_count, limit - (int(counted) - row_count))
+
+
+async def settle_quota(
+    connection: Connection, *, grant_id: UUID, used_on: date, unused_calls: int, unused_rows: int
+) -> None:
+    """Give back what was reserved and not used."""
+    await connection.execute(
+        "UPDATE exchange.quota_use SET calls = calls - $3, row_count = row_count - $4"
+        " WHERE grant_id = $1 AND used_on = $2",
+        grant_id,
+        used_on,
+        unused_calls,
+        unused_rows,
+    )
+
+
+async def save_mask_rules(connection: Connection, *, resource_code: str, masks: MasksJson) -> None:
+    """Replace a resource's default masks."""
+    await connection.execute("DELETE FROM exchange.mask_rule WHERE resource_code = $1", resource_code)
+    await connection.executemany(
+        "INSERT INTO exchange.mask_rule (resource_code, item, service_item, mask) VALUES ($1, $2, $3, $4)",
+        [
+            (resource_code, item, service_item, mask)
+            for item, by_service in masks.items()
+            for service_item, mask in by_service.items()
+        ],
+    )
+
+
+async def load_mask_rules(connection: Connection, *, resource_code: str) -> dict[str, dict[str, object]]:
+    """Load a resource's default masks: item → service item → mask."""
+    rows = await connection.fetch(
+        "SELECT item, service_item, mask FROM exchange.mask_rule WHERE resource_code = $1", resource_code
+    )
+    return group_masks([(row["item"], row["service_item"], row["mask"]) for row in rows])
+
+
+def group_masks(rules: Sequence[tuple[str, str, object]]) -> dict[str, dict[str, object]]:
+    """Group mask rules by item."""
+    found: dict[str, dict[str, object]] = {}
+    for item, service_item, mask in rules:
+        found.setdefault(item, {})[service_item] = mask
+    return found

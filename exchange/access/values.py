@@ -16,7 +16,7 @@ MAX_VALUE_CHARACTERS = 10_000
 _DAY = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日|(\d{2})(\d{2}))", re.ASCII)
 _SECOND = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})", re.ASCII)
 _BOOLEANS = {"true": True, "1": True, "是": True, "false": False, "0": False, "否": False}
-_UPPER_CASE_RULES = {CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE}
+SUBJECT_RULES = frozenset({CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE})
 _MAX_NUMBER_CHARACTERS = 60
 _MAX_INTEGER_BITS = 128
 
@@ -64,7 +64,7 @@ def parse_value(item: Item, value: object) -> str | Decimal | date | datetime | 
 
 
 def _parse_text(item: Item, text: str) -> str:
-    if item.check_rule in _UPPER_CASE_RULES:
+    if item.check_rule in SUBJECT_RULES:
         return narrow_to_half(text).strip().upper()
     return text
 
@@ -116,7 +116,7 @@ def render_value(value: object) -> str | bool | None:
 def name_subject(resource_key: tuple[Item, ...], values: dict[str, object]) -> str | None:
     """Return the personal or firm number among `values` of the key items; None where there is none."""
     for item in resource_key:
-        if item.check_rule in {CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE} and item.name in values:
+        if item.check_rule in SUBJECT_RULES and item.name in values:
             return str(values[item.name])
     return None
 

@@ -2,37 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.caller import Caller, Purpose
-from core.database import Database
-from core.errors import BadInput, FieldError, GrantMissing, SchemaViolation
+from core.database import Connection, Database
 from core.log.model import Event
 from core.log.writer import LogWriter
-from exchange.access.model import Grant, Mode
+from exchange.access.ground import Ground, GroundReader, ReadGrant
+from exchange.access.holdings import leaf_names_rows, row_salt
+from exchange.access.masks import Masker
+from exchange.access.model import Mode
+from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
-from exchange.access.resources import load_known_resource, verify_grant
-from exchange.access.row_filter import parse_row_filter
-from exchange.access.values import name_subject, name_subjects, parse_value
-from exchange.catalogue.model import Resource
+from exchange.access.values import name_subject, name_subjects
+from exchange.guard.model import Sighting, Watcher
 from exchange.query import store
-from exchange.query.cursor import build_cursor, parse_cursor
-from exchange.query.model import Answer, Question
+from exchange.query.cursor import CursorSeal
+from exchange.query.model import Answer, Question, Snapshot
+from exchange.query.questions import check_version, choose_items, parse_conditions
 
-MAX_CONDITIONS = 20
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """A question that was read and allowed."""
+
+    caller: Caller
+    purpose: Purpose
+    ground: Ground
+    read: ReadGrant
+    question: Question
+    conditions: Mapping[str, object]
+    items: tuple[str, ...]
+    masks: Mapping[str, Callable[[object], str | None]]
+
+    @property
+    def names_rows(self) -> bool:
+        """Tell whether the leaf names the row given by its subject, so that no other record has to."""
+        resource = self.ground.resource
+        return leaf_names_rows(resource) and resource.key_items[0].name in self.conditions
 
 
 class QueryService:
     """Answers queries under grants, each with its leaf in the log."""
 
     def __init__(
-        self, *, database: Database, log: LogWriter, refusals: RefusalLog, now: Callable[[], datetime]
+        self,
+        *,
+        database: Database,
+        log: LogWriter,
+        refusals: RefusalLog,
+        grounds: GroundReader,
+        masker: Masker,
+        cursors: CursorSeal,
+        watcher: Watcher,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._log = log
         self._refusals = refusals
+        self._grounds = grounds
+        self._masker = masker
+        self._cursors = cursors
+        self._watcher = watcher
         self._now = now
 
     async def query(
@@ -43,125 +76,144 @@ class QueryService:
         1. A grant of mode query in force for the caller's organisation and this service item: else
         GrantMissing, in the same words whatever was asked. 2. The question is well formed: else
         SchemaViolation or BadInput. 3. Every item asked for or searched by is granted: else GrantMissing
-        that names them. 4. The rows, filtered and projected in the database. 5. The leaf, in the same
-        transaction.
+        that names them. 4. The day's quota is not used up: else RateLimited. 5. The rows, filtered and
+        projected in the database. 6. The leaf, in the same transaction.
         """
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="query"
         )
         async with watch, self._database.transaction() as connection:
-            resource = await load_known_resource(connection, code=resource_code)
-            asked = question.keys if question.keys is not None else question.where or {}
-            grant = await verify_grant(
-                connection,
-                resource=resource,
-                caller=caller,
-                purpose=purpose,
-                mode=Mode.QUERY,
-                wanted={*(question.items or ()), *(question.where or {})},
-                at=self._now(),
+            now = self._now()
+            ground = await self._grounds.read(
+                connection, resource_code=resource_code, caller=caller, mode=Mode.QUERY, at=now
             )
-            conditions = parse_conditions(resource, question)
-            items = _choose_items(resource, grant, question)
-            snapshot = await store.load_rows(
-                connection,
-                resource_code=resource.code,
-                key_items=[item.name for item in resource.key_items],
-                items=items,
-                conditions=conditions,
-                row_filter=parse_row_filter(resource, grant.terms.row_filter),
-                after_key=None if question.after is None else parse_cursor(resource, question.after),
-                limit_rows=question.limit_rows + 1,
+            reading = self._read(caller, purpose, ground, question)
+            quota = await take_quota(
+                connection, grant=reading.read.grant, at=now, row_count=question.limit_rows
             )
-            has_more = len(snapshot.rows) > question.limit_rows
-            snapshot = replace(snapshot, rows=snapshot.rows[: question.limit_rows])
-            await self._log.append(
+            snapshot, has_more = await self._load(connection, reading, limit_rows=quota.row_count)
+            await quota.settle(connection, row_count=len(snapshot.rows))
+            await self._record(connection, reading, snapshot)
+        self._watch(reading, snapshot)
+        return self._answer(reading, snapshot, has_more=has_more)
+
+    def _read(self, caller: Caller, purpose: Purpose, ground: Ground, question: Question) -> _Reading:
+        where = question.where or {}
+        read = ground.choose(
+            purpose=purpose, mode=Mode.QUERY, wanted={*(question.items or ()), *where}, searched=where
+        )
+        resource = ground.resource
+        conditions = parse_conditions(resource, question)
+        check_version(resource, question.as_of_version)
+        masks = self._masker.choose(
+            read.grant.terms,
+            ground.mask_rules,
+            service_item=purpose.service_item,
+            organisation_code=caller.organisation_code,
+        )
+        return _Reading(
+            caller=caller,
+            purpose=purpose,
+            ground=ground,
+            read=read,
+            question=question,
+            conditions=conditions,
+            items=choose_items(resource, read, question, masked=masks),
+            masks=masks,
+        )
+
+    async def _load(
+        self, connection: Connection, reading: _Reading, *, limit_rows: int
+    ) -> tuple[Snapshot, bool]:
+        question, resource = reading.question, reading.ground.resource
+        after = None
+        if question.after is not None:
+            after = self._cursors.parse(resource, question.after, grant_id=reading.read.grant.id)
+        snapshot = await store.load_rows(
+            connection,
+            resource_code=resource.code,
+            key_items=[item.name for item in resource.key_items],
+            items=reading.items,
+            conditions=reading.conditions,
+            row_filter=reading.read.row_filter,
+            after_key=after,
+            limit_rows=limit_rows + 1,
+            as_of_version=question.as_of_version,
+            with_disputes=reading.ground.has_disputes,
+            row_salt=None if reading.names_rows else row_salt(self._log, resource.code),
+        )
+        has_more = len(snapshot.rows) > limit_rows
+        if not has_more:
+            return snapshot, False
+        kept = replace(
+            snapshot,
+            rows=snapshot.rows[:limit_rows],
+            disputed=snapshot.disputed[:limit_rows],
+            digests=snapshot.digests[:limit_rows],
+        )
+        return kept, True
+
+    async def _record(self, connection: Connection, reading: _Reading, snapshot: Snapshot) -> None:
+        """Write the leaf and, where it does not name the rows given, who holds them now."""
+        resource, question, grant = reading.ground.resource, reading.question, reading.read.grant
+        asked = question.keys if question.keys is not None else question.where or {}
+        details: dict[str, object] = {
+            "items": list(reading.items),
+            "searched_by": sorted(asked),
+            "rows": len(snapshot.rows),
+            "version": snapshot.version,
+        }
+        if reading.masks:
+            details["masked"] = sorted(set(reading.masks) & set(reading.items))
+        if question.as_of_version is not None:
+            details["as_of_version"] = question.as_of_version
+        if snapshot.digests:
+            await store.save_holders(
                 connection,
-                event=Event.DATA_QUERIED,
-                caller=caller,
-                purpose=purpose,
                 resource_code=resource.code,
                 grant_id=grant.id,
-                subject=name_subject(resource.items, dict(conditions)),
-                subjects=name_subjects(resource.items, snapshot.rows),
-                details={
-                    "items": list(items),
-                    "searched_by": sorted(asked),
-                    "rows": len(snapshot.rows),
-                    "version": snapshot.version,
-                },
+                version=snapshot.version,
+                digests=snapshot.digests,
+                items=[reading.items] * len(snapshot.digests),
             )
-        pageable = has_more and {item.name for item in resource.key_items} <= set(items)
+        await self._log.append(
+            connection,
+            event=Event.DATA_QUERIED,
+            caller=reading.caller,
+            purpose=reading.purpose,
+            resource_code=resource.code,
+            grant_id=grant.id,
+            subject=name_subject(resource.items, dict(reading.conditions)),
+            subjects=name_subjects(resource.items, snapshot.rows),
+            details=details,
+        )
+
+    def _watch(self, reading: _Reading, snapshot: Snapshot) -> None:
+        resource = reading.ground.resource
+        subject = name_subject(resource.items, dict(reading.conditions))
+        self._watcher.note(
+            Sighting(
+                caller=reading.caller,
+                purpose=reading.purpose,
+                resource_code=resource.code,
+                provider_code=resource.provider_code,
+                subjects=() if subject is None else ((subject, bool(snapshot.rows)),),
+                rows=len(snapshot.rows),
+            )
+        )
+
+    def _answer(self, reading: _Reading, snapshot: Snapshot, *, has_more: bool) -> Answer:
+        resource, grant = reading.ground.resource, reading.read.grant
+        keys = {item.name for item in resource.key_items}
+        cursor = None
+        if has_more and snapshot.rows and keys <= set(reading.items):
+            cursor = self._cursors.build(resource, snapshot.rows[-1], grant_id=grant.id)
         return Answer(
             resource_code=resource.code,
             grant_id=grant.id,
-            items=items,
+            items=reading.items,
             snapshot=snapshot,
             has_more=has_more,
-            next_cursor=build_cursor(resource, snapshot.rows[-1]) if pageable else None,
+            next_cursor=cursor,
+            masks=reading.masks,
         )
-
-
-def parse_conditions(resource: Resource, question: Question) -> dict[str, object]:
-    """Read the values searched by. Raises SchemaViolation with every field that is wrong."""
-    if (question.keys is None) == (question.where is None):
-        msg = "search by keys or by where, one of the two"
-        raise SchemaViolation(msg, errors=(FieldError(pointer="/keys", code="ONE-OF", detail=msg),))
-    place, asked = ("/keys", question.keys) if question.keys is not None else ("/where", question.where)
-    assert asked is not None
-    if not 1 <= len(asked) <= MAX_CONDITIONS:
-        msg = f"search by 1 to {MAX_CONDITIONS} items"
-        raise SchemaViolation(msg, errors=(FieldError(pointer=place, code="COUNT", detail=msg),))
-    keys = {item.name for item in resource.key_items}
-    if question.keys is not None and set(asked) != keys:
-        msg = f"keys names exactly the key items: {', '.join(sorted(keys))}"
-        raise SchemaViolation(msg, errors=(FieldError(pointer=place, code="KEY-ITEMS", detail=msg),))
-    return parse_values(resource, asked, place=place)
-
-
-def parse_values(resource: Resource, asked: Mapping[str, object], *, place: str) -> dict[str, object]:
-    """Read values by item name. Raises SchemaViolation with every one that is wrong."""
-    values: dict[str, object] = {}
-    errors = []
-    for position, (name, value) in enumerate(asked.items()):
-        item = resource.item(name)
-        if item is None:
-            detail = f"the {position + 1}. name is not an item of this resource"
-            errors.append(FieldError(pointer=place, code="UNKNOWN-ITEM", detail=detail))
-            continue
-        try:
-            values[name] = parse_value(item, value)
-        except BadInput as wrong:
-            errors.append(FieldError(pointer=f"{place}/{name}", code="VALUE", detail=wrong.detail))
-    if errors:
-        msg = "the values searched by are not all right; see errors"
-        raise SchemaViolation(msg, errors=tuple(errors))
-    return values
-
-
-def _choose_items(resource: Resource, grant: Grant, question: Question) -> tuple[str, ...]:
-    """Return the items to answer with. Raises SchemaViolation for unknown ones, GrantMissing for others."""
-    granted = grant.open_items(resource)
-    wanted = granted if question.items is None else tuple(dict.fromkeys(question.items))
-    if not wanted:
-        msg = "items names at least one item; leave it out for all that are granted"
-        raise SchemaViolation(msg, errors=(FieldError(pointer="/items", code="EMPTY", detail=msg),))
-    unknown = [
-        FieldError(pointer=f"/items/{n}", code="UNKNOWN-ITEM", detail="the resource has no item of this name")
-        for n, name in enumerate(wanted)
-        if resource.item(name) is None
-    ]
-    if unknown:
-        msg = "not all items are items of this resource; see errors"
-        raise SchemaViolation(msg, errors=tuple(unknown))
-    refuse_ungranted({*wanted, *(question.where or {})}, granted)
-    return wanted
-
-
-def refuse_ungranted(names: Collection[str], granted: Collection[str]) -> None:
-    """Raise GrantMissing that names the items (of the public catalogue) which are not granted."""
-    missing = sorted(set(names) - set(granted))
-    if missing:
-        errors = tuple(FieldError(pointer="/items", code="NOT-GRANTED", detail=name) for name in missing)
-        msg = f"the grant does not cover {', '.join(missing)}; apply for them"
-        raise GrantMissing(msg, errors=errors)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 from uuid import UUID
 
-from signing.canonical_json import JsonValue
+from signing.canonical_json import JsonValue, parse_json
 
 
 class Outcome(StrEnum):
@@ -27,6 +27,22 @@ class Outcome(StrEnum):
     DISPUTED = "disputed"
     SOURCE_UNAVAILABLE = "source_unavailable"
     NOT_AUTHORISED = "not_authorised"
+
+
+class Difference(StrEnum):
+    """Which kind of difference a mismatch shows.
+
+    `former_name`: the asserted name is a former one. `transposed_digits`: two neighbouring places are
+    swapped.
+    `expired`: the recorded day has passed, the asserted one has not. `address_level`: one address merely says
+    less than the other.
+    """
+
+    FORMER_NAME = "former_name"
+    TRANSPOSED_DIGITS = "transposed_digits"
+    EXPIRED = "expired"
+    ADDRESS_LEVEL = "address_level"
+    OTHER = "other"
 
 
 class Operator(StrEnum):
@@ -48,21 +64,56 @@ class Assertion:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """Facts to check about one subject of one resource."""
+
+    resource_code: str
+    subject: Mapping[str, object]
+    assertions: Sequence[Assertion]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:
-    """The outcome of one assertion."""
+    """The outcome of one assertion; `difference` only with a mismatch."""
 
     item: str
     operator: Operator
     outcome: Outcome
+    difference: Difference | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """The answers to one check. `grant_id` None: no grant covers the resource, and nothing was looked up."""
+
+    resource_code: str
+    grant_id: UUID | None
+    version: int | None
+    as_of: datetime | None
+    judgements: tuple[Judgement, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedFindings:
+    """The answers to all checks of one call, in their order, with one receipt for all.
+
+    `opening` is the salt of the digests in the receipt. Who holds it can show which subjects and assertions
+    the receipt is about; who holds only the receipt cannot find that out by trying numbers.
+    """
+
+    findings: tuple[Finding, ...]
+    opening: str
+    receipt_json: bytes
+
+    @property
+    def receipt(self) -> JsonValue:
+        """The receipt as JSON."""
+        return parse_json(self.receipt_json)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """The answer to all assertions of one call. `opening` is the salt of the digests in the receipt.
-
-    Who holds the salt can show which subject and assertions the receipt is about; who holds only the
-    receipt cannot find that out by trying numbers.
-    """
+    """The answer to one check under a grant, with its receipt; see SignedFindings."""
 
     resource_code: str
     grant_id: UUID
@@ -70,11 +121,16 @@ class Verification:
     as_of: datetime | None
     judgements: tuple[Judgement, ...]
     opening: str
-    receipt: JsonValue
+    receipt_json: bytes
+
+    @property
+    def receipt(self) -> JsonValue:
+        """The receipt as JSON."""
+        return parse_json(self.receipt_json)
 
 
 class ReceiptIssuer(Protocol):
     """Whatever signs receipts."""
 
-    async def issue(self, payload: Mapping[str, JsonValue], /) -> JsonValue:
-        """Return the receipt of `payload` as JSON."""
+    async def issue(self, payload: Mapping[str, JsonValue], /) -> bytes:
+        """Return the receipt of `payload` as JSON text, with the payload in it."""

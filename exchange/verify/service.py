@@ -2,56 +2,52 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Final
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
-from core.errors import BadInput, FieldError, RateLimited, SchemaViolation
-from core.log.model import Event
+from core.database.names import check_resource_code
+from core.errors import BadInput, FieldError, NotFound, RateLimited, SchemaViolation
 from core.log.writer import LogWriter
-from exchange.access.model import Grant, Mode
+from exchange.access.ground import Ground, GroundReader, ReadGrant
+from exchange.access.holdings import leaf_names_rows, row_salt
+from exchange.access.model import Mode
+from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
-from exchange.access.resources import load_known_resource, verify_grant
-from exchange.access.row_filter import parse_row_filter
-from exchange.access.values import BEIJING, name_subject, parse_value, render_value
-from exchange.catalogue.model import Resource
-from exchange.query.model import Snapshot
-from exchange.query.service import parse_values
-from exchange.query.store import load_rows
+from exchange.access.values import BEIJING, name_subject
+from exchange.guard.model import Sighting, Watcher
+from exchange.query.store import save_holders
 from exchange.verify import store
-from exchange.verify.compare import is_same
-from exchange.verify.model import Assertion, Judgement, Outcome, ReceiptIssuer, Verification
-from exchange.verify.receipts import build_salted_digest
-from signing.canonical_json import JsonValue
+from exchange.verify.checks import (
+    MAX_ASSERTIONS,
+    ReadCheck,
+    name_identity,
+    parse_check,
+    parse_subject,
+    place_errors,
+    refuse_repeats,
+)
+from exchange.verify.judge import items_to_read, judge_check, refuse_all
+from exchange.verify.model import (
+    Assertion,
+    Check,
+    Finding,
+    Judgement,
+    Outcome,
+    ReceiptIssuer,
+    SignedFindings,
+    Verification,
+)
+from exchange.verify.payload import build_bundle_payload, build_payload
+from exchange.verify.record import describe_finding
 
-MAX_ASSERTIONS: Final = 200
 DEFAULT_MISMATCHES_A_DAY: Final = 20
 SALT_BYTES: Final = 16
-RECEIPT_KIND: Final = "shuzheng-verification/1"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Request:
-    """A call, read: the subject's key values and the asserted values in the columns' types."""
-
-    caller: Caller
-    purpose: Purpose
-    resource: Resource
-    subject: Mapping[str, object]
-    assertions: Sequence[Assertion]
-    values: Sequence[object]
-
-    @property
-    def identity(self) -> str:
-        """One text for the resource and the subject, from which the budget's key is hashed."""
-        rendered = {name: render_value(value) for name, value in sorted(self.subject.items())}
-        return json.dumps([self.resource.code, rendered], ensure_ascii=False)
 
 
 class VerifyService:
@@ -64,6 +60,8 @@ class VerifyService:
         log: LogWriter,
         refusals: RefusalLog,
         receipts: ReceiptIssuer,
+        grounds: GroundReader,
+        watcher: Watcher,
         now: Callable[[], datetime],
         mismatches_a_day: int = DEFAULT_MISMATCHES_A_DAY,
         random_bytes: Callable[[int], bytes] = secrets.token_bytes,
@@ -72,6 +70,8 @@ class VerifyService:
         self._log = log
         self._refusals = refusals
         self._receipts = receipts
+        self._grounds = grounds
+        self._watcher = watcher
         self._now = now
         self._mismatches_a_day = mismatches_a_day
         self._random_bytes = random_bytes
@@ -88,190 +88,307 @@ class VerifyService:
         """Check all assertions about one subject, and answer them all at once (一次性告知).
 
         1. A grant of mode verify in force: else GrantMissing, in the same words whatever was asked. 2. The
-        request is well formed: else SchemaViolation. 3. The budget of wrong guesses about this subject is not
-        used up: else RateLimited. 4. The outcomes. 5. The count and the leaf, in the same transaction.
-        6. The receipt.
+        request is well formed: else SchemaViolation. 3. The budget of wrong guesses about this subject and
+        the day's quota are not used up: else RateLimited. 4. The outcomes. 5. The counts and the leaf, in the
+        same transaction. 6. The receipt.
         """
+        check = Check(resource_code=resource_code, subject=subject, assertions=assertions)
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="verify"
         )
         async with watch, self._database.transaction() as connection:
-            resource = await load_known_resource(connection, code=resource_code)
-            grant = await verify_grant(
-                connection,
-                resource=resource,
-                caller=caller,
-                purpose=purpose,
-                mode=Mode.VERIFY,
-                wanted={assertion.item for assertion in assertions},
-                at=self._now(),
-            )
-            request = _Request(
-                caller=caller,
-                purpose=purpose,
-                resource=resource,
-                subject=_parse_subject(resource, subject),
-                assertions=assertions,
-                values=_parse_assertions(resource, assertions),
-            )
-            snapshot, judgements = await self._judge(connection, request, grant)
-            await self._record(connection, request, grant, snapshot, judgements)
+            ground = await self._read_ground(connection, caller, resource_code, [check])
+            read = ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted={each.item for each in assertions})
+            checks = [self._read_check(ground, read, check)]
+            findings = await self._answer(connection, caller, purpose, checks, locked=bool(ground.locked))
         salt = self._random_bytes(SALT_BYTES)
-        payload = _build_payload(request, snapshot, judgements, salt=salt)
+        finding = findings[0]
+        assert finding.grant_id is not None
+        assert finding.version is not None
+        payload = build_payload(caller, purpose, checks[0], finding, salt=salt)
         return Verification(
-            resource_code=resource.code,
-            grant_id=grant.id,
-            version=snapshot.version,
-            as_of=snapshot.as_of,
-            judgements=judgements,
+            resource_code=finding.resource_code,
+            grant_id=finding.grant_id,
+            version=finding.version,
+            as_of=finding.as_of,
+            judgements=finding.judgements,
             opening=salt.hex(),
-            receipt=await self._receipts.issue(payload),
+            receipt_json=await self._receipts.issue(payload),
         )
 
-    async def _judge(
-        self, connection: Connection, request: _Request, grant: Grant
-    ) -> tuple[Snapshot, tuple[Judgement, ...]]:
-        """Judge within the budget of mismatches, which is held against other calls meanwhile."""
-        budget_key = self._log.hash_subject(request.identity)
-        today = self._now().astimezone(BEIJING).date()
-        system_id = request.caller.system_id
-        used = await store.lock_mismatches(
-            connection, system_id=system_id, subject_hmac=budget_key, counted_on=today
+    async def verify_many(
+        self, *, caller: Caller, purpose: Purpose, checks: Sequence[Check]
+    ) -> SignedFindings:
+        """Check facts about several subjects of several resources: all answered at once, with one receipt.
+
+        As `verify`, but a resource that no grant covers has its assertions answered with not_authorised, and
+        one that was recalled with source_unavailable.
+        Raises SchemaViolation with a pointer to each check that is wrong, RateLimited naming the checks whose
+        subject's budget is used up; then nothing is answered and nothing counted.
+        """
+        _refuse_counts(checks)
+        watch = self._refusals.watch(caller=caller, purpose=purpose, resource_code=None, action="verify")
+        async with watch, self._database.transaction() as connection:
+            read = await self._read_checks(connection, caller, purpose, checks)
+            refuse_repeats(read)
+            findings = await self._answer(connection, caller, purpose, read, locked=False)
+        salt = self._random_bytes(SALT_BYTES)
+        payload = build_bundle_payload(caller, purpose, read, findings, salt=salt)
+        return SignedFindings(
+            findings=tuple(findings),
+            opening=salt.hex(),
+            receipt_json=await self._receipts.issue(payload),
         )
-        if used >= self._mismatches_a_day:
-            msg = "too many values that did not match were tried for this subject today; ask again tomorrow"
-            raise RateLimited(msg)
-        granted = set(grant.open_items(request.resource))
-        snapshot = await load_rows(
+
+    async def _read_ground(
+        self, connection: Connection, caller: Caller, resource_code: str, checks: Sequence[Check]
+    ) -> Ground:
+        """Read the ground of a resource and, where the resource is known here already, lock the subjects."""
+        known = self._grounds.peek(resource_code)
+        locks: list[int] = []
+        for check in checks:
+            if known is None:
+                break
+            try:
+                locks.append(self._lock_of(resource_code, parse_subject(known, check.subject)))
+            except BadInput:
+                continue
+        return await self._grounds.read(
             connection,
-            resource_code=request.resource.code,
-            key_items=[item.name for item in request.resource.key_items],
-            items=sorted(granted & {assertion.item for assertion in request.assertions}),
-            conditions=request.subject,
-            row_filter=parse_row_filter(request.resource, grant.terms.row_filter),
-            after_key=None,
-            limit_rows=2,
+            resource_code=resource_code,
+            caller=caller,
+            mode=Mode.VERIFY,
+            at=self._now(),
+            locks=locks,
         )
-        judgements = tuple(
-            Judgement(
-                item=assertion.item,
-                operator=assertion.operator,
-                outcome=judge(snapshot, assertion.item, value)
-                if assertion.item in granted
-                else Outcome.NOT_AUTHORISED,
-            )
-            for assertion, value in zip(request.assertions, request.values, strict=True)
+
+    def _lock_of(self, resource_code: str, subject: Mapping[str, object]) -> int:
+        key = self._log.hash_subject(name_identity(resource_code, subject))
+        return int.from_bytes(key[:8], "big", signed=True)
+
+    def _read_check(self, ground: Ground, read: ReadGrant | None, check: Check) -> ReadCheck:
+        subject, values = parse_check(ground.resource, check)
+        return ReadCheck(
+            check=check,
+            ground=ground,
+            read=read,
+            subject=subject,
+            values=values,
+            budget_key=self._log.hash_subject(name_identity(ground.resource.code, subject)),
         )
-        mismatches = sum(judgement.outcome is Outcome.MISMATCH for judgement in judgements)
-        if mismatches:
-            await store.add_mismatches(
+
+    async def _read_checks(
+        self, connection: Connection, caller: Caller, purpose: Purpose, checks: Sequence[Check]
+    ) -> list[ReadCheck]:
+        grounds: dict[str, Ground | None] = {}
+        errors: list[FieldError] = []
+        read: list[ReadCheck] = []
+        for position, check in enumerate(checks):
+            code = check.resource_code
+            if code not in grounds:
+                grounds[code] = await self._find_ground(connection, caller, code)
+            ground = grounds[code]
+            if ground is None:
+                detail = "there is no resource of that code in the catalogue"
+                pointer = f"/checks/{position}/resource"
+                errors.append(FieldError(pointer=pointer, code="UNKNOWN-RESOURCE", detail=detail))
+                continue
+            wanted = {assertion.item for assertion in check.assertions}
+            serves = any(each.grant.serves(purpose.service_item) for each in ground.grants)
+            open_ground = replace(ground, closed=None)
+            grant = open_ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted) if serves else None
+            try:
+                read.append(self._read_check(ground, grant, check))
+            except SchemaViolation as wrong:
+                errors += place_errors(wrong, position)
+        if errors:
+            msg = "the checks are not all right; see errors"
+            raise SchemaViolation(msg, errors=tuple(errors))
+        return read
+
+    async def _find_ground(self, connection: Connection, caller: Caller, code: str) -> Ground | None:
+        try:
+            return await self._grounds.read(
                 connection,
-                system_id=system_id,
-                subject_hmac=budget_key,
-                counted_on=today,
-                mismatches=mismatches,
+                resource_code=check_resource_code(code),
+                caller=caller,
+                mode=Mode.VERIFY,
+                at=self._now(),
             )
-        return snapshot, judgements
+        except (BadInput, NotFound):
+            return None
+
+    async def _answer(
+        self,
+        connection: Connection,
+        caller: Caller,
+        purpose: Purpose,
+        checks: Sequence[ReadCheck],
+        *,
+        locked: bool,
+    ) -> list[Finding]:
+        """Judge within the budgets of mismatches, which are held against other calls meanwhile."""
+        now = self._now()
+        today = now.astimezone(BEIJING).date()
+        covered = [check for check in checks if check.read is not None and check.ground.closed is None]
+        if not locked and covered:
+            await store.lock_subjects(connection, locks=sorted({check.lock for check in covered}))
+        await self._take_quotas(connection, covered, now)
+        found = await self._load(connection, caller, covered, today)
+        self._refuse_used_up(checks, found, now)
+        findings = []
+        for check in checks:
+            rows = found.get(id(check))
+            judgements = refuse_all(check) if rows is None else judge_check(check, rows, today=today)
+            findings.append(_build_finding(check, rows, judgements))
+        await self._count(connection, caller, checks, findings, today)
+        await self._record(
+            connection, caller=caller, purpose=purpose, checks=checks, findings=findings, found=found
+        )
+        self._watch(caller, purpose, covered, found)
+        return findings
+
+    async def _take_quotas(self, connection: Connection, checks: Sequence[ReadCheck], now: datetime) -> None:
+        grants = {check.read.grant.id: check.read.grant for check in checks if check.read is not None}
+        for _, grant in sorted(grants.items()):
+            await take_quota(connection, grant=grant, at=now, row_count=0)
+
+    async def _load(
+        self, connection: Connection, caller: Caller, checks: Sequence[ReadCheck], today: date
+    ) -> dict[int, store.SubjectRows]:
+        """Load what is recorded, in one statement per resource, grant and kind of subject."""
+        groups: dict[tuple[object, ...], list[ReadCheck]] = defaultdict(list)
+        for check in checks:
+            assert check.read is not None
+            groups[check.resource.code, check.read.grant.id, tuple(sorted(check.subject))].append(check)
+        found: dict[int, store.SubjectRows] = {}
+        for group in groups.values():
+            first = group[0]
+            assert first.read is not None
+            resource = first.resource
+            salt = None if leaf_names_rows(resource) else row_salt(self._log, resource.code)
+            loaded = await store.load_subjects(
+                connection,
+                resource=resource,
+                names=sorted(first.subject),
+                subjects=[check.subject for check in group],
+                items=sorted(set().union(*map(items_to_read, group))),
+                row_filter=first.read.row_filter,
+                system_id=caller.system_id,
+                budget_keys=[check.budget_key for check in group],
+                counted_on=today,
+                with_disputes=first.ground.has_disputes,
+                row_salt=salt,
+            )
+            found |= {id(check): rows for check, rows in zip(group, loaded, strict=True)}
+        return found
+
+    def _refuse_used_up(
+        self, checks: Sequence[ReadCheck], found: Mapping[int, store.SubjectRows], now: datetime
+    ) -> None:
+        errors = tuple(
+            FieldError(pointer=f"/checks/{position}", code="BUDGET", detail="no more tries today")
+            for position, check in enumerate(checks)
+            if id(check) in found and found[id(check)].mismatches >= self._mismatches_a_day
+        )
+        if errors:
+            msg = "too many values that did not match were tried for this subject today; ask again tomorrow"
+            past = now.astimezone(BEIJING)
+            left_s = 86_400 - (past.hour * 3600 + past.minute * 60 + past.second)
+            raise RateLimited(msg, errors=errors if len(checks) > 1 else (), retry_after_s=left_s)
+
+    async def _count(
+        self,
+        connection: Connection,
+        caller: Caller,
+        checks: Sequence[ReadCheck],
+        findings: Sequence[Finding],
+        today: date,
+    ) -> None:
+        counts: Counter[bytes] = Counter()
+        for check, finding in zip(checks, findings, strict=True):
+            wrong = sum(each.outcome is Outcome.MISMATCH for each in finding.judgements)
+            if wrong:
+                counts[check.budget_key] += wrong
+        if counts:
+            await store.add_mismatches(
+                connection, system_id=caller.system_id, counted_on=today, counts=counts
+            )
 
     async def _record(
         self,
         connection: Connection,
-        request: _Request,
-        grant: Grant,
-        snapshot: Snapshot,
-        judgements: Sequence[Judgement],
+        *,
+        caller: Caller,
+        purpose: Purpose,
+        checks: Sequence[ReadCheck],
+        findings: Sequence[Finding],
+        found: Mapping[int, store.SubjectRows],
     ) -> None:
-        await self._log.append(
-            connection,
-            event=Event.FACTS_VERIFIED,
-            caller=request.caller,
-            purpose=request.purpose,
-            resource_code=request.resource.code,
-            grant_id=grant.id,
-            subject=name_subject(request.resource.key_items, dict(request.subject)),
-            details={
-                "items": [judgement.item for judgement in judgements],
-                "outcomes": dict(Counter(str(judgement.outcome) for judgement in judgements)),
-                "version": snapshot.version,
-            },
-        )
+        """Write a leaf for each check and, where it does not name the row, who holds what of it now."""
+        leaves = [
+            describe_finding(caller, purpose, check, finding)
+            for check, finding in zip(checks, findings, strict=True)
+        ]
+        owners = {each.resource.code: str(each.resource.provider_code) for each in checks}
+        await self._log.append_all(connection, leaves, owners=owners)
+        for check, finding in zip(checks, findings, strict=True):
+            rows = found.get(id(check))
+            matched = [each.item for each in finding.judgements if each.outcome is Outcome.MATCH]
+            if rows is None or rows.digest is None or not matched or finding.grant_id is None:
+                continue
+            await save_holders(
+                connection,
+                resource_code=finding.resource_code,
+                grant_id=finding.grant_id,
+                version=rows.version,
+                digests=[rows.digest],
+                items=[matched],
+            )
+
+    def _watch(
+        self,
+        caller: Caller,
+        purpose: Purpose,
+        checks: Sequence[ReadCheck],
+        found: Mapping[int, store.SubjectRows],
+    ) -> None:
+        by_resource: dict[str, list[ReadCheck]] = defaultdict(list)
+        for check in checks:
+            by_resource[check.resource.code].append(check)
+        for code, group in by_resource.items():
+            resource = group[0].resource
+            named = [(name_subject(resource.key_items, dict(each.subject)), each) for each in group]
+            self._watcher.note(
+                Sighting(
+                    caller=caller,
+                    purpose=purpose,
+                    resource_code=code,
+                    provider_code=resource.provider_code,
+                    subjects=tuple(
+                        (subject, bool(found[id(each)].rows))
+                        for subject, each in named
+                        if subject is not None
+                    ),
+                    rows=0,
+                )
+            )
 
 
-def judge(snapshot: Snapshot, item: str, value: object) -> Outcome:
-    """Judge one asserted value of a granted item against the rows that the subject's keys found."""
-    if snapshot.version == 0:
-        return Outcome.SOURCE_UNAVAILABLE
-    if not snapshot.rows:
-        return Outcome.NOT_FOUND
-    if len(snapshot.rows) > 1:
-        return Outcome.NOT_UNIQUE
-    stored = snapshot.rows[0][item]
-    if stored is None:
-        return Outcome.NOT_FOUND
-    return Outcome.MATCH if is_same(stored, value) else Outcome.MISMATCH
+def _refuse_counts(checks: Sequence[Check]) -> None:
+    total = sum(len(check.assertions) for check in checks)
+    if not 1 <= total <= MAX_ASSERTIONS or any(not check.assertions for check in checks):
+        detail = f"send 1 to {MAX_ASSERTIONS} assertions in all, and none of the checks empty"
+        raise SchemaViolation(detail, errors=(FieldError(pointer="/checks", code="COUNT", detail=detail),))
 
 
-def _parse_subject(resource: Resource, subject: Mapping[str, object]) -> dict[str, object]:
-    keys = {item.name for item in resource.key_items}
-    if not subject or not set(subject) <= keys:
-        msg = f"subject names one or more of the key items: {', '.join(sorted(keys))}"
-        raise SchemaViolation(msg, errors=(FieldError(pointer="/subject", code="KEY-ITEMS", detail=msg),))
-    return parse_values(resource, subject, place="/subject")
-
-
-def _parse_assertions(resource: Resource, assertions: Sequence[Assertion]) -> list[object]:
-    """Read the asserted values. Raises SchemaViolation with everything that is wrong.
-
-    An item may be asserted once: a list of values for one item would be guessing in one go.
-    """
-    errors: list[FieldError] = []
-    values: list[object] = []
-    if not 1 <= len(assertions) <= MAX_ASSERTIONS:
-        detail = f"send 1 to {MAX_ASSERTIONS} assertions"
-        errors.append(FieldError(pointer="/assertions", code="COUNT", detail=detail))
-    asserted: set[str] = set()
-    for position, assertion in enumerate(assertions[:MAX_ASSERTIONS]):
-        pointer = f"/assertions/{position}"
-        item = resource.item(assertion.item)
-        if item is None:
-            detail = "the resource has no item of this name"
-            errors.append(FieldError(pointer=f"{pointer}/item", code="UNKNOWN-ITEM", detail=detail))
-            continue
-        if item.name in asserted:
-            detail = "an item is asserted once per call"
-            errors.append(FieldError(pointer=f"{pointer}/item", code="DUPLICATE", detail=detail))
-        asserted.add(item.name)
-        try:
-            values.append(parse_value(item, assertion.value))
-        except BadInput as wrong:
-            errors.append(FieldError(pointer=f"{pointer}/value", code="VALUE", detail=wrong.detail))
-    if errors:
-        msg = "the assertions are not all right; see errors"
-        raise SchemaViolation(msg, errors=tuple(errors))
-    return values
-
-
-def _build_payload(
-    request: _Request, snapshot: Snapshot, judgements: Sequence[Judgement], *, salt: bytes
-) -> dict[str, JsonValue]:
-    """Build what the receipt vouches for. Subject and values are in it as salted digests only."""
-    subject = {name: render_value(value) for name, value in request.subject.items()}
-    asserted = [
-        {"item": assertion.item, "op": str(assertion.operator), "value": render_value(value)}
-        for assertion, value in zip(request.assertions, request.values, strict=True)
-    ]
-    return {
-        "kind": RECEIPT_KIND,
-        "resource": request.resource.code,
-        "version": snapshot.version,
-        "as_of": None if snapshot.as_of is None else snapshot.as_of.isoformat(),
-        "organisation": str(request.caller.organisation_code),
-        "service_item": request.purpose.service_item,
-        "case_number": request.purpose.case_number,
-        "subject_digest": build_salted_digest(salt, subject),
-        "request_digest": build_salted_digest(salt, {"subject": subject, "assertions": asserted}),
-        "answers": [
-            {"item": judgement.item, "op": str(judgement.operator), "outcome": str(judgement.outcome)}
-            for judgement in judgements
-        ],
-    }
+def _build_finding(
+    check: ReadCheck, rows: store.SubjectRows | None, judgements: tuple[Judgement, ...]
+) -> Finding:
+    return Finding(
+        resource_code=check.resource.code,
+        grant_id=None if check.read is None else check.read.grant.id,
+        version=None if rows is None else rows.version,
+        as_of=None if rows is None else rows.as_of,
+        judgements=judgements,
+    )

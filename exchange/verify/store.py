@@ -1,40 +1,143 @@
-"""All SQL of the mismatch budget."""
+"""All SQL of verification: the subjects' rows, and the mismatch budget."""
 
 from __future__ import annotations
 
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from core.caller import SystemId
 from core.database import Connection
+from core.database.names import quote_name
+from exchange.access.model import RowFilter
+from exchange.access.store import compile_row_filter
+from exchange.catalogue.formats import parse_format
+from exchange.catalogue.model import Resource
+from exchange.catalogue.store import table_of
+from exchange.query.store import disputed_items, row_digest
+
+ROWS_THAT_TELL = 2
 
 
-async def lock_mismatches(
-    connection: Connection, *, system_id: SystemId, subject_hmac: bytes, counted_on: date
-) -> int:
-    """Load today's count of mismatches and hold it until the transaction ends, so that none is missed."""
-    return int(
-        await connection.fetchval(
-            "INSERT INTO exchange.mismatch_count AS c (system_id, subject_hmac, counted_on, mismatches)"
-            " VALUES ($1, $2, $3, 0) ON CONFLICT ON CONSTRAINT mismatch_count_pk"
-            " DO UPDATE SET mismatches = c.mismatches RETURNING mismatches",
-            system_id,
-            subject_hmac,
-            counted_on,
-        )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectRows:
+    """What is recorded of one subject: at most two rows, and how many mismatches were counted today."""
+
+    version: int
+    as_of: datetime | None
+    mismatches: int
+    rows: tuple[Mapping[str, object], ...]
+    disputed: frozenset[str]
+    digest: bytes | None
+
+
+async def lock_subjects(connection: Connection, *, locks: Sequence[int]) -> None:
+    """Take advisory locks until the transaction ends, in the order given."""
+    await connection.execute(
+        "SELECT count(pg_advisory_xact_lock(l)) FROM unnest($1::bigint[]) l", list(locks)
     )
 
 
+async def load_subjects(
+    connection: Connection,
+    *,
+    resource: Resource,
+    names: Sequence[str],
+    subjects: Sequence[Mapping[str, object]],
+    items: Sequence[str],
+    row_filter: RowFilter,
+    system_id: SystemId,
+    budget_keys: Sequence[bytes],
+    counted_on: date,
+    with_disputes: bool,
+    row_salt: bytes | None,
+) -> list[SubjectRows]:
+    """Load the rows of many subjects, all named by the same key items `names`, in one statement and snapshot.
+
+    Only the columns `items` are selected. Values travel as parameters, names quoted.
+    """
+    parameters: list[object] = [resource.code, system_id, counted_on, list(budget_keys)]
+    lists = ["$4::bytea[]"]
+    for name in names:
+        item = resource.item(name)
+        assert item is not None
+        parameters.append([subject[name] for subject in subjects])
+        lists.append(f"${len(parameters)}::{_array_type(item.format)}[]")
+    tests = [compile_row_filter(row_filter, row="d", parameters=parameters)]
+    tests += [f"d.{quote_name(name)} = q.k{n}" for n, name in enumerate(names)]
+    keys = [item.name for item in resource.key_items]
+    columns = "".join(f", d.{quote_name(name)} AS {quote_name(f'i{n}')}" for n, name in enumerate(items))
+    if with_disputes:
+        parameters.append(list(items))
+        columns += f", {disputed_items('d', keys, items_place=len(parameters))} AS _disputed"
+    if row_salt is not None:
+        parameters.append(row_salt)
+        columns += f", {row_digest('d', keys, salt_place=len(parameters))} AS _digest"
+    fields = ", ".join(["h", *(f"k{n}" for n in range(len(names))), "n"])
+    rows = await connection.fetch(
+        "SELECT q.n, r.current_version AS _at, v.committed_at AS _as_of,"
+        " coalesce(m.mismatches, 0) AS _mismatches, found.*"
+        " FROM exchange.resource r LEFT JOIN exchange.version v"
+        " ON v.resource_code = r.code AND v.version = r.current_version"
+        f" CROSS JOIN unnest({', '.join(lists)}) WITH ORDINALITY AS q({fields})"
+        " LEFT JOIN exchange.mismatch_count m ON m.system_id = $2 AND m.subject_hmac = q.h"
+        " AND m.counted_on = $3"
+        f" LEFT JOIN LATERAL (SELECT true AS _found{columns} FROM {table_of(resource.code)} d"
+        f" WHERE {' AND '.join(tests)} LIMIT {ROWS_THAT_TELL}) found ON true WHERE r.code = $1 ORDER BY q.n",
+        *parameters,
+    )
+    grouped: list[list[Mapping[str, object]]] = [[] for _ in subjects]
+    for row in rows:
+        grouped[row["n"] - 1].append(row)
+    return [
+        _subject_rows(found, items, with_disputes=with_disputes, with_digest=row_salt is not None)
+        for found in grouped
+    ]
+
+
+def _subject_rows(
+    found: Sequence[Mapping[str, object]], items: Sequence[str], *, with_disputes: bool, with_digest: bool
+) -> SubjectRows:
+    first = found[0]
+    present = [row for row in found if row["_found"] is not None]
+    only = present[0] if len(present) == 1 else None
+    version, as_of, mismatches = first["_at"], first["_as_of"], first["_mismatches"]
+    assert isinstance(version, int)
+    assert isinstance(mismatches, int)
+    assert as_of is None or isinstance(as_of, datetime)
+    disputed = only["_disputed"] if only is not None and with_disputes else ()
+    digest = only["_digest"] if only is not None and with_digest else None
+    assert isinstance(disputed, list | tuple)
+    assert digest is None or isinstance(digest, bytes)
+    return SubjectRows(
+        version=version,
+        as_of=as_of,
+        mismatches=mismatches,
+        rows=tuple({name: row[f"i{n}"] for n, name in enumerate(items)} for row in present),
+        disputed=frozenset(map(str, disputed)),
+        digest=digest,
+    )
+
+
+def _array_type(form: str) -> str:
+    """Return the type of a parameter for values of a format: without a scale, to which it would round."""
+    return parse_format(form).sql_type.partition("(")[0]
+
+
 async def add_mismatches(
-    connection: Connection, *, system_id: SystemId, subject_hmac: bytes, counted_on: date, mismatches: int
+    connection: Connection, *, system_id: SystemId, counted_on: date, counts: Mapping[bytes, int]
 ) -> None:
-    """Add to today's count."""
+    """Add to today's counts, by subject; the caller holds the subjects' locks."""
+    ordered = sorted(counts.items())
     await connection.execute(
-        "UPDATE exchange.mismatch_count SET mismatches = mismatches + $4"
-        " WHERE system_id = $1 AND subject_hmac = $2 AND counted_on = $3",
+        "INSERT INTO exchange.mismatch_count AS c (system_id, subject_hmac, counted_on, mismatches)"
+        " SELECT $1, h, $2, n FROM unnest($3::bytea[], $4::int[]) AS t(h, n)"
+        " ON CONFLICT ON CONSTRAINT mismatch_count_pk"
+        " DO UPDATE SET mismatches = c.mismatches + EXCLUDED.mismatches",
         system_id,
-        subject_hmac,
         counted_on,
-        mismatches,
+        [key for key, _ in ordered],
+        [count for _, count in ordered],
     )
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from core.database import Database
 from core.errors import Conflict, Forbidden, NotFound, SchemaViolation
+from exchange.access.decision import Verdict
 from exchange.access.model import ApplicationState, Decision, Mode
 from hub.services import utc_now
 from tests.exchange_world import PURPOSE, World, build_terms, open_world
@@ -32,9 +33,7 @@ async def decide(world: World, application, caller=None, decision=Decision.APPRO
     return await world.access.decide(
         caller=caller or world.provider,
         application_id=application.id,
-        decision=decision,
-        items=items,
-        reason=reason,
+        verdict=Verdict(decision=decision, items=items, reason=reason),
     )
 
 
@@ -90,7 +89,7 @@ async def test_duplicate_application_is_noted(world: World) -> None:
 async def test_partial_yes_grants_the_part_only(world: World) -> None:
     application = await apply(world, items=("XM", "SR"), modes=frozenset({Mode.QUERY}))
     await decide(world, application, items=("SR",))
-    grants = await world.access.list_grants(caller=world.consumer, as_provider=False)
+    grants = await world.grants.list_grants(caller=world.consumer, as_provider=False)
     assert [grant.terms.items for grant in grants] == [("SR",)]
 
 
@@ -109,14 +108,14 @@ async def test_decision_beyond_the_application_or_without_reason_is_refused(worl
     assert refused.state is ApplicationState.REFUSED
     with pytest.raises(Conflict):
         await decide(world, application)
-    assert await world.access.list_grants(caller=world.consumer, as_provider=False) == []
+    assert await world.grants.list_grants(caller=world.consumer, as_provider=False) == []
 
 
 async def test_decisions_at_the_same_time_make_one_grant(world: World) -> None:
     application = await apply(world, items=("XM",), modes=frozenset({Mode.QUERY}))
     answers = await asyncio.gather(*(decide(world, application) for _ in range(5)), return_exceptions=True)
     assert sum(isinstance(answer, Conflict) for answer in answers) == 4
-    assert len(await world.access.list_grants(caller=world.provider, as_provider=True)) == 1
+    assert len(await world.grants.list_grants(caller=world.provider, as_provider=True)) == 1
 
 
 async def test_decision_and_revocation_belong_to_the_provider(world: World) -> None:
@@ -128,13 +127,13 @@ async def test_decision_and_revocation_belong_to_the_provider(world: World) -> N
     approved = await decide(world, application)
     for caller, error in ((world.consumer, Forbidden), (world.stranger, NotFound)):
         with pytest.raises(error):
-            await world.access.revoke(caller=caller, grant_id=approved.grant_id, reason="x")
-    await world.access.revoke(caller=world.provider, grant_id=approved.grant_id, reason="x")
+            await world.grants.revoke(caller=caller, grant_id=approved.grant_id, reason="x")
+    await world.grants.revoke(caller=world.provider, grant_id=approved.grant_id, reason="x")
     with pytest.raises(Conflict):
-        await world.access.revoke(caller=world.provider, grant_id=approved.grant_id, reason="x")
+        await world.grants.revoke(caller=world.provider, grant_id=approved.grant_id, reason="x")
     for as_provider in (True, False):
         listed = await world.access.list_applications(caller=world.stranger, as_provider=as_provider)
-        assert listed == await world.access.list_grants(caller=world.stranger, as_provider=as_provider) == []
+        assert listed == await world.grants.list_grants(caller=world.stranger, as_provider=as_provider) == []
 
 
 RESOURCE = {

@@ -12,7 +12,6 @@ from exchange.access.model import Mode
 from exchange.catalogue.formats import Kind, parse_format
 from exchange.query.model import Answer, Question
 from exchange.query.service import QueryService
-from hub.services import utc_now
 from tests.exchange_world import ITEMS, PURPOSE, SHARED, World, build_row, open_world
 
 HOSTILE = [
@@ -35,7 +34,7 @@ async def world(database: Database) -> World:
 
 @pytest.fixture
 def query(world: World) -> QueryService:
-    return QueryService(database=world.database, log=world.log, refusals=world.refusals, now=utc_now)
+    return world.query_service()
 
 
 def question(**changes: object) -> Question:
@@ -118,16 +117,15 @@ async def test_query_of_ungranted_item_names_it(world: World, query: QueryServic
 async def test_query_after_revocation_is_refused_at_once(world: World, query: QueryService) -> None:
     grant = await world.give()
     await ask(query, world, keys=KEY)
-    await world.access.revoke(caller=world.provider, grant_id=grant.id, reason="用途不符")
+    await world.grants.revoke(caller=world.provider, grant_id=grant.id, reason="用途不符")
     with pytest.raises(GrantMissing):
         await ask(query, world, keys=KEY)
 
 
 async def test_query_after_expiry_is_refused(world: World) -> None:
     grant = await world.give()
-    late = QueryService(
-        database=world.database, log=world.log, refusals=world.refusals, now=lambda: grant.terms.valid_until
-    )
+    late = world.query_service()
+    late._now = lambda: grant.terms.valid_until
     with pytest.raises(GrantMissing):
         await ask(late, world, keys=KEY)
 
@@ -254,7 +252,7 @@ def filters() -> st.SearchStrategy[dict[str, dict[str, object]]]:
 async def test_query_under_any_grant_gives_what_the_model_gives(
     world: World, query: QueryService, granted, mode, row_filter, wanted, by_key, searched, sample
 ) -> None:
-    if not (await world.access.list_grants(caller=world.consumer, as_provider=False)):
+    if not (await world.grants.list_grants(caller=world.consumer, as_provider=False)):
         await world.publish(ROWS)
     grant = await world.give(items=tuple(granted), modes=frozenset({mode}), row_filter=row_filter)
     keyed = by_key is not None
@@ -283,7 +281,7 @@ async def test_query_under_any_grant_gives_what_the_model_gives(
         ]
         assert [dict(row) for row in answer.snapshot.rows] == expected
     finally:
-        await world.access.revoke(caller=world.provider, grant_id=grant.id, reason="试验结束")
+        await world.grants.revoke(caller=world.provider, grant_id=grant.id, reason="试验结束")
 
 
 async def test_query_uses_the_grant_that_covers(world: World, query: QueryService) -> None:

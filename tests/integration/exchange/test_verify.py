@@ -36,14 +36,7 @@ async def world(database: Database) -> World:
 async def verify(world: World) -> AsyncIterator[VerifyService]:
     signer = BatchSigner(signer=KEY, issuer="hub", clock=utc_now)
     async with Batcher(signer, max_wait_ms=0) as batcher:
-        yield VerifyService(
-            database=world.database,
-            log=world.log,
-            refusals=world.refusals,
-            receipts=BatchReceiptIssuer(batcher),
-            now=utc_now,
-            mismatches_a_day=3,
-        )
+        yield world.verify_service(BatchReceiptIssuer(batcher), mismatches_a_day=3)
 
 
 async def check(verify: VerifyService, world: World, subject=None, **facts: object) -> Verification:

@@ -144,7 +144,7 @@ async def test_feed_over_any_batches_equals_the_model(
     places = [change.position for change in [*changes, *later]]
     assert places == sorted(set(places))
     assert not (await read(feed, world, subscription)).changes
-    await world.access.revoke(caller=world.provider, grant_id=grant.id, reason="试验结束")
+    await world.grants.revoke(caller=world.provider, grant_id=grant.id, reason="试验结束")
 
 
 async def test_feed_reads_again_what_was_not_acknowledged(world: World, feed: SubscriptionService) -> None:
@@ -180,7 +180,7 @@ async def test_feed_after_revocation_is_refused_even_while_waiting(
     subscription = await begin(feed, world)
     waiting = asyncio.create_task(read(feed, world, subscription, wait=20))
     await asyncio.sleep(0.3)
-    await world.access.revoke(caller=world.provider, grant_id=grant.id, reason="用途不符")
+    await world.grants.revoke(caller=world.provider, grant_id=grant.id, reason="用途不符")
     with pytest.raises(GrantMissing):
         await waiting
     with pytest.raises(GrantMissing):

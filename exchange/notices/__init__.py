@@ -1,0 +1,1 @@
+"""Notices (通知): what an organisation has to know, and has perhaps not asked."""

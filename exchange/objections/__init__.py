@@ -1,0 +1,1 @@
+"""Objections (异议): disputed values, their correction, and everybody who holds the old one."""

@@ -1,0 +1,30 @@
+"""What the log keeps of a verification: items and outcomes, never values."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from core.caller import Caller, Purpose
+from core.log.model import Event
+from core.log.writer import NewLeaf
+from exchange.access.values import name_subject
+from exchange.verify.checks import ReadCheck
+from exchange.verify.model import Finding, Outcome
+
+
+def describe_finding(caller: Caller, purpose: Purpose, check: ReadCheck, finding: Finding) -> NewLeaf:
+    """Describe the leaf of one check. `matched` names the items of which the caller now holds the value."""
+    return NewLeaf(
+        event=Event.FACTS_VERIFIED,
+        caller=caller,
+        purpose=purpose,
+        resource_code=finding.resource_code,
+        grant_id=finding.grant_id,
+        subject=name_subject(check.resource.key_items, dict(check.subject)),
+        details={
+            "items": [each.item for each in finding.judgements],
+            "outcomes": dict(Counter(str(each.outcome) for each in finding.judgements)),
+            "matched": [each.item for each in finding.judgements if each.outcome is Outcome.MATCH],
+            "version": finding.version or 0,
+        },
+    )
