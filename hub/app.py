@@ -23,6 +23,7 @@ from core.settings import Settings
 from hub import health
 from hub.documentation import add_documentation
 from hub.middleware import BodyLimit, BodyLimitMiddleware, LastResortMiddleware, TargetMiddleware
+from hub.problem_schema import describe_problems
 from hub.problems import install_problem_handlers
 from hub.services import Services, open_services, utc_now
 
@@ -54,6 +55,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.include_router(health.build_router(lambda: getattr(app.state, "services", None)))
     add_documentation(app)
+    describe_problems(app)
     install_problem_handlers(app)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(TargetMiddleware)

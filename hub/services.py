@@ -202,6 +202,7 @@ def _build(
             refusals=exchange.refusals,
             cursor_key=derive_key(master_key, "cursor"),
             now=utc_now,
+            masker=exchange.masker,
         ),
         certificates=assemble_certificates(
             database=database,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -14,11 +15,12 @@ from core.database import Connection, Database
 from core.errors import BadInput, Conflict, FieldError, GrantMissing, NotFound, SchemaViolation
 from core.log.model import Event
 from core.log.writer import LogWriter
+from exchange.access.masks import Masker
 from exchange.access.model import Grant, Mode
 from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource, verify_grant
 from exchange.access.row_filter import parse_row_filter
-from exchange.access.store import load_grant
+from exchange.access.store import load_grant, load_mask_rules
 from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
 from subscriptions import store
@@ -40,11 +42,13 @@ class SubscriptionService:
         refusals: RefusalLog,
         cursor_key: bytes,
         now: Callable[[], datetime],
+        masker: Masker | None = None,
     ) -> None:
         self._database = database
         self._log = log
         self._refusals = refusals
         self._seal = CursorSeal(cursor_key)
+        self._masker = masker or Masker(cursor_key)
         self._now = now
 
     async def create(
@@ -221,8 +225,14 @@ class SubscriptionService:
                         "to": _describe(changes[-1].position),
                     },
                 )
+            masks = self._masker.choose(
+                grant.terms,
+                await load_mask_rules(connection, resource_code=resource.code),
+                service_item=purpose.service_item,
+                organisation_code=caller.organisation_code,
+            )
         return Page(
-            changes=tuple(changes),
+            changes=tuple(_mask(change, masks) for change in changes),
             next_cursor=self._seal.write(reached, subscription_id=subscription_id),
             current_version=resource.current_version,
         )
@@ -308,6 +318,17 @@ class SubscriptionService:
         if not exists:
             msg = "the cursor lies beyond what there is"
             raise Conflict(msg)
+
+
+def _mask(change: Change, masks: Mapping[str, Callable[[object], str | None]]) -> Change:
+    """Show a change as its grant and purpose have it masked, as any other answer."""
+    if not masks:
+        return change
+
+    def show(values: Mapping[str, object]) -> dict[str, object]:
+        return {name: masks[name](value) if name in masks else value for name, value in values.items()}
+
+    return replace(change, key=show(change.key), row=None if change.row is None else show(change.row))
 
 
 async def _load_page(
