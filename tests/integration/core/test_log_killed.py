@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from core.database import Database
+from core.database.migrate import apply_migrations, load_migrations
 from core.log import store
 from core.log.anchor import Anchor
 from core.log.heads import ReadHead
@@ -22,6 +23,7 @@ from core.log.proofs import ProofService
 from core.log.selfcheck import SelfCheck
 from core.log.sequencer import Sequencer
 from core.log.writer import LogWriter
+from hub.services import MIGRATED_PACKAGES
 from signing.merkle.proofs import verify_consistency
 from tests.log_worker import build_heads, utc_now
 
@@ -55,8 +57,18 @@ async def observe(database: Database) -> ReadHead | None:
 
 @pytest.mark.parametrize("seed", [SEED])
 async def test_killed_processes_leave_no_gap_no_fork_and_lose_no_leaf(
-    database: Database, database_url: str, tmp_path: Path, seed: int
+    database_url: str, tmp_path: Path, seed: int
 ) -> None:
+    database = await Database.connect(database_url, pool_size=6, timeout_s=10)
+    try:
+        await apply_migrations(database, load_migrations(MIGRATED_PACKAGES))
+        await kill_again_and_again(database, database_url, tmp_path, seed)
+    finally:
+        await database.close()
+
+
+async def kill_again_and_again(database: Database, database_url: str, tmp_path: Path, seed: int) -> None:
+    """Run PROCESSES processes on one database, kill one after another, and check what is left."""
     dice = random.Random(seed)
     names = {n: n for n in range(PROCESSES)}
     workers = {}
