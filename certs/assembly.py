@@ -9,6 +9,7 @@ from datetime import datetime
 from fastapi import APIRouter
 
 import certs.issue.api
+import certs.preview.api
 import certs.seals.api
 import certs.seals.sign_api
 import certs.types.api
@@ -16,6 +17,8 @@ import certs.use.api
 import certs.verify.api
 from certs.issue.lifecycle import LifecycleService
 from certs.issue.service import IssueService, Produce
+from certs.ofd.font_search import FontShelf, load_fonts
+from certs.preview.service import PreviewService
 from certs.seals.make import DrawPicture
 from certs.seals.service import SealService
 from certs.seals.stamping import StampService
@@ -40,6 +43,7 @@ class CertificateServices:
     issue: IssueService
     lifecycle: LifecycleService
     use: UseService
+    previews: PreviewService
     verify: VerifyService
 
 
@@ -54,12 +58,15 @@ def assemble(
     produce: Produce,
     draw_picture: DrawPicture,
     templates: Callable[[], Collection[str]],
+    fonts: Callable[[], FontShelf] = load_fonts,
 ) -> CertificateServices:
     """Build the services; run `types.install_shipped()` before the first request.
 
-    `produce` makes sealed files, `draw_picture` draws seals, `templates` names the layouts there are.
+    `produce` makes sealed files, `draw_picture` draws seals, `templates` names the layouts there are,
+    `fonts` finds fonts when the first page is drawn.
     """
     seals = SealService(database=database, log=log, pki=pki, draw_picture=draw_picture, now=now)
+    use = UseService(database=database, objects=objects, log=log, now=now)
     return CertificateServices(
         types=TypeService(database=database, log=log, templates=templates),
         seals=seals,
@@ -80,7 +87,8 @@ def assemble(
             now=now,
         ),
         lifecycle=LifecycleService(database=database, log=log, now=now),
-        use=UseService(database=database, objects=objects, log=log, now=now),
+        use=use,
+        previews=PreviewService(use=use, fonts=fonts),
         verify=VerifyService(database=database, log=log, trust=pki.trust_policy, now=now),
     )
 
@@ -97,6 +105,7 @@ def build_routers(
         certs.types.api.build_router(types=services.types, authentication=authentication),
         certs.seals.api.build_router(seals=services.seals, authentication=authentication),
         certs.seals.sign_api.build_router(stamping=services.stamping, authentication=authentication),
+        certs.preview.api.build_router(previews=services.previews, authentication=authentication),
         certs.use.api.build_router(use=services.use, authentication=authentication, clock=now),
         certs.verify.api.build_router(
             verify=services.verify,

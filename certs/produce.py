@@ -24,6 +24,7 @@ def build_producer(fonts: FontShelf) -> Produce:
             qr_payload=production.qr_payload,
             created_on=china_day(production.sealed_at),
             fonts=fonts,
+            photos=_find_photos(production),
         )
         signer = production.seal.signer
 
@@ -50,6 +51,13 @@ def _template_of(production: Production) -> Template:
         msg = "the certificate type has no template, so no file can be made; give the type one"
         raise BadInput(msg)
     return load_template(name)
+
+
+def _find_photos(production: Production) -> dict[str, str]:
+    """Return the photographs of an order by the names of their elements."""
+    data = production.order.data
+    photos = [item for item in production.kind.items if item.is_photo]
+    return {item.metadata_name: data[item.name] for item in photos if data.get(item.name)}
 
 
 def _place_seal(template: Template, production: Production) -> Stamp:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 
 from certs.issue.model import Holder, IssueOrder
-from certs.types.formats import DAY, explain_misfit
+from certs.types.formats import DAY, MAX_PHOTO_CHARACTERS, explain_misfit
 from certs.types.model import CertificateItem, CertificateType, HolderCodeType
 from core.codes import citizen, credit
 from core.errors import FieldError
@@ -17,6 +17,7 @@ MAX_NUMBER_CHARACTERS: Final = 128
 MAX_NAME_CHARACTERS: Final = 200
 MAX_CODE_CHARACTERS: Final = 64
 MAX_REFERENCE_CHARACTERS: Final = 128
+MAX_VALUE_CHARACTERS: Final = 10_000
 FIRST_YEAR: Final = 1900
 
 
@@ -109,9 +110,10 @@ def _check_data(data: Mapping[str, str], items: tuple[CertificateItem, ...]) -> 
 
 def _check_value(item: CertificateItem, value: str) -> list[FieldError]:
     pointer = _pointer(item.name)
+    longest = MAX_PHOTO_CHARACTERS if item.is_photo else MAX_VALUE_CHARACTERS
     problems = [
         FieldError(pointer=pointer, code=error.code, detail=f"{item.title} {error.detail}")
-        for error in check_text(pointer, value, max_characters=10_000)
+        for error in check_text(pointer, value, max_characters=longest)
     ]
     if misfit := explain_misfit(item.format, value):
         problems.append(FieldError(pointer=pointer, code="FORMAT", detail=f"{item.title} {misfit}"))

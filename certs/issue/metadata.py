@@ -46,7 +46,8 @@ def build_metadata(
         "CJSJ": moment,
         "GLZZBZ": order.predecessor or "",
     }
-    elements |= {item.metadata_name: order.data.get(item.name, "") for item in kind.items}
+    shown = [item for item in kind.items if not item.is_photo]
+    elements |= {item.metadata_name: order.data.get(item.name, "") for item in shown}
     return {name: value for name, value in elements.items() if value}
 
 

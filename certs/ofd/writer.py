@@ -14,11 +14,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Final
 
+from certs.ofd.annotations import Annotation, AnnotationKind, annotation_files
 from certs.ofd.errors import DocumentInvalid
 from certs.ofd.fonts import FontFace
 from certs.ofd.objects import PageObject, Path, Picture, Text
@@ -91,6 +92,7 @@ class DocumentBuilder:
         self._pictures: dict[str, tuple[int, bytes]] = {}
         self._tags: dict[str, list[tuple[int, int]]] = {}
         self._attachments: list[_Attachment] = []
+        self._annotations: list[Annotation] = []
 
     def next_id(self) -> int:
         """Give out the next number of the document."""
@@ -118,6 +120,35 @@ class DocumentBuilder:
         created_on = self._facts.created_on
         self._attachments.append(
             _Attachment(name=name, content=content, format=format, created_on=created_on)
+        )
+
+    def annotate(
+        self,
+        page: PageLayer,
+        items: Iterable[PageObject],
+        *,
+        kind: AnnotationKind,
+        box: tuple[float, float, float, float],
+        creator: str = CREATOR,
+        remark: str = "",
+    ) -> None:
+        """Lay objects over a page as an annotation; they are placed from the top left corner of `box`."""
+        annotation_id = self.next_id()
+        objects = []
+        for item in items:
+            objects.append((self.next_id(), item))
+            self.register(item)
+        self._annotations.append(
+            Annotation(
+                id=annotation_id,
+                page_id=page.page_id,
+                kind=kind,
+                box=box,
+                creator=creator,
+                changed_on=self._facts.created_on,
+                remark=remark,
+                objects=tuple(objects),
+            )
         )
 
     def register(self, item: PageObject) -> None:
@@ -150,6 +181,7 @@ class DocumentBuilder:
             files[f"Doc_0/Tpls/Tpl_{number}/Content.xml"] = self._page_xml(layer, kind="Background")
         for number, layer in enumerate(self._pages):
             files[f"Doc_0/Pages/Page_{number}/Content.xml"] = self._page_xml(layer, kind="Body")
+        files |= annotation_files(self._annotations, self._object_xml)
         return files | self._tag_files() | self._attachment_files()
 
     def _root_xml(self) -> bytes:
@@ -192,6 +224,7 @@ class DocumentBuilder:
             None,
             common,
             element("Pages", None, *pages),
+            element("Annotations", None, "Annots/Annotations.xml") if self._annotations else "",
             element("CustomTags", None, "Tags/CustomTags.xml") if self._tags else "",
             element("Attachments", None, "Attachs/Attachments.xml") if self._attachments else "",
         )

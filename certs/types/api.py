@@ -1,69 +1,38 @@
 """Routes of certificate types."""
 
+from enum import StrEnum
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+from pydantic import BaseModel
+from starlette.concurrency import run_in_threadpool
 
-from certs.types.model import (
-    CertificateItem,
-    CertificateType,
-    DefiningLevel,
-    Evidence,
-    HolderCategory,
-    HolderCodeType,
-    ServiceItem,
+from certs.types.model import CertificateType, HolderCategory, HolderCodeType
+from certs.types.service import ImportOutcome, TypeService
+from certs.types.wire import (
+    ServiceItemBody,
+    TypeIn,
+    TypeOut,
+    parse_service_items,
+    parse_type,
+    read_catalogue,
+    render_type,
+    write_catalogue,
 )
-from certs.types.service import TypeService
+from certs.types.workbook import read_workbook, write_workbook
 from core.caller import Caller, Scope
+from core.errors import NotFound
 from core.http.authentication import Authentication
 
-
-class ItemBody(BaseModel):
-    """One item on the face of a certificate."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(description="capitals, digits and _; `KZ_` and this in the file's metadata")
-    title: str
-    format: str = Field(description="C18, C..50, n2, n..12, N..24,6, YYYYMMDD or YYYYMMDDhhmmss")
-    is_required: bool = False
-    is_sensitive: bool = False
-    allowed: list[str] = Field(default_factory=list, max_length=1000)
+XLSX_MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-class ServiceItemBody(BaseModel):
-    """A service item that may use certificates of a type by function; code `*` means all."""
+class CatalogueFormat(StrEnum):
+    """What a catalogue is exchanged as."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    code: str
-    name: str = ""
-
-
-class TypeIn(BaseModel):
-    """A certificate type to register, or a further version of one."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    code: str = Field(description="defining body's credit code and three digits")
-    version: int = Field(default=1, ge=1)
-    name: str
-    defining_body: str
-    defining_level: DefiningLevel = DefiningLevel.OTHER
-    holder_category: HolderCategory
-    items: list[ItemBody] = Field(default_factory=list)
-    template: str | None = None
-    end_required: bool = False
-    max_years: int | None = None
-    service_items: list[ServiceItemBody] = Field(default_factory=list)
-
-
-class TypeOut(TypeIn):
-    """A certificate type as registered."""
-
-    defining_body_code: str
-    evidence: Evidence
+    JSON = "json"
+    XLSX = "xlsx"
 
 
 class HolderCodeTypeOut(BaseModel):
@@ -72,6 +41,22 @@ class HolderCodeTypeOut(BaseModel):
     code: str
     title: str
     category: HolderCategory
+
+
+class ImportedOut(BaseModel):
+    """What an import did, or would do, with one type."""
+
+    code: str
+    name: str
+    version: int
+    outcome: ImportOutcome
+
+
+class ImportOut(BaseModel):
+    """What an import did, or would do where it was a dry run."""
+
+    dry_run: bool
+    types: list[ImportedOut]
 
 
 def build_router(*, types: TypeService, authentication: Authentication) -> APIRouter:
@@ -83,7 +68,7 @@ def build_router(*, types: TypeService, authentication: Authentication) -> APIRo
     @router.get("/certificate-types", dependencies=[known])
     async def list_types() -> list[TypeOut]:
         """List every certificate type in its newest version."""
-        return [_render(found) for found in await types.list_types()]
+        return [render_type(found) for found in await types.list_types()]
 
     @router.get("/certificate-types/holder-code-types", dependencies=[known])
     async def list_holder_code_types() -> list[HolderCodeTypeOut]:
@@ -92,66 +77,71 @@ def build_router(*, types: TypeService, authentication: Authentication) -> APIRo
             HolderCodeTypeOut(code=kind, title=kind.label, category=kind.category) for kind in HolderCodeType
         ]
 
+    @router.get("/certificate-types/export", dependencies=[known], response_class=Response)
+    async def export_types(
+        format: CatalogueFormat = CatalogueFormat.JSON,  # noqa: A002 - the parameter's name in the query
+        code: Annotated[list[str] | None, Query(description="only these types", max_length=500)] = None,
+    ) -> Response:
+        """Export the catalogue, whole or some types of it, as JSON or as an Excel workbook."""
+        kinds = _pick(await types.list_types(), code)
+        if format is CatalogueFormat.JSON:
+            return JSONResponse(write_catalogue(kinds))
+        data = await run_in_threadpool(write_workbook, kinds)
+        headers = {"Content-Disposition": 'attachment; filename="certificate-types.xlsx"'}
+        return Response(data, media_type=XLSX_MEDIA_TYPE, headers=headers)
+
+    @router.post("/certificate-types/import")
+    async def import_types(
+        request: Request,
+        caller: administrator,
+        format: CatalogueFormat = CatalogueFormat.JSON,  # noqa: A002 - the parameter's name in the query
+        dry_run: bool = False,
+    ) -> ImportOut:
+        """Import a catalogue as `export` writes it: all of it, or nothing with the errors of every row."""
+        body = await request.body()
+        read = read_catalogue if format is CatalogueFormat.JSON else read_workbook
+        drafts, errors = await run_in_threadpool(read, body)
+        done = await types.import_types(drafts, errors=errors, dry_run=dry_run, actor=caller)
+        listed = [
+            ImportedOut(code=each.code, name=each.name, version=each.version, outcome=each.outcome)
+            for each in done
+        ]
+        return ImportOut(dry_run=dry_run, types=listed)
+
     @router.get("/certificate-types/{code}", dependencies=[known])
-    async def get_type(code: str) -> TypeOut:
-        """Show one certificate type."""
-        return _render(await types.get_type(code))
+    async def get_type(code: str, version: Annotated[int | None, Query(ge=1)] = None) -> TypeOut:
+        """Show one certificate type, in its newest version or the one asked for."""
+        if version is None:
+            return render_type(await types.get_type(code))
+        found = [kind for kind in await types.list_versions(code) if kind.version == version]
+        if not found:
+            msg = f"the type has no version {version}; GET /v1/certificate-types/{{code}}/versions lists them"
+            raise NotFound(msg)
+        return render_type(found[0])
+
+    @router.get("/certificate-types/{code}/versions", dependencies=[known])
+    async def list_versions(code: str) -> list[TypeOut]:
+        """List every version of a certificate type, the newest first."""
+        return [render_type(kind) for kind in await types.list_versions(code)]
 
     @router.post("/certificate-types", status_code=201)
     async def register_type(body: TypeIn, caller: administrator) -> TypeOut:
         """Register a certificate type, or its next version."""
-        return _render(await types.register(_parse(body), actor=caller))
+        return render_type(await types.register(parse_type(body), actor=caller))
 
     @router.put("/certificate-types/{code}/service-items")
     async def set_service_items(code: str, body: list[ServiceItemBody], caller: administrator) -> TypeOut:
         """Say which service items may use certificates of this type by function."""
-        items = [ServiceItem(code=item.code, name=item.name) for item in body]
-        return _render(await types.set_service_items(code=code, items=items, actor=caller))
+        items = parse_service_items(body)
+        return render_type(await types.set_service_items(code=code, items=items, actor=caller))
 
     return router
 
 
-def _parse(body: TypeIn) -> CertificateType:
-    return CertificateType(
-        code=body.code,
-        version=body.version,
-        name=body.name,
-        defining_body=body.defining_body,
-        defining_level=body.defining_level,
-        holder_category=body.holder_category,
-        items=tuple(
-            CertificateItem(**{**item.model_dump(), "allowed": tuple(item.allowed)}) for item in body.items
-        ),
-        template=body.template,
-        end_required=body.end_required,
-        max_years=body.max_years,
-        service_items=tuple(ServiceItem(code=item.code, name=item.name) for item in body.service_items),
-    )
-
-
-def _render(kind: CertificateType) -> TypeOut:
-    return TypeOut(
-        code=kind.code,
-        version=kind.version,
-        name=kind.name,
-        defining_body=kind.defining_body,
-        defining_body_code=kind.defining_body_code,
-        defining_level=kind.defining_level,
-        holder_category=kind.holder_category,
-        items=[
-            ItemBody(
-                name=item.name,
-                title=item.title,
-                format=item.format,
-                is_required=item.is_required,
-                is_sensitive=item.is_sensitive,
-                allowed=list(item.allowed),
-            )
-            for item in kind.items
-        ],
-        template=kind.template,
-        end_required=kind.end_required,
-        max_years=kind.max_years,
-        evidence=kind.evidence,
-        service_items=[ServiceItemBody(code=item.code, name=item.name) for item in kind.service_items],
-    )
+def _pick(kinds: list[CertificateType], codes: list[str] | None) -> list[CertificateType]:
+    if codes is None:
+        return kinds
+    if unknown := set(codes) - {kind.code for kind in kinds}:
+        msg = f"no certificate type has the code {min(unknown)[:40]}"
+        raise NotFound(msg)
+    return [kind for kind in kinds if kind.code in codes]

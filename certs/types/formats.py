@@ -12,6 +12,9 @@ _FORMAT: Final = re.compile(
 )
 DAY: Final = "YYYYMMDD"
 MOMENT: Final = "YYYYMMDDhhmmss"
+PHOTO: Final = "PHOTO"
+MAX_PHOTO_CHARACTERS: Final = 540_000
+"""Base64 of a photograph of some 400,000 octets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +31,11 @@ def parse_format(text: str) -> ItemFormat:
     """Parse a format. ValueError where it is none."""
     if text in {DAY, MOMENT}:
         return ItemFormat(kind=text, length=len(text), is_exact=True)
+    if text == PHOTO:
+        return ItemFormat(kind=text, length=MAX_PHOTO_CHARACTERS, is_exact=False)
     match = _FORMAT.fullmatch(text)
     if match is None or (match["scale"] is not None) != (match["kind"] == "N"):
-        msg = "a format is one of C18, C..50, n2, n..12, N..24,6, YYYYMMDD, YYYYMMDDhhmmss"
+        msg = "a format is one of C18, C..50, n2, n..12, N..24,6, YYYYMMDD, YYYYMMDDhhmmss, PHOTO"
         raise ValueError(msg)
     scale = int(match["scale"] or 0)
     if match["kind"] == "N" and scale >= int(match["length"]):
@@ -53,6 +58,8 @@ def explain_misfit(text: str, value: str) -> str | None:
             return _misfit_length(form, value, "digits")
         case "N":
             return _misfit_number(form, value)
+        case "PHOTO":
+            return _misfit_photo(form, value)
         case _:
             return _misfit_time(form.kind, value)
 
@@ -72,6 +79,12 @@ def _misfit_number(form: ItemFormat, value: str) -> str | None:
     whole, decimals = match[1], match[2] or ""
     if len(decimals) > form.scale or len(whole) > form.length - form.scale:
         return f"must have at most {form.length - form.scale} digits before and {form.scale} after the point"
+    return None
+
+
+def _misfit_photo(form: ItemFormat, value: str) -> str | None:
+    if len(value) > form.length or re.fullmatch(r"[A-Za-z0-9+/]+={0,2}", value) is None:
+        return f"must be base64 of a JPEG or PNG, of at most {form.length} characters"
     return None
 
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from certs.types.formats import PHOTO
+
 
 class HolderCategory(StrEnum):
     """Who may hold certificates of a type (持证主体类别)."""
@@ -16,8 +18,8 @@ class HolderCategory(StrEnum):
     OTHER = "other"
 
 
-class DefiningLevel(StrEnum):
-    """The level of the body that defines a type (证照定义机构级别)."""
+class BodyLevel(StrEnum):
+    """The level of a body: of the one that defines a type, or of those that issue it (机构级别)."""
 
     NATIONAL = "national"
     PROVINCIAL = "provincial"
@@ -97,8 +99,9 @@ class CertificateItem:
     """One item on the face of a certificate, beyond what every certificate carries.
 
     `format` is written as in the catalogue: `C18`, `C..50`, `n2`, `n..12`, `N..24,6`, `YYYYMMDD`,
-    `YYYYMMDDhhmmss`. `allowed`, where not empty, lists the only values. In the metadata of the file the
-    item stands as `KZ_` and its name in capitals (GB/T 36903-2018).
+    `YYYYMMDDhhmmss`; `PHOTO` is base64 of a JPEG or PNG, which stands on the page and not in the metadata.
+    `allowed`, where not empty, lists the only values. In the metadata of the file the item stands as `KZ_`
+    and its name in capitals (GB/T 36903-2018).
     """
 
     name: str
@@ -109,6 +112,11 @@ class CertificateItem:
     allowed: tuple[str, ...] = ()
 
     @property
+    def is_photo(self) -> bool:
+        """Whether the item is a photograph."""
+        return self.format == PHOTO
+
+    @property
     def metadata_name(self) -> str:
         """The name in the metadata of the file."""
         return f"KZ_{self.name.upper()}"
@@ -116,7 +124,7 @@ class CertificateItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceItem:
-    """A service item (事项) that may use certificates of a type by function."""
+    """A service item (事项): it may use certificates of a type by function, or produces them."""
 
     code: str
     name: str = ""
@@ -124,17 +132,22 @@ class ServiceItem:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertificateType:
-    """A certificate type in one version.
+    """A certificate type in one version (证照类型目录, GB/T 36902-2018).
 
     `template` names the layout; None where this hub cannot issue the type. `end_required` asks for an end
-    of validity, `max_years` bounds it. `service_items` belong to the code, not to one version.
+    of validity, `max_years` bounds it; `validity_range` says it in words, such as 5年. `related_items`
+    (关联事项) produce certificates of the type. `service_items` may use them by function; they belong to the
+    code, not to one version.
     """
 
     code: str
     name: str
     defining_body: str
     holder_category: HolderCategory
-    defining_level: DefiningLevel = DefiningLevel.NATIONAL
+    defining_level: BodyLevel = BodyLevel.NATIONAL
+    issuing_level: BodyLevel = BodyLevel.OTHER
+    validity_range: str = ""
+    related_items: tuple[ServiceItem, ...] = ()
     items: tuple[CertificateItem, ...] = ()
     template: str | None = None
     end_required: bool = False

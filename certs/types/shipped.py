@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import Final
 
-from certs.types.model import CertificateItem, CertificateType, Evidence, HolderCategory
+from certs.types.model import CertificateType, Evidence, HolderCategory
+from certs.types.ready import (
+    BUSINESS_LICENCE_ITEMS,
+    MARRIAGE_ITEMS,
+    REAL_ESTATE_ITEMS,
+    RESIDENT_ITEMS,
+    Items,
+)
 
 _HOUSING: Final = "住房和城乡建设部"
 _TRANSPORT: Final = "交通运输部"
@@ -22,40 +29,68 @@ _LEGAL: Final = HolderCategory.LEGAL_PERSON
 _PERSON: Final = HolderCategory.NATURAL_PERSON
 _MIXED: Final = HolderCategory.MIXED
 
-BUSINESS_LICENCE_ITEMS: Final = (
-    CertificateItem(name="LX", title="类型", format="C..100", is_required=True),
-    CertificateItem(name="FDDBR", title="法定代表人", format="C..100", is_required=True),
-    CertificateItem(name="ZCZB", title="注册资本", format="C..100"),
-    CertificateItem(name="CLRQ", title="成立日期", format="YYYYMMDD", is_required=True),
-    CertificateItem(name="ZS", title="住所", format="C..200", is_required=True),
-    CertificateItem(name="JYFW", title="经营范围", format="C..2000", is_required=True),
-)
-
 
 def _named(
-    code: str, name: str, body: str, holder: HolderCategory, *, confirmed: bool = False
+    code: str,
+    name: str,
+    body: str,
+    holder: HolderCategory,
+    *,
+    confirmed: bool = False,
+    template: str | None = None,
+    items: Items = (),
 ) -> CertificateType:
-    evidence = Evidence.CONFIRMED if confirmed else Evidence.OBSERVED
     return CertificateType(
-        code=code, name=name, defining_body=body, holder_category=holder, evidence=evidence
+        code=code,
+        name=name,
+        defining_body=body,
+        holder_category=holder,
+        evidence=Evidence.CONFIRMED if confirmed else Evidence.OBSERVED,
+        template=template,
+        items=items,
     )
 
 
-BUSINESS_LICENCE: Final = CertificateType(
-    code="11100000MB0143028R001",
-    name="营业执照",
-    defining_body=_MARKET,
-    holder_category=_LEGAL,
-    items=BUSINESS_LICENCE_ITEMS,
+BUSINESS_LICENCE: Final = _named(
+    "11100000MB0143028R001",
+    "营业执照",
+    _MARKET,
+    _LEGAL,
     template="business-licence",
-    evidence=Evidence.OBSERVED,
+    items=BUSINESS_LICENCE_ITEMS,
+)
+IDENTITY_CARD: Final = _named(
+    "11100000000013127D001",
+    "居民身份证",
+    _SECURITY,
+    _PERSON,
+    confirmed=True,
+    template="resident-certificate",
+    items=RESIDENT_ITEMS,
+)
+MARRIAGE: Final = _named(
+    "111000000000131433001",
+    "结婚证",
+    _CIVIL,
+    _PERSON,
+    template="marriage-certificate",
+    items=MARRIAGE_ITEMS,
+)
+REAL_ESTATE: Final = _named(
+    "11100000MB03271699001",
+    "不动产权证书",
+    _RESOURCES,
+    _MIXED,
+    confirmed=True,
+    template="real-estate-certificate",
+    items=REAL_ESTATE_ITEMS,
 )
 
 SHIPPED_TYPES: Final[tuple[CertificateType, ...]] = (
     BUSINESS_LICENCE,
-    _named("11100000000013127D001", "居民身份证", _SECURITY, _PERSON, confirmed=True),
-    _named("111000000000131433001", "结婚证", _CIVIL, _PERSON),
-    _named("11100000MB03271699001", "不动产权证书", _RESOURCES, _MIXED, confirmed=True),
+    IDENTITY_CARD,
+    MARRIAGE,
+    REAL_ESTATE,
     _named("11100000MB03271699022", "不动产登记证明", _RESOURCES, _MIXED, confirmed=True),
     _named("11100000000019713D008", "道路运输经营许可证", _TRANSPORT, _MIXED),
     _named("11100000000019713D013", "道路运输证", _TRANSPORT, _MIXED),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
 from certs.types.model import (
+    BodyLevel,
     CertificateItem,
     CertificateType,
-    DefiningLevel,
     Evidence,
     HolderCategory,
     ServiceItem,
@@ -18,13 +18,16 @@ from certs.types.model import (
 from core.database import Connection
 from core.errors import NotFound
 
+_UNKNOWN: Final = "no certificate type of that code is registered; GET /v1/certificate-types lists them"
+
 
 async def save_type(connection: Connection, *, kind: CertificateType) -> bool:
     """Insert one version of a type; False where that version is there already."""
     done = await connection.execute(
         "INSERT INTO certs.certificate_type (code, version, name, defining_body, defining_level,"
-        " holder_category, items, template, end_required, max_years, evidence)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING",
+        " holder_category, items, template, end_required, max_years, evidence, issuing_level, validity_range,"
+        " related_items)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
         kind.code,
         kind.version,
         kind.name,
@@ -36,6 +39,9 @@ async def save_type(connection: Connection, *, kind: CertificateType) -> bool:
         kind.end_required,
         kind.max_years,
         kind.evidence,
+        kind.issuing_level,
+        kind.validity_range,
+        [[item.code, item.name] for item in kind.related_items],
     )
     return done.endswith(" 1")
 
@@ -61,9 +67,18 @@ async def load_type(connection: Connection, *, code: str) -> CertificateType:
     """Load the newest version of one type. Raises NotFound."""
     row = await connection.fetchrow("SELECT * FROM certs.described_type WHERE code = $1 AND is_newest", code)
     if row is None:
-        msg = "no certificate type of that code is registered; GET /v1/certificate-types lists them"
-        raise NotFound(msg)
+        raise NotFound(_UNKNOWN)
     return _type(row)
+
+
+async def load_versions(connection: Connection, *, code: str) -> list[CertificateType]:
+    """Load every version of one type, the newest first. Raises NotFound."""
+    rows = await connection.fetch(
+        "SELECT * FROM certs.described_type WHERE code = $1 ORDER BY version DESC", code
+    )
+    if not rows:
+        raise NotFound(_UNKNOWN)
+    return [_type(row) for row in rows]
 
 
 def _dump_item(item: CertificateItem) -> dict[str, Any]:
@@ -83,12 +98,15 @@ def _type(row: asyncpg.Record) -> CertificateType:
         version=row["version"],
         name=row["name"],
         defining_body=row["defining_body"],
-        defining_level=DefiningLevel(row["defining_level"]),
+        defining_level=BodyLevel(row["defining_level"]),
         holder_category=HolderCategory(row["holder_category"]),
         items=tuple(CertificateItem(**{**item, "allowed": tuple(item["allowed"])}) for item in row["items"]),
         template=row["template"],
         end_required=row["end_required"],
         max_years=row["max_years"],
         evidence=Evidence(row["evidence"]),
+        issuing_level=BodyLevel(row["issuing_level"]),
+        validity_range=row["validity_range"],
+        related_items=tuple(ServiceItem(code=code, name=name) for code, name in row["related_items"]),
         service_items=tuple(ServiceItem(code=code, name=name) for code, name in row["service_items"]),
     )

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from connectors import HubError
 from core.settings import Settings
-from hub.cli import administration, certificates, log, receipt, reconcile, samples, seals
+from hub.cli import administration, certificates, log, receipt, reconcile, samples, seals, types
 from signing.errors import ShuzhengError
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app.add_typer(seals.app, name="seal")
 app.add_typer(certificates.app, name="cert")
 app.add_typer(log.app, name="log")
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(types.app, name="types")
 
 
 @app.command()
