@@ -58,7 +58,14 @@ class Picture:
     height: float
 
 
-PageObject = Text | Path | Picture
+@dataclass(frozen=True, slots=True)
+class PreparedPath:
+    """A path that was written once and is drawn on many pages: its XML from behind the ID."""
+
+    rest: str = field(repr=False)
+
+
+PageObject = Text | Path | PreparedPath | Picture
 
 
 def rectangle(x: float, y: float, width: float, height: float) -> tuple[Command, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import groupby
 
-from certs.ofd.objects import Colour, Path, Picture, Text, bounds_of
+from certs.ofd.objects import Colour, Path, Picture, PreparedPath, Text, bounds_of
 from certs.ofd.xml_writer import Attributes, element, number, numbers, text
 
 
@@ -58,14 +58,19 @@ def _deltas(advances: list[float]) -> str | None:
     return " ".join(parts)
 
 
-def path_xml(item: Path, *, object_id: int) -> str:
+def path_xml(item: Path | PreparedPath, *, object_id: int) -> str:
     """Write a PathObject; its box holds all points and the width of the line."""
+    prepared = prepare_path(item) if isinstance(item, Path) else item
+    return f'<ofd:PathObject ID="{object_id}"{prepared.rest}'
+
+
+def prepare_path(item: Path) -> PreparedPath:
+    """Write a path but for its ID, for drawing it again and again."""
     left, top, right, bottom = bounds_of(item.commands)
     margin = item.line_width / 2 if item.stroke is not None else 0.0
     left, top = left - margin, top - margin
     box = (left, top, max(right + margin - left, 0.001), max(bottom + margin - top, 0.001))
     attributes: Attributes = {
-        "ID": object_id,
         "Boundary": numbers(box),
         "LineWidth": number(item.line_width) if item.stroke is not None else None,
         "Stroke": "true" if item.stroke is not None else "false",
@@ -73,21 +78,25 @@ def path_xml(item: Path, *, object_id: int) -> str:
         "Rule": "Even-Odd" if item.even_odd else None,
         "Alpha": item.alpha if item.alpha != 255 else None,
     }
-    return element(
+    written = element(
         "PathObject",
         attributes,
         _colour("StrokeColor", item.stroke),
         _colour("FillColor", item.fill),
         element("AbbreviatedData", None, _path_data(item, left, top)),
     )
+    return PreparedPath(written.removeprefix("<ofd:PathObject"))
 
 
 def _path_data(item: Path, left: float, top: float) -> str:
+    """Write the steps of a path, to a thousandth of a millimetre."""
     parts = []
     for command in item.commands:
-        values = [float(value) for value in command[1:]]
-        shifted = [value - (left if index % 2 == 0 else top) for index, value in enumerate(values)]
-        parts.append(f"{command[0]} {numbers(shifted)}".strip())
+        parts.append(str(command[0]))
+        for index, value in enumerate(command[1:]):
+            shifted = float(value) - (top if index % 2 else left)
+            written = f"{shifted:.3f}".rstrip("0").rstrip(".")
+            parts.append("0" if written == "-0" else written)
     return " ".join(parts)
 
 

@@ -22,10 +22,10 @@ from typing import Final
 from certs.ofd.annotations import Annotation, AnnotationKind, annotation_files
 from certs.ofd.errors import DocumentInvalid
 from certs.ofd.fonts import FontFace
-from certs.ofd.objects import PageObject, Path, Picture, Text
+from certs.ofd.objects import PageObject, Path, Picture, PreparedPath, Text
 from certs.ofd.page_xml import path_xml, picture_xml, text_xml
 from certs.ofd.xml_writer import Attributes, document, element, numbers, raw_element, text
-from certs.ofd.zip_writer import write_package
+from certs.ofd.zip_writer import pack_entry, pack_shared, write_zip
 
 JPEG_MARK: Final = b"\xff\xd8\xff"
 CREATOR: Final = "Shuzheng"
@@ -168,7 +168,11 @@ class DocumentBuilder:
 
     def build(self) -> bytes:
         """Write the package. Raises DocumentInvalid where there is no page."""
-        return write_package(self.build_files())
+        shared = {f"Doc_0/Tpls/Tpl_{number}/Content.xml" for number in range(len(self._backgrounds))}
+        return write_zip(
+            (pack_shared if name in shared else pack_entry)(name, content)
+            for name, content in self.build_files().items()
+        )
 
     def build_files(self) -> dict[str, bytes]:
         """Write every file, by its path in the package."""
@@ -265,7 +269,7 @@ class DocumentBuilder:
     def _object_xml(self, object_id: int, item: PageObject) -> str:
         if isinstance(item, Text):
             return text_xml(item, object_id=object_id, font_id=self._fonts[id(item.face)][0])
-        if isinstance(item, Path):
+        if isinstance(item, Path | PreparedPath):
             return path_xml(item, object_id=object_id)
         key = hashlib.sha256(item.data).hexdigest()
         return picture_xml(item, object_id=object_id, resource_id=self._pictures[key][0])

@@ -7,9 +7,10 @@ see the same files. An entry that is carried over from another package keeps its
 
 from __future__ import annotations
 
+import functools
 import struct
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,6 +54,12 @@ def pack_entry(name: str, content: bytes) -> PackedEntry:
     )
 
 
+@functools.lru_cache(maxsize=64)
+def pack_shared(name: str, content: bytes) -> PackedEntry:
+    """Compress a file that many packages share; what was compressed once is kept."""
+    return pack_entry(name, content)
+
+
 def write_zip(entries: Iterable[PackedEntry]) -> bytes:
     """Write entries in their order, but OFD.xml first. Names are the caller's care: unique and relative."""
     ordered = sorted(entries, key=lambda entry: entry.name != ROOT_FILE)
@@ -64,8 +71,3 @@ def write_zip(entries: Iterable[PackedEntry]) -> bytes:
         body += _LOCAL.pack(b"PK\x03\x04", _VERSION, *facts) + name + entry.packed
     end = _END.pack(b"PK\x05\x06", 0, 0, len(ordered), len(ordered), len(directory), len(body), 0)
     return bytes(body + directory + end)
-
-
-def write_package(files: Mapping[str, bytes]) -> bytes:
-    """Compress and write files by their path inside the package."""
-    return write_zip(pack_entry(name, content) for name, content in files.items())

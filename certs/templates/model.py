@@ -121,6 +121,10 @@ class Template(Part):
             for number, part in enumerate(parts):
                 yield f"{name}/{number}", part
 
+    def __hash__(self) -> int:
+        """Hash by name; templates of one name are told apart by comparing them."""
+        return hash((self.name, self.title))
+
     @property
     def elements(self) -> dict[str, bool]:
         """The metadata elements that the face shows, and whether each is required."""

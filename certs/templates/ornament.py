@@ -24,7 +24,7 @@ def draw_frame(frame: Frame) -> list[Path]:
     stroke, band = parse_colour(frame.stroke), frame.band
     paths = []
     if frame.fill is not None:
-        outer, inner = rectangle(*frame.box), rectangle(*_inset(frame.box, band))
+        outer, inner = rectangle(*frame.box), _turned(*_inset(frame.box, band))
         paths.append(Path(commands=(*outer, *inner), fill=parse_colour(frame.fill), even_odd=True))
     for inset, line in ((0.0, 0.9), (1.1, 0.25), (band - 1.1, 0.25), (band, 0.6)):
         paths.append(Path(commands=rectangle(*_inset(frame.box, inset)), stroke=stroke, line_width=line))
@@ -33,6 +33,12 @@ def draw_frame(frame: Frame) -> list[Path]:
     elif frame.pattern is FrameKind.FRET:
         paths.append(_draw_fret(frame, stroke))
     return paths
+
+
+def _turned(x: float, y: float, width: float, height: float) -> tuple[Command, ...]:
+    """Outline a rectangle the other way round: readers that know no even-odd rule then see a hole as well."""
+    right, foot = x + width, y + height
+    return (("M", x, y), ("L", x, foot), ("L", right, foot), ("L", right, y), ("C",))
 
 
 def _draw_waves(frame: Frame, stroke: Colour) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,6 +12,7 @@ from certs.ofd.errors import TextOverflow
 from certs.ofd.font_search import FontShelf
 from certs.ofd.layout import Box, TextStyle, fit_text
 from certs.ofd.objects import PageObject, Path, Picture, Text, rectangle
+from certs.ofd.page_xml import prepare_path
 from certs.ofd.qr import build_qr
 from certs.ofd.writer import DocumentBuilder, DocumentFacts, PageLayer
 from certs.templates.forms import expand_form
@@ -84,15 +86,19 @@ def _document_id(template: Template, metadata: Mapping[str, str]) -> str:
     return sm3.digest(facts.encode())[:16].hex()
 
 
-def _background_objects(template: Template, fonts: FontShelf) -> list[PageObject]:
-    """Draw everything that does not depend on the certificate, forms' labels and rules included."""
+@functools.lru_cache(maxsize=64)
+def _background_objects(template: Template, fonts: FontShelf) -> Sequence[PageObject]:
+    """Draw everything that does not depend on the certificate, forms' labels and rules included.
+
+    Ornaments are most of a page; they are drawn once for all certificates of a template.
+    """
     drawn = [item for part in template.background for item in _draw_background(part, template, fonts)]
     for form in template.fields:
         if isinstance(form, FormPart):
             for part in expand_form(form):
                 if not isinstance(part, FieldPart):
                     drawn += _draw_background(part, template, fonts)
-    return drawn
+    return tuple(prepare_path(each) if isinstance(each, Path) else each for each in drawn)
 
 
 def _draw_background(part: BackgroundPart, template: Template, fonts: FontShelf) -> Sequence[PageObject]:
