@@ -51,6 +51,13 @@ async def register_food_permit(hub: RunningHub) -> str:
     return code
 
 
+async def register_seal(hub: RunningHub) -> None:
+    market = hub.members["market"]
+    body = {"name": market.name, "organisation_code": market.code}
+    answer = await hub.client.post("/v1/seals", json=body, headers=hub.admin.headers)
+    assert answer.status_code == 201, answer.text
+
+
 def order_for(name: str, code: str, holder: dict[str, str]) -> dict[str, Any]:
     sample = METADATA[name]
     data = {key.removeprefix("KZ_"): value for key, value in sample.items() if key.startswith("KZ_")}
@@ -65,8 +72,7 @@ def order_for(name: str, code: str, holder: dict[str, str]) -> dict[str, Any]:
 @pytest.mark.parametrize("name", sorted(METADATA))
 async def test_template_is_issued_verified_and_drawn(hub: RunningHub, name: str) -> None:
     market = hub.members["market"]
-    seal = await hub.client.post("/v1/seals", json={"name": market.name}, headers=market.headers)
-    assert seal.status_code == 201, seal.text
+    await register_seal(hub)
     code, holder = TYPES.get(name) or (await register_food_permit(hub), FIRM)
     issued = await hub.client.post(
         "/v1/certificates", json=order_for(name, code, holder), headers=market.headers
@@ -100,7 +106,7 @@ async def test_template_is_issued_verified_and_drawn(hub: RunningHub, name: str)
 
 async def issue_licence(hub: RunningHub) -> str:
     market = hub.members["market"]
-    await hub.client.post("/v1/seals", json={"name": market.name}, headers=market.headers)
+    await register_seal(hub)
     code, holder = TYPES["business-licence"]
     answer = await hub.client.post(
         "/v1/certificates", json=order_for("business-licence", code, holder), headers=market.headers
@@ -154,7 +160,7 @@ async def test_preview_as_svg_and_with_watermark_and_thumbnail_are_pictures(hub:
 
 async def test_photo_that_is_none_is_refused_and_nothing_is_issued(hub: RunningHub) -> None:
     market = hub.members["market"]
-    await hub.client.post("/v1/seals", json={"name": market.name}, headers=market.headers)
+    await register_seal(hub)
     order = order_for("resident-certificate", *TYPES["resident-certificate"])
     order["data"]["ZP"] = "bm90IGEgcGljdHVyZQ=="
     answer = await hub.client.post("/v1/certificates", json=order, headers=market.headers)
