@@ -12,6 +12,7 @@ import exchange.access.api
 import exchange.access.grants_api
 import exchange.access.rules_api
 import exchange.catalogue.api
+import exchange.evolution.api
 import exchange.guard.api
 import exchange.notices.api
 import exchange.objections.api
@@ -30,6 +31,9 @@ from exchange.access.refusal import RefusalLog
 from exchange.access.rules import RuleService
 from exchange.access.service import AccessService
 from exchange.catalogue.service import CatalogueService
+from exchange.evolution.model import LoadFollowers
+from exchange.evolution.service import EvolutionService
+from exchange.evolution.takeover import Takeover
 from exchange.guard.desk import GuardDesk
 from exchange.guard.gate import Gate
 from exchange.guard.service import Guard
@@ -54,6 +58,7 @@ class ExchangeServices:
 
     catalogue: CatalogueService
     search: SearchService
+    evolution: EvolutionService
     publisher: PublishService
     quarantine: Quarantine
     quality: QualityService
@@ -84,17 +89,31 @@ def assemble(
     batcher: Batcher,
     derive_key: Callable[[str], bytes],
     now: Callable[[], datetime],
+    followers: LoadFollowers,
     catalogue_review: bool = False,
 ) -> ExchangeServices:
-    """Build the services; `batcher` signs the receipts of verifications, `derive_key` gives keys by use."""
+    """Build the services.
+
+    `batcher` signs the receipts of verifications, `derive_key` gives keys by use, `followers` loads subscriptions.
+    """
     gate = Gate(database=database, now=now)
     guard = Guard(database=database, log=log, gate=gate, key=derive_key("guard"), now=now)
     refusals = RefusalLog(database=database, log=log, gate=gate)
     grounds, masker = GroundReader(), Masker(derive_key("mask"))
     objections = ObjectionService(database=database, log=log, refusals=refusals, now=now)
+    catalogue = CatalogueService(
+        database=database,
+        log=log,
+        now=now,
+        on_takeover=Takeover(log=log, now=now),
+        review=catalogue_review,
+    )
     return ExchangeServices(
-        catalogue=CatalogueService(database=database, log=log, now=now, review=catalogue_review),
+        catalogue=catalogue,
         search=SearchService(database=database),
+        evolution=EvolutionService(
+            database=database, log=log, catalogue=catalogue, now=now, followers=followers
+        ),
         publisher=PublishService(database=database, log=log),
         quarantine=Quarantine(database=database, log=log),
         quality=QualityService(database=database, log=log, now=now),
@@ -166,6 +185,7 @@ def build_routers(
             authentication=authentication,
         ),
         exchange.guard.api.build_router(desk=services.guard_desk, authentication=authentication),
+        exchange.evolution.api.build_router(evolution=services.evolution, authentication=authentication),
         exchange.catalogue.api.build_router(
             catalogue=services.catalogue, search=services.search, authentication=authentication
         ),

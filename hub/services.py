@@ -37,7 +37,7 @@ from signing.merkle.receipts_async import Batcher
 from signing.x509.names import Name
 from signing.x509.profiles import Profile
 from subscriptions.service import SubscriptionService
-from subscriptions.store import load_needed_after
+from subscriptions.store import load_followers, load_needed_after
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
 RECEIPT_ISSUER = "Shuzheng Hub"
@@ -166,6 +166,7 @@ def _build(
         batcher=batcher,
         derive_key=lambda label: derive_key(master_key, label),
         now=utc_now,
+        followers=load_followers,
         catalogue_review=settings.catalogue_review,
     )
     identity = IdentityService(

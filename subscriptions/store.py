@@ -14,6 +14,7 @@ from core.database.names import quote_name
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
 from exchange.catalogue.store import changes_of, table_of
+from exchange.evolution.model import Follower
 from subscriptions.model import Change, Operation, Position, Standing, Subscription
 
 LIST_LIMIT = 1000
@@ -51,6 +52,23 @@ async def load_subscription(
         subscription_id,
     )
     return None if row is None else _subscription(row)
+
+
+async def load_followers(connection: Connection, resource_code: str) -> list[Follower]:
+    """Load the subscriptions to a resource, oldest first."""
+    rows = await connection.fetch(
+        "SELECT id, grant_id, organisation_code FROM subscriptions.subscription WHERE resource_code = $1"
+        " ORDER BY created_at, id",
+        resource_code,
+    )
+    return [
+        Follower(
+            id=row["id"],
+            grant_id=row["grant_id"],
+            organisation_code=OrganisationCode(row["organisation_code"]),
+        )
+        for row in rows
+    ]
 
 
 async def load_standings(connection: Connection, *, organisation_code: str, at: datetime) -> list[Standing]:

@@ -87,6 +87,12 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.RESOURCE_STATE_CHANGED: _spec(
         "a resource became a draft, was submitted, published, recalled or deleted", "from to reason"
     ),
+    Event.RESOURCE_EVOLVED: _spec(
+        "a published resource was given a wider description", "revision:integer changes:texts"
+    ),
+    Event.RESOURCE_SUPERSEDED: _spec(
+        "a new major version took a resource's place", "successor readable_until carried:texts broken:texts"
+    ),
     Event.BATCH_PUBLISHED: _spec("a batch was published: its whole accounting", _ACCOUNTING),
     Event.REJECTS_READ: _spec("a provider read its quarantine", "batch kind rows:integer"),
     Event.QUALITY_RULES_SET: _spec("a provider set the quality rules of a resource", "rules:texts"),

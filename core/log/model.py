@@ -28,6 +28,8 @@ class Event(StrEnum):
     KEY_REVOKED = "key.revoked"
     RESOURCE_REGISTERED = "resource.registered"
     RESOURCE_STATE_CHANGED = "resource.state_changed"
+    RESOURCE_EVOLVED = "resource.evolved"
+    RESOURCE_SUPERSEDED = "resource.superseded"
     BATCH_PUBLISHED = "batch.published"
     REJECTS_READ = "rejects.read"
     QUALITY_RULES_SET = "quality_rules.set"

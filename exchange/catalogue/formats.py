@@ -49,7 +49,13 @@ class Format:
 
     @property
     def column_type(self) -> str:
-        """The type with its collation: text is kept and ordered by code point, which is also the fastest."""
+        """The type that a column has.
+
+        Text is kept and ordered by code point, which is also the fastest. A decimal's column has no bounds,
+        so that a wider format needs no other column; values are cast to the format when they come.
+        """
+        if self.kind is Kind.DECIMAL:
+            return "numeric"
         return f'{self.sql_type} COLLATE "C"' if self.sql_type == "text" else self.sql_type
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from core.caller import Caller, Scope
 from core.database import Connection, Database
@@ -23,15 +23,30 @@ from exchange.revisions import store as revisions
 MAX_REASON_CHARACTERS = 500
 
 
+class OnTakeover(Protocol):
+    """What is to be done when a new major version is published, in the same transaction."""
+
+    async def __call__(self, connection: Connection, successor: Resource, *, caller: Caller) -> None:
+        """Put `successor` in the place of the resource that it supersedes."""
+        ...
+
+
 class CatalogueService:
     """Brings resources into the catalogue and out of it. `review` says whether another system must agree."""
 
     def __init__(
-        self, *, database: Database, log: LogWriter, now: Callable[[], datetime], review: bool = False
+        self,
+        *,
+        database: Database,
+        log: LogWriter,
+        now: Callable[[], datetime],
+        on_takeover: OnTakeover,
+        review: bool = False,
     ) -> None:
         self._database = database
         self._log = log
         self._now = now
+        self._on_takeover = on_takeover
         self._review = review
 
     async def register(self, resource: Resource, *, caller: Caller, draft: bool = False) -> Resource:
@@ -96,10 +111,14 @@ class CatalogueService:
         """Submit a draft or a recalled resource: it is published, or waits for its reviewer."""
         async with self._database.transaction() as connection:
             held = await self.load_own(connection, code, caller=caller)
-            if held.state not in {ResourceState.DRAFT, ResourceState.RECALLED}:
-                msg = f"a draft or a recalled resource is submitted; this one is {held.state}"
-                raise Conflict(msg)
-            return await self._advance(connection, held, caller=caller)
+            return await self.submit_in(connection, held, caller=caller)
+
+    async def submit_in(self, connection: Connection, held: Resource, *, caller: Caller) -> Resource:
+        """Do what `submit` does in a transaction of the caller's, who has loaded the resource."""
+        if held.state not in {ResourceState.DRAFT, ResourceState.RECALLED}:
+            msg = f"a draft or a recalled resource is submitted; this one is {held.state}"
+            raise Conflict(msg)
+        return await self._advance(connection, held, caller=caller)
 
     async def review(self, code: str, *, approve: bool, reason: str, caller: Caller) -> Resource:
         """Publish a submitted resource, or return it to its provider with a reason.
@@ -196,7 +215,8 @@ class CatalogueService:
         """Bring a resource into a state; the first time it is published it gets its tables and its code."""
         now = self._now()
         published_at = held.published_at
-        if state is ResourceState.PUBLISHED and not await store.has_tables(connection, code=held.code):
+        is_first = state is ResourceState.PUBLISHED and not await store.has_tables(connection, code=held.code)
+        if is_first:
             held = await self._give_national_code(connection, held)
             await store.create_tables(connection, resource=held)
             published_at = now
@@ -224,7 +244,10 @@ class CatalogueService:
             resource_code=held.code,
             details={"from": str(held.state), "to": str(state), "reason": reason},
         )
-        return replace(held, state=state, state_reason=reason, published_at=published_at)
+        brought = replace(held, state=state, state_reason=reason, published_at=published_at)
+        if is_first and held.supersedes is not None:
+            await self._on_takeover(connection, brought, caller=caller)
+        return brought
 
     async def _give_national_code(self, connection: Connection, held: Resource) -> Resource:
         """Number a classified resource that has no national code (类项目细目, a stroke, the sequence)."""

@@ -81,8 +81,34 @@ EXISTENCE: Final = {
 }
 DIVISION_LEVEL: Final = {"1": "省级", "2": "地级", "3": "县级", "4": "乡级"}
 
+# Of credit: the words themselves are the codes, as the 2018 formats have them.
+COUNTERPART: Final = {word: word for word in ("法人及非法人组织", "自然人", "个体工商户")}
+LICENCE_KIND: Final = {word: word for word in ("普通", "特许", "认可", "核准", "登记", "其他")}
+PERSONAL_DOCUMENT: Final = {
+    word: word
+    for word in (
+        "身份证",
+        "护照号",
+        "港澳居民来往内地通行证",
+        "台湾居民来往大陆通行证",
+        "外国人永久居留身份证",
+    )
+}
+DEBTOR_NATURE: Final = {word: word for word in ("自然人", "法人或其他组织")}
+PERFORMANCE: Final = {word: word for word in ("全部未履行", "部分未履行", "全部已履行")}
+LIST_NATURE: Final = {word: word for word in ("守信激励", "失信惩戒")}
+COMMITMENT_KIND: Final = {word: word for word in ("审批替代", "证明事项", "信用修复", "容缺", "主动")}
+COMMITMENT_STATE: Final = {word: word for word in ("履行中", "已履行", "未履行")}
+# Of addresses: the 15 levels of a unified-address service; states and flags with this project's own codes.
+_ADDRESS_LEVELS: Final = (
+    "市 县 乡镇街道 村社区 行政组 自然村 专业区 街路巷 门牌 小区 建筑物 楼牌 单元 楼层 户室"
+)
+ADDRESS_LEVEL: Final = {str(level): title for level, title in enumerate(_ADDRESS_LEVELS.split(), start=1)}
+ADDRESS_STATE: Final = {"1": "在用", "2": "历史", "3": "待核"}
+ADDRESS_KIND: Final = {"1": "主地址", "2": "辅地址"}
+
 # Name of the list → code → meaning. GB/T 2261.1, GB/T 2261.2, GB/T 3304 (numeric codes), and annex A.2 to
-# A.4 of the Zhejiang legal-person specification (2017 draft).
+# A.4 of the Zhejiang legal-person specification (2017 draft). `xy.` are lists of credit, `dz.` of addresses.
 CODE_LISTS: Final[Mapping[str, Mapping[str, str]]] = {
     "gbt2261.1": SEX,
     "gbt2261.2": MARITAL_STATUS,
@@ -91,4 +117,15 @@ CODE_LISTS: Final[Mapping[str, Mapping[str, str]]] = {
     "fr.a3": IDENTITY_DOCUMENT,
     "fr.a4": EXISTENCE,
     "division_level": DIVISION_LEVEL,
+    "xy.xdrlb": COUNTERPART,
+    "xy.xklb": LICENCE_KIND,
+    "xy.zjlx": PERSONAL_DOCUMENT,
+    "xy.bzxrxz": DEBTOR_NATURE,
+    "xy.lxqk": PERFORMANCE,
+    "xy.mdxz": LIST_NATURE,
+    "xy.cnlx": COMMITMENT_KIND,
+    "xy.lxzt": COMMITMENT_STATE,
+    "dz.cj": ADDRESS_LEVEL,
+    "dz.zt": ADDRESS_STATE,
+    "dz.zfbz": ADDRESS_KIND,
 }

@@ -10,7 +10,17 @@ from rich.console import Console
 
 from connectors import HubError
 from core.settings import Settings
-from hub.cli import administration, certificates, log, receipt, reconcile, samples, seals, types
+from hub.cli import (
+    administration,
+    catalogue,
+    certificates,
+    log,
+    receipt,
+    reconcile,
+    samples,
+    seals,
+    types,
+)
 from signing.errors import ShuzhengError
 
 app = typer.Typer(
@@ -22,6 +32,7 @@ app = typer.Typer(
 administration.add_commands(app)
 samples.add_commands(app)
 reconcile.add_commands(app)
+catalogue.add_commands(app)
 app.add_typer(seals.app, name="seal")
 app.add_typer(certificates.app, name="cert")
 app.add_typer(log.app, name="log")
