@@ -14,6 +14,7 @@ import exchange.access.rules_api
 import exchange.catalogue.api
 import exchange.evolution.api
 import exchange.guard.api
+import exchange.interchange.api
 import exchange.notices.api
 import exchange.objections.api
 import exchange.publish.api
@@ -38,6 +39,7 @@ from exchange.guard.desk import GuardDesk
 from exchange.guard.gate import Gate
 from exchange.guard.service import Guard
 from exchange.housekeeping import Housekeeper
+from exchange.interchange.service import InterchangeService
 from exchange.notices.service import NoticeService
 from exchange.objections.corrections import CorrectionService
 from exchange.objections.service import ObjectionService
@@ -59,6 +61,7 @@ class ExchangeServices:
     catalogue: CatalogueService
     search: SearchService
     evolution: EvolutionService
+    interchange: InterchangeService
     publisher: PublishService
     quarantine: Quarantine
     quality: QualityService
@@ -90,6 +93,7 @@ def assemble(
     derive_key: Callable[[str], bytes],
     now: Callable[[], datetime],
     followers: LoadFollowers,
+    public_url: str,
     catalogue_review: bool = False,
 ) -> ExchangeServices:
     """Build the services.
@@ -108,11 +112,15 @@ def assemble(
         on_takeover=Takeover(log=log, now=now),
         review=catalogue_review,
     )
+    evolution = EvolutionService(
+        database=database, log=log, catalogue=catalogue, now=now, followers=followers
+    )
     return ExchangeServices(
         catalogue=catalogue,
         search=SearchService(database=database),
-        evolution=EvolutionService(
-            database=database, log=log, catalogue=catalogue, now=now, followers=followers
+        evolution=evolution,
+        interchange=InterchangeService(
+            database=database, catalogue=catalogue, evolution=evolution, public_url=public_url, now=now
         ),
         publisher=PublishService(database=database, log=log),
         quarantine=Quarantine(database=database, log=log),
@@ -185,6 +193,9 @@ def build_routers(
             authentication=authentication,
         ),
         exchange.guard.api.build_router(desk=services.guard_desk, authentication=authentication),
+        exchange.interchange.api.build_router(
+            interchange=services.interchange, authentication=authentication
+        ),
         exchange.evolution.api.build_router(evolution=services.evolution, authentication=authentication),
         exchange.catalogue.api.build_router(
             catalogue=services.catalogue, search=services.search, authentication=authentication

@@ -167,6 +167,7 @@ def _build(
         derive_key=lambda label: derive_key(master_key, label),
         now=utc_now,
         followers=load_followers,
+        public_url=settings.resolve_public_url(),
         catalogue_review=settings.catalogue_review,
     )
     identity = IdentityService(

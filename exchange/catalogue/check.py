@@ -58,6 +58,8 @@ def _check_external_codes(resource: Resource) -> list[FieldError]:
     for scheme, code in resource.external_codes.items():
         errors += check_text("/external_codes", scheme, max_characters=60)
         errors += check_text("/external_codes", code, max_characters=120)
+        if "=" in scheme:
+            errors.append(_error("/external_codes", "FORM", "the name of a scheme has no ="))
         if scheme == NATIONAL_SCHEME and not is_classification(code.partition("/")[0]):
             detail = "a national code is 类 (1 digit) 项 (2) 目 (3) 细目 (any), then / and a sequence number"
             errors.append(_error("/external_codes/national", "FORM", detail))

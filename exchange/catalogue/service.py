@@ -58,10 +58,16 @@ class CatalogueService:
             return await self.register_in(connection, resource, caller=caller, draft=draft)
 
     async def register_in(
-        self, connection: Connection, resource: Resource, *, caller: Caller, draft: bool = False
+        self,
+        connection: Connection,
+        resource: Resource,
+        *,
+        caller: Caller,
+        draft: bool = False,
+        coming: frozenset[str] = frozenset(),
     ) -> Resource:
-        """Do what `register` does in a transaction of the caller's."""
-        await verify_description(connection, resource)
+        """Do what `register` does in a transaction of the caller's, where resources `coming` follow."""
+        await verify_description(connection, resource, coming=coming)
         held = replace(resource, state=ResourceState.DRAFT)
         await store.save_resource(connection, resource=held)
         await self.keep_revision(connection, held)
@@ -79,17 +85,28 @@ class CatalogueService:
     async def rewrite(self, resource: Resource, *, caller: Caller) -> Resource:
         """Replace the description of a draft of the caller's. Raises Conflict for what is no draft."""
         async with self._database.transaction() as connection:
-            held = await self.load_own(connection, resource.code, caller=caller)
-            if held.state is not ResourceState.DRAFT:
-                msg = f"only a draft is rewritten; this resource is {held.state}"
-                raise Conflict(msg)
-            await verify_description(connection, resource)
-            written = replace(
-                resource, state=held.state, schema_version=1, major=held.major, supersedes=held.supersedes
-            )
-            await store.update_resource(connection, resource=written)
-            await self.keep_revision(connection, written)
-            return written
+            return await self.rewrite_in(connection, resource, caller=caller)
+
+    async def rewrite_in(
+        self,
+        connection: Connection,
+        resource: Resource,
+        *,
+        caller: Caller,
+        coming: frozenset[str] = frozenset(),
+    ) -> Resource:
+        """Do what `rewrite` does in a transaction of the caller's, where resources `coming` follow."""
+        held = await self.load_own(connection, resource.code, caller=caller)
+        if held.state is not ResourceState.DRAFT:
+            msg = f"only a draft is rewritten; this resource is {held.state}"
+            raise Conflict(msg)
+        await verify_description(connection, resource, coming=coming)
+        written = replace(
+            resource, state=held.state, schema_version=1, major=held.major, supersedes=held.supersedes
+        )
+        await store.update_resource(connection, resource=written)
+        await self.keep_revision(connection, written)
+        return written
 
     async def discard(self, code: str, *, caller: Caller) -> None:
         """Delete a draft of the caller's. Raises Conflict for what was submitted or published."""
@@ -262,15 +279,17 @@ class CatalogueService:
         return coded
 
 
-async def verify_description(connection: Connection, resource: Resource) -> None:
-    """Let a description pass that is right in itself and beside the others in the catalogue.
+async def verify_description(
+    connection: Connection, resource: Resource, *, coming: frozenset[str] = frozenset()
+) -> None:
+    """Let a description pass that is right in itself and beside the others, here or `coming`.
 
     Raises SchemaViolation with every error, or Conflict for external codes that another resource has.
     """
     errors = check_resource(resource)
     if not errors:
         related = resource.metadata.related_codes
-        known = await store.load_known_codes(connection, codes=list(related))
+        known = coming | await store.load_known_codes(connection, codes=list(related))
         errors = [
             FieldError(
                 pointer=f"/metadata/related_codes/{position}",

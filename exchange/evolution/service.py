@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from core.caller import Caller
@@ -34,6 +34,7 @@ from exchange.revisions.diff import compare
 from exchange.revisions.model import Change, ChangeKind
 from exchange.standards.code_lists import CODE_LISTS
 
+Result = TypeVar("Result")
 TRIES = 60
 PAUSE_S = 0.25
 _MAJOR = re.compile(r"(?P<family>.+)_v[0-9]+")
@@ -82,13 +83,21 @@ class EvolutionService:
         PreconditionFailed for changes that break somebody (closing an item needs only `close`), Conflict
         where the table stays busy.
         """
+
+        async def work(connection: Connection) -> tuple[Resource, tuple[Change, ...]]:
+            return await self.evolve_in(connection, resource, caller=caller, close=close)
+
+        return await self.patiently(work)
+
+    async def patiently(self, work: Callable[[Connection], Awaitable[Result]]) -> Result:
+        """Do work in a transaction that waits only briefly for locks, again and again. Raises Conflict."""
         for _ in range(TRIES):
             try:
                 async with (
                     self._database.transaction() as connection,
                     store.waiting_briefly(connection),
                 ):
-                    return await self._evolve(connection, resource, caller=caller, close=close)
+                    return await work(connection)
             except store.TableBusy:
                 await asyncio.sleep(PAUSE_S)
         msg = "a batch or a long query holds the resource's rows; nothing was changed; try again later"
@@ -163,12 +172,19 @@ class EvolutionService:
             raise Conflict(msg)
         return held
 
-    async def _evolve(
-        self, connection: Connection, resource: Resource, *, caller: Caller, close: bool
+    async def evolve_in(
+        self,
+        connection: Connection,
+        resource: Resource,
+        *,
+        caller: Caller,
+        close: bool = False,
+        coming: frozenset[str] = frozenset(),
     ) -> tuple[Resource, tuple[Change, ...]]:
+        """Do what `evolve` does in a transaction of the caller's, where resources `coming` follow."""
         held = await self._load_published(connection, resource.code, caller=caller)
         resource = replace(resource, external_codes=held.external_codes | resource.external_codes)
-        await verify_description(connection, resource)
+        await verify_description(connection, resource, coming=coming)
         changes = tuple(compare(held, resource))
         _verify_additive(changes, close=close)
         bounded = await store.load_bounded_columns(connection, code=held.code)

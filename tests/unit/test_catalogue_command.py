@@ -33,3 +33,13 @@ def test_check_against_an_unknown_schema_lists_those_there_are(tmp_path: Path) -
     write(tmp_path / "rows.csv", 0)
     result = CliRunner().invoke(app, ["check", str(tmp_path / "rows.csv"), "--schema", "x"])
     assert "xy_xzxk" in str(result.exception)
+
+
+def test_catalogue_file_of_another_kind_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("a")
+    result = CliRunner().invoke(
+        app,
+        ["catalogue", "import", str(tmp_path / "rows.csv")],
+        env={"SHUZHENG_CLIENT_ID": "a", "SHUZHENG_CLIENT_SECRET": "b"},
+    )
+    assert ".jsonld" in str(result.exception)

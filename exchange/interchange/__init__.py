@@ -1,0 +1,1 @@
+"""Catalogues as documents: JSON, Excel and DCAT (JSON-LD), out and in again."""
