@@ -12,6 +12,7 @@ import exchange.access.api
 import exchange.access.grants_api
 import exchange.access.rules_api
 import exchange.catalogue.api
+import exchange.elements.api
 import exchange.evolution.api
 import exchange.guard.api
 import exchange.interchange.api
@@ -32,6 +33,7 @@ from exchange.access.refusal import RefusalLog
 from exchange.access.rules import RuleService
 from exchange.access.service import AccessService
 from exchange.catalogue.service import CatalogueService
+from exchange.elements.service import ElementService
 from exchange.evolution.model import LoadFollowers
 from exchange.evolution.service import EvolutionService
 from exchange.evolution.takeover import Takeover
@@ -62,6 +64,7 @@ class ExchangeServices:
     search: SearchService
     evolution: EvolutionService
     interchange: InterchangeService
+    elements: ElementService
     publisher: PublishService
     quarantine: Quarantine
     quality: QualityService
@@ -119,6 +122,7 @@ def assemble(
         catalogue=catalogue,
         search=SearchService(database=database),
         evolution=evolution,
+        elements=ElementService(database=database, log=log, catalogue=catalogue, now=now),
         interchange=InterchangeService(
             database=database, catalogue=catalogue, evolution=evolution, public_url=public_url, now=now
         ),
@@ -193,6 +197,7 @@ def build_routers(
             authentication=authentication,
         ),
         exchange.guard.api.build_router(desk=services.guard_desk, authentication=authentication),
+        exchange.elements.api.build_router(elements=services.elements, authentication=authentication),
         exchange.interchange.api.build_router(
             interchange=services.interchange, authentication=authentication
         ),

@@ -87,6 +87,7 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.RESOURCE_STATE_CHANGED: _spec(
         "a resource became a draft, was submitted, published, recalled or deleted", "from to reason"
     ),
+    Event.ELEMENT_REGISTERED: _spec("a data element was registered", "element title"),
     Event.RESOURCE_EVOLVED: _spec(
         "a published resource was given a wider description", "revision:integer changes:texts"
     ),

@@ -28,6 +28,7 @@ class Event(StrEnum):
     KEY_REVOKED = "key.revoked"
     RESOURCE_REGISTERED = "resource.registered"
     RESOURCE_STATE_CHANGED = "resource.state_changed"
+    ELEMENT_REGISTERED = "element.registered"
     RESOURCE_EVOLVED = "resource.evolved"
     RESOURCE_SUPERSEDED = "resource.superseded"
     BATCH_PUBLISHED = "batch.published"
