@@ -84,7 +84,8 @@ def _forget_dead_server(data_dir: Path) -> None:
     """
     lock_file = data_dir / "postmaster.pid"
     try:
-        pid = int(lock_file.read_text().splitlines()[0])
+        # initdb's own short-lived server writes its number negative (PostgreSQL, miscinit.c).
+        pid = abs(int(lock_file.read_text().splitlines()[0]))
     except (OSError, ValueError, IndexError):
         return
     try:

@@ -70,3 +70,18 @@ async def test_killed_server_recovers_what_was_committed(data_dir: Path) -> None
         await connection.close()
     finally:
         again.stop()
+
+
+async def test_lock_file_that_initdb_left_does_not_keep_the_server_from_starting(data_dir: Path) -> None:
+    start_embedded(data_dir).stop()
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (data_dir / "postmaster.pid").write_text(f"-{gone.pid}\n{data_dir}\n")
+    postgres_server.PostgresServer._instances.pop(data_dir.resolve(), None)
+    again = start_embedded(data_dir)
+    try:
+        connection = await asyncpg.connect(again.url)
+        assert await connection.fetchval("SELECT 1") == 1
+        await connection.close()
+    finally:
+        again.stop()
