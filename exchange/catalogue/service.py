@@ -18,6 +18,7 @@ from exchange.catalogue.check import check_resource
 from exchange.catalogue.metadata import NATIONAL_SCHEME
 from exchange.catalogue.model import Resource, ResourceState
 from exchange.catalogue.wire import describe
+from exchange.quality import store as quality_store
 from exchange.revisions import store as revisions
 
 MAX_REASON_CHARACTERS = 500
@@ -70,6 +71,8 @@ class CatalogueService:
         await verify_description(connection, resource, coming=coming)
         held = replace(resource, state=ResourceState.DRAFT)
         await store.save_resource(connection, resource=held)
+        if held.rules:
+            await quality_store.replace_rules(connection, resource_code=held.code, rules=held.rules)
         await self.keep_revision(connection, held)
         await self._log.append(
             connection,

@@ -29,6 +29,7 @@ from exchange.catalogue.wire import DescriptionIn, build_resource
 from exchange.evolution import store
 from exchange.evolution.impact import find_broken
 from exchange.evolution.model import LoadFollowers, Misfit, Rehearsal
+from exchange.quality import store as quality_store
 from exchange.revisions import store as revisions
 from exchange.revisions.diff import compare
 from exchange.revisions.model import Change, ChangeKind
@@ -126,8 +127,10 @@ class EvolutionService:
             if not report.is_breaking:
                 msg = "nothing here breaks anybody; change the resource at once instead"
                 raise Conflict(msg)
+            rules = await quality_store.load_rules(connection, resource_code=held.code)
             successor = replace(
                 resource,
+                rules=tuple(rule for rule in rules if all(resource.item(name) for name in rule.items)),
                 code=_next_code(held),
                 major=held.major + 1,
                 supersedes=held.code,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from exchange.catalogue.model import CheckRule, Item, Rule, Theme, UpdateCycle
+from exchange.catalogue.model import CheckRule, Item, Rule, RuleKind, Theme, UpdateCycle
 from exchange.standards.schema import OPEN, StandardSchema, in_order, item, not_future, required_if
 
 LEGAL_PERSONS: Final = ("法人及非法人组织", "个体工商户")
@@ -41,6 +41,7 @@ def _counterpart_rules(prefix: str) -> tuple[Rule, ...]:
         required_if(f"{prefix}_FRDB", f"{prefix}_XDR_LB", *LEGAL_PERSONS),
         required_if(f"{prefix}_XDR_ZJLX", f"{prefix}_XDR_LB", NATURAL_PERSON),
         required_if(f"{prefix}_XDR_ZJHM", f"{prefix}_XDR_LB", NATURAL_PERSON),
+        Rule(kind=RuleKind.SWAPPED, items=(f"{prefix}_XDR_ZZJG", f"{prefix}_XDR_GSZC")),
     )
 
 

@@ -269,3 +269,21 @@ async def test_only_the_provider_evolves_a_resource(hub: RunningHub, member: str
     await ok(hub, "POST", "/v1/resources", body())
     answer = await send(hub, "PUT", "/v1/resources/things", body(items=WIDER), who=member)
     assert answer.status_code == 403
+
+
+async def test_rules_of_a_ready_schema_hold_in_the_hub_and_go_over_to_its_next_major_version(
+    hub: RunningHub,
+) -> None:
+    made = await ok(hub, "POST", "/v1/resources/standard/xy_mdxx", {"code": "lists"})
+    description = {name: made[name] for name in ("code", "title", "theme", "update_cycle", "metadata")}
+    items = [item for item in made["items"] if item["name"] != "YXQZ"]
+    row = "某公司,91990000M00000019P,名单,失信惩戒,事由,20240101,某局,20230101"
+    header = "XDRMC,XDRDM,MDMC,MDXZ,LRSY,LRRQ,LRJG,YCRQ"
+    first = await publish(hub, "lists", f"{header}\n{row}\n", "1")
+    assert "ORDER" in first["rejected_by_reason"]
+    narrowed = description | {"items": items}
+    report = await ok(hub, "POST", "/v1/resources/lists/rehearsals", narrowed)
+    release = {"description": narrowed, "rehearsal": report["rehearsal"], "readable_until": SOON}
+    await ok(hub, "POST", "/v1/resources/lists/majors", release)
+    second = await publish(hub, "lists_v2", f"{header}\n{row}\n", "2")
+    assert second["rejected_by_reason"] == first["rejected_by_reason"]
