@@ -101,7 +101,8 @@ def assemble(
 ) -> ExchangeServices:
     """Build the services.
 
-    `batcher` signs the receipts of verifications, `derive_key` gives keys by use, `followers` loads subscriptions.
+    `batcher` signs the receipts of verifications, `derive_key` gives keys by use, `followers` loads
+    subscriptions.
     """
     gate = Gate(database=database, now=now)
     guard = Guard(database=database, log=log, gate=gate, key=derive_key("guard"), now=now)

@@ -12,6 +12,7 @@ from core.database import Connection
 from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.access import store as access_store
+from exchange.access import store_applications
 from exchange.access.model import Application, ApplicationState, Grant
 from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import Resource
@@ -38,6 +39,7 @@ class Takeover:
         readers = await store.load_readers(connection, code=predecessor.code, at=self._now())
         broken = {each.reader.grant_id for each in find_broken(compare(predecessor, successor), readers, [])}
         carried = [reader.grant_id for reader in readers if reader.grant_id not in broken]
+        await _carry_masks(connection, predecessor=predecessor.code, successor=successor)
         for grant_id in carried:
             grant = await access_store.load_grant(connection, grant_id=grant_id)
             assert grant is not None
@@ -67,12 +69,13 @@ class Takeover:
             state=ApplicationState.APPROVED,
             created_at=now,
             due_at=now,
+            scenario_id=grant.scenario_id,
         )
         carried = replace(
             grant, id=uuid4(), application_id=application.id, resource_code=successor.code, valid_from=now
         )
-        await access_store.save_application(connection, application=application)
-        await access_store.save_decision(
+        await store_applications.save_application(connection, application=application)
+        await store_applications.save_decision(
             connection,
             application_id=application.id,
             state=ApplicationState.APPROVED,
@@ -96,3 +99,13 @@ class Takeover:
                 "items": list(grant.terms.items),
             },
         )
+
+
+async def _carry_masks(connection: Connection, *, predecessor: str, successor: Resource) -> None:
+    """Let what was shown in part be shown in part again, unless the owner has set masks anew."""
+    if await access_store.load_mask_rules(connection, resource_code=successor.code):
+        return
+    masks = await access_store.load_mask_rules(connection, resource_code=predecessor)
+    names = {item.name for item in successor.items}
+    kept = {item: by_service for item, by_service in masks.items() if item in names}
+    await access_store.save_mask_rules(connection, resource_code=successor.code, masks=kept)

@@ -207,6 +207,8 @@ async def test_new_major_version_carries_whole_grants_over_and_leaves_the_old_on
     await grant(hub, "things", ["code", "name", "amount"], ["query", "subscribe"])
     subscription = await follow(hub)
     await grant(hub, "things", ["code", "name"], ["query"], who="civil")
+    masks = {"name": {"*": "name"}, "amount": {"*": "full"}}
+    await ok(hub, "PUT", "/v1/resources/things/masks", {"masks": masks})
     next_body = body(items=ITEMS[:2])
     release = {"description": next_body, "rehearsal": "0" * 64, "readable_until": SOON}
     stale = await send(hub, "POST", "/v1/resources/things/majors", release)
@@ -223,9 +225,11 @@ async def test_new_major_version_carries_whole_grants_over_and_leaves_the_old_on
     asked = {"keys": {"code": "a"}}
     for code in ("things", "things_v2"):
         rows = await ok(hub, "POST", f"/v1/resources/{code}/query", asked, who="civil")
-        assert rows["rows"] == [{"code": "a", "name": "甲"}]
+        assert rows["masked"] == ["name"]
+    carried = await ok(hub, "GET", "/v1/resources/things_v2/masks")
+    assert carried["masks"] == {"name": masks["name"]}
     kept = await ok(hub, "POST", "/v1/resources/things/query", asked, who="approval")
-    assert kept["rows"][0]["amount"] == "1.00"
+    assert kept["rows"][0].keys() == {"code", "name", "amount"}
     assert len(await changes(hub, subscription)) == 1
     refused = await send(hub, "POST", "/v1/resources/things_v2/query", asked, who="approval")
     assert refused.json()["code"] == "ACCESS-NOT-GRANTED"
