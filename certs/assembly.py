@@ -8,16 +8,30 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
+import certs.face.api
 import certs.issue.api
+import certs.issue.batch_api
+import certs.present.api
 import certs.preview.api
 import certs.seals.api
 import certs.seals.sign_api
 import certs.types.api
 import certs.use.api
+import certs.use.more_api
 import certs.verify.api
+from certs.authorise.service import AuthoriseService
+from certs.copies.model import Annotate
+from certs.copies.service import CopyService
+from certs.face.public import PublicService
+from certs.face.signer import FaceSigner
+from certs.issue.batch import BatchIssuer
 from certs.issue.lifecycle import LifecycleService
-from certs.issue.service import IssueService, Produce
+from certs.issue.orphans import OrphanCollector
+from certs.issue.production import LayOut, Produce
+from certs.issue.rows import ReadRow
+from certs.issue.service import IssueService
 from certs.ofd.font_search import FontShelf, load_fonts
+from certs.present.service import PresentService
 from certs.preview.service import PreviewService
 from certs.seals.make import DrawPicture
 from certs.seals.service import SealService
@@ -25,6 +39,7 @@ from certs.seals.stamping import StampService
 from certs.seals.timestamps import SealTimeStamps
 from certs.types.service import TypeService
 from certs.use.service import UseService
+from certs.use.verdict import StatementService
 from certs.verify.service import VerifyService
 from core.database import Database
 from core.http.authentication import Authentication
@@ -41,9 +56,17 @@ class CertificateServices:
     seals: SealService
     stamping: StampService
     issue: IssueService
+    batch: BatchIssuer
+    orphans: OrphanCollector
     lifecycle: LifecycleService
     use: UseService
     previews: PreviewService
+    statements: StatementService
+    copies: CopyService
+    authorise: AuthoriseService
+    present: PresentService
+    public: PublicService
+    public_url: str
     verify: VerifyService
 
 
@@ -58,6 +81,9 @@ def assemble(
     produce: Produce,
     draw_picture: DrawPicture,
     templates: Callable[[], Collection[str]],
+    annotate: Annotate,
+    lay_out: LayOut | None = None,
+    read_row: ReadRow | None = None,
     fonts: Callable[[], FontShelf] = load_fonts,
 ) -> CertificateServices:
     """Build the services; run `types.install_shipped()` before the first request.
@@ -65,8 +91,21 @@ def assemble(
     `produce` makes sealed files, `draw_picture` draws seals, `templates` names the layouts there are,
     `fonts` finds fonts when the first page is drawn.
     """
+    authorise = AuthoriseService(database=database, log=log, now=now)
+    use = UseService(database=database, objects=objects, log=log, authorise=authorise, now=now)
     seals = SealService(database=database, log=log, pki=pki, draw_picture=draw_picture, now=now)
-    use = UseService(database=database, objects=objects, log=log, now=now)
+    issue = IssueService(
+        database=database,
+        objects=objects,
+        log=log,
+        seals=seals,
+        produce=produce,
+        public_url=public_url,
+        now=now,
+        face=FaceSigner(pki=pki, now=now),
+        lay_out=lay_out,
+        read_row=read_row,
+    )
     return CertificateServices(
         types=TypeService(database=database, log=log, templates=templates),
         seals=seals,
@@ -77,17 +116,25 @@ def assemble(
             time_stamps=SealTimeStamps(pki=pki, now=now),
             now=now,
         ),
-        issue=IssueService(
+        issue=issue,
+        batch=BatchIssuer(database=database, seals=seals, issue=issue),
+        orphans=OrphanCollector(database=database, objects=objects, log=log, now=now),
+        lifecycle=LifecycleService(database=database, log=log, now=now),
+        use=use,
+        statements=StatementService(database=database, log=log, now=now),
+        copies=CopyService(
             database=database,
             objects=objects,
             log=log,
+            use=use,
             seals=seals,
-            produce=produce,
-            public_url=public_url,
+            annotate=annotate,
             now=now,
         ),
-        lifecycle=LifecycleService(database=database, log=log, now=now),
-        use=use,
+        authorise=authorise,
+        present=PresentService(database=database, log=log, authorise=authorise, now=now),
+        public=PublicService(database=database, log=log, now=now),
+        public_url=public_url,
         previews=PreviewService(use=use, fonts=fonts),
         verify=VerifyService(database=database, log=log, trust=pki.trust_policy, now=now),
     )
@@ -106,6 +153,24 @@ def build_routers(
         certs.seals.api.build_router(seals=services.seals, authentication=authentication),
         certs.seals.sign_api.build_router(stamping=services.stamping, authentication=authentication),
         certs.preview.api.build_router(previews=services.previews, authentication=authentication),
+        certs.issue.batch_api.build_router(
+            batch=services.batch, orphans=services.orphans, authentication=authentication, clock=now
+        ),
+        certs.use.more_api.build_router(
+            copies=services.copies,
+            statements=services.statements,
+            use=services.use,
+            authentication=authentication,
+            public_url=services.public_url,
+            clock=now,
+        ),
+        certs.present.api.build_router(
+            authorise=services.authorise,
+            present=services.present,
+            authentication=authentication,
+            clock=now,
+        ),
+        certs.face.api.build_router(public=services.public),
         certs.use.api.build_router(use=services.use, authentication=authentication, clock=now),
         certs.verify.api.build_router(
             verify=services.verify,

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
+
+from certs.copies.model import Annotate
 from certs.issue.model import china_day
-from certs.issue.service import Produce, ProducedFile, Production
+from certs.issue.production import LayOut, Produce, ProducedFile, Production
+from certs.ofd.derive import derive_package
 from certs.ofd.font_search import FontShelf
+from certs.ofd.package import OfdPackage, parse_box
 from certs.ofd.sign import Stamp, sign_package
+from certs.ofd.signatures import read_signature_list
+from certs.seals.model import OpenSeal
 from certs.templates import Template, load_template, render_certificate
+from certs.watermark import draw_watermark
 from core.errors import BadInput
+from signing import sm3
 
 
 def build_producer(fonts: FontShelf) -> Produce:
@@ -18,31 +28,76 @@ def build_producer(fonts: FontShelf) -> Produce:
 
     def produce(production: Production) -> ProducedFile:
         template = _template_of(production)
-        unsigned = render_certificate(
-            template,
-            metadata=production.metadata,
-            qr_payload=production.qr_payload,
-            created_on=china_day(production.sealed_at),
-            fonts=fonts,
-            photos=_find_photos(production),
-        )
-        signer = production.seal.signer
-
-        def sign(data_hash: bytes, property_info: str) -> bytes:
-            return signer.sign(
-                data_hash=data_hash, property_info=property_info, signed_at=production.sealed_at
-            )
-
-        signed = sign_package(
-            unsigned,
-            seal_der=production.seal.seal.der,
-            stamps=[_place_seal(template, production)],
-            sign=sign,
-            signed_at=production.sealed_at,
-        )
-        return ProducedFile(data=signed.data, sealed_sm3=signed.description_sm3)
+        stamp = _place_seal(template, production.seal)
+        return _seal(_lay_out(production, fonts), stamp, production.seal, production.sealed_at)
 
     return produce
+
+
+def build_layouter(fonts: FontShelf) -> LayOut:
+    """Build what a dry run calls: the layout without the seal."""
+
+    def lay_out(production: Production) -> None:
+        _lay_out(production, fonts)
+
+    return lay_out
+
+
+def build_annotator(fonts: FontShelf) -> Annotate:
+    """Build what `CopyService` calls: the original's pages under a watermark, sealed where it was sealed."""
+
+    def annotate(
+        original: bytes,
+        *,
+        metadata: Mapping[str, str],
+        watermark: str,
+        seal: OpenSeal,
+        sealed_at: datetime,
+    ) -> ProducedFile:
+        facts = "\n".join([sm3.digest(original).hex(), *metadata.values()])
+        unsigned = derive_package(
+            original,
+            document_id=sm3.digest(facts.encode())[:16].hex(),
+            metadata=metadata,
+            draw_over=lambda width, height: draw_watermark(watermark, width, height, fonts=fonts),
+        )
+        middle = _middle_of_seal(original)
+        width, height = float(seal.seal.picture_width_mm), float(seal.seal.picture_height_mm)
+        stamp = Stamp(page=0, x=middle[0] - width / 2, y=middle[1] - height / 2, width=width, height=height)
+        return _seal(unsigned, stamp, seal, sealed_at)
+
+    return annotate
+
+
+def _middle_of_seal(original: bytes) -> tuple[float, float]:
+    """Find where the first seal of the original has its middle."""
+    package = OfdPackage.parse(original)
+    listed = read_signature_list(package, package.bodies[0])
+    for each in listed.signatures if listed is not None else ():
+        for stamp in package.xml(each.path).findall("SignedInfo/StampAnnot"):
+            x, y, width, height = parse_box(stamp.get("Boundary", ""))
+            return x + width / 2, y + height / 2
+    msg = "the original bears no seal, so no copy of it can be sealed"
+    raise BadInput(msg)
+
+
+def _lay_out(production: Production, fonts: FontShelf) -> bytes:
+    return render_certificate(
+        _template_of(production),
+        metadata=production.metadata,
+        qr_payload=production.qr_payload,
+        created_on=china_day(production.sealed_at),
+        fonts=fonts,
+        photos=_find_photos(production),
+    )
+
+
+def _seal(unsigned: bytes, stamp: Stamp, seal: OpenSeal, sealed_at: datetime) -> ProducedFile:
+    def sign(data_hash: bytes, property_info: str) -> bytes:
+        return seal.signer.sign(data_hash=data_hash, property_info=property_info, signed_at=sealed_at)
+
+    signed = sign_package(unsigned, seal_der=seal.seal.der, stamps=[stamp], sign=sign, signed_at=sealed_at)
+    return ProducedFile(data=signed.data, sealed_sm3=signed.description_sm3)
 
 
 def _template_of(production: Production) -> Template:
@@ -60,9 +115,9 @@ def _find_photos(production: Production) -> dict[str, str]:
     return {item.metadata_name: data[item.name] for item in photos if data.get(item.name)}
 
 
-def _place_seal(template: Template, production: Production) -> Stamp:
+def _place_seal(template: Template, seal: OpenSeal) -> Stamp:
     """Centre the seal on its place; a seal that would reach over the edge is moved inwards."""
-    width, height = production.seal.seal.picture_width_mm, production.seal.seal.picture_height_mm
+    width, height = seal.seal.picture_width_mm, seal.seal.picture_height_mm
     x = min(max(template.seal.x - width / 2, 0), max(template.page.width - width, 0))
     y = min(max(template.seal.y - height / 2, 0), max(template.page.height - height, 0))
     return Stamp(page=0, x=x, y=y, width=width, height=height)

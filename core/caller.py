@@ -25,6 +25,7 @@ class Scope(StrEnum):
     SEAL_MANAGE = "seal:manage"
     CERTIFICATE_ISSUE = "certificate:issue"
     CERTIFICATE_USE = "certificate:use"
+    CERTIFICATE_HOLDER = "certificate:holder"
     AUDIT = "audit"
 
 

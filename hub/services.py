@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,8 +12,9 @@ from certs.assembly import CertificateServices
 from certs.assembly import assemble as assemble_certificates
 from certs.issue.service import ProducedFile, Production
 from certs.ofd.font_search import load_fonts
-from certs.produce import build_producer
+from certs.produce import build_annotator, build_layouter, build_producer
 from certs.seal_picture import draw_seal_picture
+from certs.seals.model import OpenSeal
 from certs.templates import template_names
 from core.database import Connection, Database
 from core.database.migrate import apply_migrations, load_migrations
@@ -29,8 +30,10 @@ from exchange.assembly import ExchangeServices
 from exchange.assembly import assemble as assemble_exchange
 from exchange.intake import IntakeServices
 from exchange.intake import assemble as assemble_intake
+from hub.certificate_rows import build_row_reader
 from hub.keys import derive_key, open_master_key
 from hub.log import assemble_log, build_log_writer
+from hub.owners import DataOwners
 from signing.keystore import KeyStore
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
@@ -216,6 +219,9 @@ def _build(
             produce=_produce_file,
             draw_picture=_draw_seal,
             templates=template_names,
+            annotate=_annotate_file,
+            lay_out=_lay_out_file,
+            read_row=build_row_reader(exchange.query),
         ),
     )
 
@@ -227,6 +233,17 @@ async def _needed_after(connection: Connection, resource_code: str) -> int | Non
 def _produce_file(production: Production) -> ProducedFile:
     """Make a certificate's file. Fonts are looked for at the first one, so a hub starts without any."""
     return build_producer(load_fonts())(production)
+
+
+def _lay_out_file(production: Production) -> None:
+    build_layouter(load_fonts())(production)
+
+
+def _annotate_file(
+    original: bytes, *, metadata: Mapping[str, str], watermark: str, seal: OpenSeal, sealed_at: datetime
+) -> ProducedFile:
+    annotate = build_annotator(load_fonts())
+    return annotate(original, metadata=metadata, watermark=watermark, seal=seal, sealed_at=sealed_at)
 
 
 def _draw_seal(name: str, side_mm: int) -> bytes:

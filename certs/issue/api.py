@@ -10,10 +10,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from certs.issue.lifecycle import LifecycleService
 from certs.issue.model import Certificate, CertificateStatus, Holder, IssueOrder, StatusChange, china_day
-from certs.issue.service import IssueService, RequestKey
+from certs.issue.record import RequestKey
+from certs.issue.rows import RowReference
+from certs.issue.service import IssueService
 from certs.types.model import HolderCodeType
-from core.caller import Caller, Scope
-from core.http.authentication import Authentication
+from core.caller import Caller, Purpose, Scope
+from core.http.authentication import Authentication, read_purpose_if_sent
 from signing import sm3
 from signing.canonical_json import build_canonical_json
 
@@ -28,6 +30,16 @@ class HolderBody(BaseModel):
     name: str
     code: str
     code_type: HolderCodeType = Field(description="GB/T 36903-2018 annex A, such as 001 or 111")
+
+
+class SourceIn(BaseModel):
+    """A row of a published resource, read under the issuer's own data or a grant."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    resource: str = Field(max_length=128)
+    keys: dict[str, str] = Field(description="all key items of the resource and their values", max_length=20)
+    items: dict[str, str] = Field(description="item of the type → item of the resource", max_length=200)
 
 
 class OrderIn(BaseModel):
@@ -49,6 +61,7 @@ class OrderIn(BaseModel):
     )
     seal_id: UUID | None = Field(default=None, description="the newest seal in use where left out")
     is_active: bool = Field(default=True, description="false issues it not yet activated")
+    source: SourceIn | None = Field(default=None, description="a published row that fills data")
 
 
 class CertificateOut(BaseModel):
@@ -73,6 +86,23 @@ class CertificateOut(BaseModel):
     qr_payload: str
 
 
+class PreviewOut(BaseModel):
+    """What a dry run would have issued."""
+
+    identifier: str
+    metadata: dict[str, str]
+    qr_payload: str
+    seal: str
+
+
+class SourceOut(BaseModel):
+    """The row that a certificate rests on, as it was."""
+
+    resource: str
+    version: int
+    row_digest: str
+
+
 class ChangeOut(BaseModel):
     """One step in a certificate's life."""
 
@@ -87,6 +117,7 @@ class CertificateDetailOut(CertificateOut):
 
     data: dict[str, str]
     changes: list[ChangeOut]
+    source: SourceOut | None
 
 
 class StatusIn(BaseModel):
@@ -104,23 +135,54 @@ def build_router(
     """Build the routes; `clock` tells the time (aware, UTC)."""
     router = APIRouter(prefix="/v1/certificates", tags=["certificates"])
     issuer = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_ISSUE))]
+    aimed = Annotated[Purpose | None, Depends(read_purpose_if_sent)]
 
     @router.post("", status_code=201)
     async def issue_certificate(
-        body: OrderIn, caller: issuer, idempotency_key: Annotated[str | None, Header()] = None
+        body: OrderIn,
+        caller: issuer,
+        purpose: aimed,
+        idempotency_key: Annotated[str | None, Header()] = None,
     ) -> CertificateOut:
         """Issue a certificate: checked, laid out, sealed, stored and registered."""
-        order = _parse(body, today=china_day(clock()))
-        key = None if idempotency_key is None else RequestKey(key=idempotency_key, body_sm3=_digest(body))
-        return render_certificate(await issue.issue(order, actor=caller, key=key), clock())
+        order = parse_order(body, today=china_day(clock()))
+        key = None
+        if idempotency_key is not None:
+            key = RequestKey(key=idempotency_key, body_sm3=digest_order(body))
+        issued = await issue.issue(
+            order, actor=caller, key=key, reference=parse_reference(body), purpose=purpose
+        )
+        return render_certificate(issued, clock())
+
+    @router.post("/preview")
+    async def preview_certificate(body: OrderIn, caller: issuer, purpose: aimed) -> PreviewOut:
+        """Check an order and lay it out, and keep nothing (dry run)."""
+        order = parse_order(body, today=china_day(clock()))
+        made = await issue.preview(order, actor=caller, reference=parse_reference(body), purpose=purpose)
+        return PreviewOut(
+            identifier=made.identifier,
+            metadata=made.metadata,
+            qr_payload=made.qr_payload,
+            seal=made.seal.seal.name,
+        )
 
     @router.get("/{identifier}")
     async def get_certificate(identifier: str, caller: issuer) -> CertificateDetailOut:
         """Show a certificate and its life to its issuer."""
         certificate, changes = await lifecycle.get(identifier, actor=caller)
+        source = await lifecycle.load_source(identifier)
         summary = render_certificate(certificate, clock()).model_dump()
         return CertificateDetailOut(
-            **summary, data=dict(certificate.data), changes=[_render_change(change) for change in changes]
+            **summary,
+            data=dict(certificate.data),
+            changes=[_render_change(change) for change in changes],
+            source=None
+            if source is None
+            else SourceOut(
+                resource=source.resource_code,
+                version=source.version,
+                row_digest=f"sm3:{source.row_sm3.hex()}",
+            ),
         )
 
     @router.post("/{identifier}/status")
@@ -132,11 +194,21 @@ def build_router(
     return router
 
 
-def _digest(body: OrderIn) -> bytes:
+def digest_order(body: OrderIn) -> bytes:
+    """Digest an order as it was sent, for its Idempotency-Key."""
     return sm3.digest(build_canonical_json(body.model_dump(mode="json")))
 
 
-def _parse(body: OrderIn, *, today: date) -> IssueOrder:
+def parse_reference(body: OrderIn) -> RowReference | None:
+    """Read which row fills the data; None where none does."""
+    source = body.source
+    if source is None:
+        return None
+    return RowReference(resource_code=source.resource, keys=source.keys, items=source.items)
+
+
+def parse_order(body: OrderIn, *, today: date) -> IssueOrder:
+    """Read an order; days that are left out become today's."""
     issued_on = body.issued_on or today
     return IssueOrder(
         type_code=body.type_code,

@@ -8,7 +8,13 @@ from typing import Final
 
 from certs.identifiers import parse_identifier
 from certs.issue import store
-from certs.issue.model import TRANSITIONS, Certificate, CertificateStatus, StatusChange
+from certs.issue.model import (
+    TRANSITIONS,
+    Certificate,
+    CertificateStatus,
+    SourceFingerprint,
+    StatusChange,
+)
 from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import Conflict, Forbidden, NotFound, SchemaViolation
@@ -78,6 +84,11 @@ class LifecycleService:
                 details={"act": "issuer", "status": certificate.status},
             )
             return certificate, await store.load_changes(connection, identifier=identifier)
+
+    async def load_source(self, identifier: str) -> SourceFingerprint | None:
+        """Return the fingerprint of the row that a certificate rests on; None where it rests on none."""
+        async with self._database.acquire() as connection:
+            return await store.load_source(connection, identifier=identifier)
 
 
 async def change_status(

@@ -55,6 +55,15 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFingerprint:
+    """The row that a certificate's data rest on: resource, version, and the SM3 of what was read."""
+
+    resource_code: str
+    version: int
+    row_sm3: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IssueOrder:
     """A certificate to issue.
 
@@ -74,6 +83,7 @@ class IssueOrder:
     predecessor: str | None = None
     seal_id: UUID | None = None
     is_active: bool = True
+    source: SourceFingerprint | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

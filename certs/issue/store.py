@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from certs.issue.model import Certificate, CertificateStatus, Holder, StatusChange
+from certs.issue.model import Certificate, CertificateStatus, Holder, SourceFingerprint, StatusChange
 from certs.types.model import HolderCodeType
 from core.caller import OrganisationCode
 from core.database import Connection
 from core.errors import Conflict, NotFound
+
+NUMBER_TAKEN: Final = (
+    "a certificate of this type and number was already issued; name it as predecessor to replace it"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +75,42 @@ async def save_certificate(connection: Connection, *, certificate: Certificate) 
 def _explain(constraint: str | None) -> str:
     if constraint == "certificate_predecessor_unique":
         return "the predecessor was already replaced by another certificate"
-    return "a certificate of this type and number was already issued; name it as predecessor to replace it"
+    return NUMBER_TAKEN
+
+
+async def save_source(connection: Connection, *, identifier: str, source: SourceFingerprint) -> None:
+    """Insert the fingerprint of the row that a certificate rests on."""
+    await connection.execute(
+        "INSERT INTO certs.certificate_source (identifier, resource_code, version, row_sm3)"
+        " VALUES ($1, $2, $3, $4)",
+        identifier,
+        source.resource_code,
+        source.version,
+        source.row_sm3,
+    )
+
+
+async def load_source(connection: Connection, *, identifier: str) -> SourceFingerprint | None:
+    """Load the fingerprint of the row that a certificate rests on; None where it rests on none."""
+    row = await connection.fetchrow(
+        "SELECT resource_code, version, row_sm3 FROM certs.certificate_source WHERE identifier = $1",
+        identifier,
+    )
+    return None if row is None else SourceFingerprint(**dict(row))
+
+
+async def load_by_number(
+    connection: Connection, *, type_code: str | None, number: str, limit: int
+) -> list[Certificate]:
+    """Load the certificates that bear a number, newest first."""
+    rows = await connection.fetch(
+        "SELECT * FROM certs.described_certificate WHERE number = $1 AND ($2::text IS NULL OR type_code = $2)"
+        " ORDER BY created_at DESC, version DESC, identifier LIMIT $3",
+        number,
+        type_code,
+        limit,
+    )
+    return [_certificate(row) for row in rows]
 
 
 async def save_change(connection: Connection, *, change: StatusChange) -> None:

@@ -176,6 +176,10 @@ class SealService:
             raise Forbidden(msg)
         return await self._opener.open(organisation_code=actor.organisation_code, seal_id=seal_id)
 
+    async def open_for_copy(self, *, issuer_code: str) -> OpenSeal:
+        """Open an issuer's seal for the hub itself, which seals annotated copies; as `open_seal`."""
+        return await self._opener.open(organisation_code=issuer_code, seal_id=None)
+
     async def _save_new(
         self, connection: Connection, seal: RegisteredSeal, *, reason: str, actor: Caller
     ) -> None:

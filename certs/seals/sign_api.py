@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from certs.seals.api import decode_base64
 from certs.seals.stamping import Place, StampOrder, StampService
 from core.caller import Caller, Scope
-from core.http.authentication import Authentication, read_purpose
+from core.http.authentication import Authentication, read_purpose_if_sent
 
 OFD_MEDIA_TYPE = "application/ofd"
 
@@ -50,7 +50,7 @@ def build_router(*, stamping: StampService, authentication: Authentication) -> A
 
         A purpose context (`Shuzheng-Service-Item` …) is kept in the log where it is sent.
         """
-        purpose = await read_purpose(request) if "shuzheng-case-number" in request.headers else None
+        purpose = await read_purpose_if_sent(request)
         order = StampOrder(
             places=tuple(Place(page=each.page, x=each.x, y=each.y) for each in body.places),
             straddle_y=body.straddle_y,

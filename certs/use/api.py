@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Header
 from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict
 
@@ -40,6 +40,9 @@ def build_router(
     router = APIRouter(prefix="/v1/certificates", tags=["certificates"])
     user = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE))]
     purposeful = Annotated[Purpose, Depends(read_purpose)]
+    authorisation = Annotated[
+        str | None, Header(alias="Shuzheng-Authorisation", max_length=128, description="a code (用证码)")
+    ]
 
     @router.post("/search")
     async def search_certificates(body: SearchIn, caller: user, purpose: purposeful) -> list[CertificateOut]:
@@ -55,22 +58,30 @@ def build_router(
 
     @router.get("/{identifier}/data")
     async def fetch_data(
-        identifier: str, caller: user, purpose: purposeful, allow_invalid: bool = False
+        identifier: str,
+        caller: user,
+        purpose: purposeful,
+        allow_invalid: bool = False,
+        code: authorisation = None,
     ) -> CertificateDataOut:
         """Fetch what stands on a certificate."""
         certificate = await use.fetch_data(
-            identifier, allow_invalid=allow_invalid, caller=caller, purpose=purpose
+            identifier, allow_invalid=allow_invalid, caller=caller, purpose=purpose, code=code
         )
         summary = render_certificate(certificate, clock()).model_dump()
         return CertificateDataOut(**summary, data=dict(certificate.data))
 
     @router.get("/{identifier}/file", response_class=Response)
     async def fetch_file(
-        identifier: str, caller: user, purpose: purposeful, allow_invalid: bool = False
+        identifier: str,
+        caller: user,
+        purpose: purposeful,
+        allow_invalid: bool = False,
+        code: authorisation = None,
     ) -> Response:
         """Fetch the sealed file of a certificate (OFD, GB/T 33190)."""
         fetched = await use.fetch_file(
-            identifier, allow_invalid=allow_invalid, caller=caller, purpose=purpose
+            identifier, allow_invalid=allow_invalid, caller=caller, purpose=purpose, code=code
         )
         headers = {
             "Content-Disposition": f'attachment; filename="{fetched.certificate.identifier}.ofd"',

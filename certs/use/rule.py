@@ -12,11 +12,13 @@ class UseBasis(StrEnum):
     """Why a caller may use a certificate.
 
     `issuer`: it issued it. `function`: it works on a case of a service item that may use certificates of
-    this type (依职能).
+    this type (依职能). `holder`, `delegation`: the holder, or a delegate of the holder, authorised it.
     """
 
     ISSUER = "issuer"
     FUNCTION = "function"
+    HOLDER = "holder"
+    DELEGATION = "delegation"
 
 
 def find_basis(
@@ -26,3 +28,12 @@ def find_basis(
     if caller.organisation_code == issuer_code:
         return UseBasis.ISSUER
     return UseBasis.FUNCTION if kind.may_be_used_for(purpose.service_item) else None
+
+
+def may_have_original(basis: UseBasis | None, *, copies_only: bool) -> bool:
+    """Tell whether the original file may go out on this basis; otherwise only data and annotated copies.
+
+    `copies_only` is what the administrator set for the case's service item. A holder's authorisation says
+    itself whether it covers the original.
+    """
+    return basis is UseBasis.ISSUER or (basis is UseBasis.FUNCTION and not copies_only)

@@ -26,16 +26,20 @@ class RegisterCode(StrEnum):
     IDENTIFIER_INVALID = "W194"
     CLAIM_DIFFERS = "E195"
     PACKED_ANEW = "W196"
+    ANNOTATED_COPY = "I197"
+    COPY_PAST = "E198"
 
 
 class Match(StrEnum):
     """How a document was found in the register.
 
-    `file`: it is the registered file, octet for octet. `content`: it holds the registered sealed content,
-    packed anew. `claim`: it only says that it is a registered certificate. `none`: not at all.
+    `file`: it is the registered file, octet for octet. `copy`: it is an annotated copy made here.
+    `content`: it holds the registered sealed content, packed anew. `claim`: it only says that it is a
+    registered certificate. `none`: not at all.
     """
 
     FILE = "file"
+    COPY = "copy"
     CONTENT = "content"
     CLAIM = "claim"
     NONE = "none"
@@ -56,7 +60,7 @@ class RegisterStatus(StrEnum):
     UNKNOWN_HERE = "unknown_here"
 
 
-_STATUS_OF: Final = {
+STATUS_OF: Final = {
     CertificateStatus.NOT_ACTIVATED: RegisterStatus.NOT_ACTIVATED,
     CertificateStatus.ACTIVE: RegisterStatus.VALID,
     CertificateStatus.SUSPENDED: RegisterStatus.SUSPENDED,
@@ -133,14 +137,14 @@ def assess_register(
     if held is None:
         return _without_content(document, claimed, findings)
     is_file = held.digest_sm3 == document.digest_sm3
-    status = _STATUS_OF[held.status_on(china_day(now))]
+    status = STATUS_OF[held.status_on(china_day(now))]
     if (claim := document.metadata.get(IDENTIFIER)) is not None and claim != held.identifier:
-        findings.append(_find(RegisterCode.CLAIM_DIFFERS, Severity.ERROR, *_CLAIM_DIFFERS))
+        findings.append(note(RegisterCode.CLAIM_DIFFERS, Severity.ERROR, *_CLAIM_DIFFERS))
     if not is_file:
-        findings.append(_find(RegisterCode.PACKED_ANEW, Severity.WARNING, *_PACKED_ANEW))
+        findings.append(note(RegisterCode.PACKED_ANEW, Severity.WARNING, *_PACKED_ANEW))
     last = changes[-1] if changes and status is not RegisterStatus.VALID else None
     if status is not RegisterStatus.VALID:
-        findings.append(_not_valid(status, last))
+        findings.append(describe_invalid(status, last))
     return RegisterReport(
         match=Match.FILE if is_file else Match.CONTENT,
         status=status,
@@ -156,14 +160,14 @@ def _without_content(
     document: DocumentReport, claimed: Certificate | None, findings: list[Finding]
 ) -> RegisterReport:
     if claimed is not None:
-        findings.append(_find(RegisterCode.NOT_THE_REGISTERED_FILE, Severity.ERROR, *_NOT_THE_FILE))
+        findings.append(note(RegisterCode.NOT_THE_REGISTERED_FILE, Severity.ERROR, *_NOT_THE_FILE))
         return RegisterReport(
             match=Match.CLAIM,
             status=RegisterStatus.NOT_THE_REGISTERED_FILE,
             identifier=claimed.identifier,
             findings=tuple(findings),
         )
-    findings.append(_find(RegisterCode.UNKNOWN_HERE, Severity.INFO, *_UNKNOWN_HERE))
+    findings.append(note(RegisterCode.UNKNOWN_HERE, Severity.INFO, *_UNKNOWN_HERE))
     claim = read_claim(document)
     return RegisterReport(
         match=Match.NONE,
@@ -210,21 +214,23 @@ def _check_claim(document: DocumentReport) -> list[Finding]:
         return []
     claim = read_claim(document)
     if claim is None:
-        return [_find(RegisterCode.IDENTIFIER_INVALID, Severity.WARNING, *_NO_IDENTIFIER)]
+        return [note(RegisterCode.IDENTIFIER_INVALID, Severity.WARNING, *_NO_IDENTIFIER)]
     if claim.check_status is CheckStatus.OK:
         return []
-    return [_find(RegisterCode.IDENTIFIER_CHECK, Severity.WARNING, *_CHECK[claim.check_status])]
+    return [note(RegisterCode.IDENTIFIER_CHECK, Severity.WARNING, *_CHECK[claim.check_status])]
 
 
-def _not_valid(status: RegisterStatus, last: StatusChange | None) -> Finding:
+def describe_invalid(status: RegisterStatus, last: StatusChange | None) -> Finding:
+    """Say that a certificate is not valid, and what made it so."""
     zh = f"登记状态：{_STATUS_ZH[status]}"
     en = f"The register says: {status}"
     if last is not None and last.from_status is not None:
         day = china_day(last.changed_at).isoformat()
         zh += f"（{day}，{last.reason}）"
         en += f" ({day}: {last.reason})"
-    return _find(RegisterCode.NOT_VALID, Severity.ERROR, f"{zh}。", f"{en}.")
+    return note(RegisterCode.NOT_VALID, Severity.ERROR, f"{zh}。", f"{en}.")
 
 
-def _find(code: RegisterCode, severity: Severity, zh: str, en: str) -> Finding:
+def note(code: RegisterCode, severity: Severity, zh: str, en: str) -> Finding:
+    """Build a finding about the register."""
     return Finding(code=code, severity=severity, subject="register", message_zh=zh, message_en=en)

@@ -6,7 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+from certs.copies.store import find_by_file as find_copy
 from certs.issue import store
+from certs.verify.copies import assess_copy
 from certs.verify.document import assess_document
 from certs.verify.model import DocumentReport
 from certs.verify.policy import build_policy
@@ -75,6 +77,18 @@ class VerifyService:
             sealed_sm3=[digest for digest in intact if digest is not None],
         )
         claim = read_claim(document)
+        copy = None
+        if held is None:
+            copy = await find_copy(
+                connection,
+                digest_sm3=document.digest_sm3,
+                sealed_sm3=[digest for digest in intact if digest is not None],
+            )
+        if copy is not None:
+            original = await store.load_certificate(connection, identifier=copy.identifier)
+            changes = await store.load_changes(connection, identifier=copy.identifier)
+            register = assess_copy(copy, original=original, changes=changes, now=now)
+            return Verification(document=document, register=register)
         claimed = None
         if held is None and claim is not None:
             claimed = await store.find_certificate(connection, identifier=str(claim))

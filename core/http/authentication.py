@@ -131,4 +131,11 @@ async def read_purpose(request: Request) -> Purpose:
     )
 
 
+async def read_purpose_if_sent(request: Request) -> Purpose | None:
+    """Read the purpose context where the call carries one of its headers; None where it carries none."""
+    if any(f"shuzheng-{name}" in request.headers for name in _PURPOSE_HEADERS):
+        return await read_purpose(request)
+    return None
+
+
 _PURPOSE_HEADERS = ("service-item", "case-number", "operator", "on-behalf-of")

@@ -164,13 +164,28 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.CERTIFICATE_ISSUED: _spec(
         "a certificate was issued under a seal",
-        "type version:integer digest_sm3 sealed_sm3 seal predecessor?",
+        "type version:integer digest_sm3 sealed_sm3 seal predecessor? source? source_version:integer?"
+        " source_sm3?",
     ),
     Event.CERTIFICATE_STATUS_CHANGED: _spec("a certificate changed its status", "from to reason"),
     Event.CERTIFICATE_FETCHED: _spec(
-        "a certificate was searched or fetched", "act type? found:integer? basis? status? refusal?"
+        "a certificate was searched or fetched", "act type? found:integer? basis? status? refusal? copy?"
     ),
     Event.CERTIFICATE_VERIFIED: _spec("a file was verified", "status register match? digest_sm3"),
+    Event.CERTIFICATE_AUTHORISED: _spec(
+        "the use of a certificate was authorised or delegated, or that was taken back", "act authorisation"
+    ),
+    Event.CERTIFICATE_PRESENTED: _spec("a presentation took a step", "presentation status"),
+    Event.COPIES_ONLY_SET: _spec(
+        "service items were named that get only annotated copies of a type", "type service_items:texts"
+    ),
+    Event.COPY_MADE: _spec(
+        "an annotated copy was made and sealed with the issuer's seal",
+        "copy seal expires_at original_sm3 digest_sm3",
+    ),
+    Event.OBJECTS_COLLECTED: _spec(
+        "files that no certificate owns were looked for", "removed:integer waiting:integer"
+    ),
     Event.AUDIT_READ: _spec("an audit trail was read", "view of? leaves:integer"),
     Event.SUBJECTS_NAMED: _spec("further subjects of an act whose own leaf could not hold them all", "leaf"),
     Event.LOG_CHECKED: _spec(

@@ -87,6 +87,11 @@ class PkiService:
         """The certificate of the authority that certifies systems, seal makers and signers."""
         return self._issuing.certificate
 
+    @property
+    def issuing_signer(self) -> Signer:
+        """The key of the issuing authority, to vouch for keys where no certificate travels."""
+        return self._issuing.signer
+
     async def trust_policy(self) -> TrustPolicy:
         """Return what this hub trusts: its own root, with the current lists of both authorities."""
         crls = (await self.build_root_crl(), await self.build_crl())

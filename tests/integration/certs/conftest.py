@@ -16,6 +16,8 @@ import certs.assembly
 import core.identity.api
 from certs.assembly import CertificateServices
 from certs.issue.service import ProducedFile, Production
+from certs.ofd.font_search import load_fonts
+from certs.produce import build_annotator
 from core.http.authentication import Authentication
 from hub.problems import install_problem_handlers
 from hub.services import Services, utc_now
@@ -86,6 +88,7 @@ async def world(services: Services) -> AsyncIterator[World]:
         produce=produce,
         draw_picture=draw,
         templates=lambda: {"business-licence"},
+        annotate=build_annotator(load_fonts()),
     )
     await built.types.install_shipped()
     authentication = Authentication(services.admission)
