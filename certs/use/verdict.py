@@ -98,7 +98,7 @@ class StatementService:
             verdict = self._judge(statement, held)
             await self._log.append(
                 connection,
-                event=Event.CERTIFICATE_VERIFIED,
+                event=Event.STATEMENT_VERIFIED,
                 caller=caller,
                 purpose=purpose,
                 certificate_id=verdict.identifier,

@@ -171,6 +171,7 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.CERTIFICATE_FETCHED: _spec(
         "a certificate was searched or fetched", "act type? found:integer? basis? status? refusal? copy?"
     ),
+    Event.STATEMENT_VERIFIED: _spec("a statement about a certificate was judged", "result:integer status?"),
     Event.CERTIFICATE_VERIFIED: _spec("a file was verified", "status register match? digest_sm3"),
     Event.CERTIFICATE_AUTHORISED: _spec(
         "the use of a certificate was authorised or delegated, or that was taken back", "act authorisation"

@@ -63,6 +63,7 @@ class Event(StrEnum):
     CERTIFICATE_ISSUED = "certificate.issued"
     CERTIFICATE_STATUS_CHANGED = "certificate.status_changed"
     CERTIFICATE_FETCHED = "certificate.fetched"
+    STATEMENT_VERIFIED = "statement.verified"
     CERTIFICATE_VERIFIED = "certificate.verified"
     CERTIFICATE_AUTHORISED = "certificate.authorised"
     CERTIFICATE_PRESENTED = "certificate.presented"

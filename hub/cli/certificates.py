@@ -17,11 +17,12 @@ from certs.verify.policy import build_policy
 from certs.verify.trust_folder import load_trust
 from core.errors import BadInput
 from core.settings import Settings
-from hub.cli import render
+from hub.cli import certificate_work, render
 from signing.trust import NOTHING_TRUSTED, TrustPolicy
 
 app = typer.Typer(help="E-certificates (电子证照).", no_args_is_help=True)
 render.add_commands(app)
+certificate_work.add_commands(app)
 
 TrustFolder = Annotated[
     Path | None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,13 +22,22 @@ class LicenceStory:
     """A business licence, from its issue to its revocation."""
 
     def __init__(
-        self, *, teller: Teller, issuer: HubClient, user: HubClient, purpose: Purpose, folder: Path
+        self,
+        *,
+        teller: Teller,
+        issuer: HubClient,
+        user: HubClient,
+        portal: HubClient,
+        purpose: Purpose,
+        folder: Path,
     ) -> None:
+        self._portal = portal
         self._teller = teller
         self._issuer = issuer
         self._user = user
         self._purpose = purpose
         self._file = folder / "business-licence.ofd"
+        self._copy_file = folder / "business-licence-copy.ofd"
 
     def play(self, administrator: HubClient, firm: Mapping[str, str]) -> None:
         """Issue a licence for `firm` (a row of fr_jbxx), use it for the case, forge it, revoke it."""
@@ -36,6 +46,8 @@ class LicenceStory:
         licence = self._issue(firm)
         data = self._fetch(licence, firm)
         self._verify(data)
+        self._copy(licence)
+        self._present(licence, firm)
         self._forge(data)
         self._revoke(licence, data)
 
@@ -110,6 +122,33 @@ class LicenceStory:
         else:
             self._teller.check(False, f"for a case of {other.service_item} it is refused")
         return answer.content
+
+    def _copy(self, licence: Mapping[str, Any]) -> None:
+        until = (datetime.now(UTC) + timedelta(hours=2)).isoformat()
+        cause = f"办理{self._purpose.service_item}"
+        path = f"/v1/certificates/{licence['identifier']}/copies"
+        made = self._user.post(path, {"cause": cause, "expires_at": until}, purpose=self._purpose)
+        copy = self._user.send("GET", f"/v1/certificate-copies/{made['id']}/file").content
+        report = self._upload(copy)
+        self._copy_file.write_bytes(copy)
+        self._teller.check(
+            report["status"] == "VALID" and report["register"]["match"] == "copy",
+            f"an annotated copy for this case is sealed again and {report['status']}: {cause}",
+        )
+        self._teller.keep(f"annotated copy, {made['size_bytes']} bytes", self._copy_file)
+
+    def _present(self, licence: Mapping[str, Any], firm: Mapping[str, str]) -> None:
+        me = {"acting": {"code": firm["tyxydm"], "code_type": CREDIT_CODE}}
+        shown = self._portal.post("/v1/presentations", {"identifier": licence["identifier"], **me})
+        scanned = self._user.post("/v1/presentations/scan", {"code": shown["code"]}, purpose=self._purpose)
+        path = f"/v1/presentations/{shown['id']}"
+        asker = self._portal.post(f"{path}/watch", me)["case_number"]
+        self._portal.post(f"{path}/decide", me | {"confirm": True})
+        data = self._user.post(f"{path}/release", purpose=self._purpose)
+        self._teller.check(
+            scanned["type_name"] == licence["type_name"] and data["holder"]["code"] == firm["tyxydm"],
+            f"the firm shows a one-time code, sees case {asker} ask, confirms, and the data is released",
+        )
 
     def _verify(self, data: bytes) -> None:
         report = self._upload(data)

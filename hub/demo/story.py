@@ -37,6 +37,7 @@ ORGANISATIONS: Final = {
         "示例市行政审批局",
         {Scope.ACCESS_APPLY, Scope.QUERY, Scope.VERIFY, Scope.SUBSCRIBE, Scope.CERTIFICATE_USE},
     ),
+    "portal": ("示例市政务服务网", {Scope.CERTIFICATE_HOLDER}),
 }
 
 
@@ -266,6 +267,7 @@ class Story:
             teller=self._teller,
             issuer=self._clients["market"],
             user=self._clients["approval"],
+            portal=self._clients["portal"],
             purpose=PURPOSE,
             folder=self._home,
         )
@@ -283,8 +285,10 @@ class Story:
             "data.queried": 1,
             "facts.verified": 3,
             "access.refused": 2,
-            "certificate.fetched": 2,
-            "certificate.verified": 3,
+            "certificate.fetched": 4,
+            "certificate.verified": 4,
+            "copy.made": 1,
+            "certificate.presented": 2,
         }
         self._teller.check(
             all(seen[event] == times for event, times in wanted.items()),
