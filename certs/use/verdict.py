@@ -103,10 +103,7 @@ class StatementService:
                 purpose=purpose,
                 certificate_id=verdict.identifier,
                 subject=statement.holder.code or None,
-                details={
-                    "status": f"result-{verdict.result:d}",
-                    "register": verdict.status or "unknown_here",
-                },
+                details={"result": int(verdict.result), "status": verdict.status},
             )
         return verdict
 
