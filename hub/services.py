@@ -33,7 +33,6 @@ from exchange.intake import assemble as assemble_intake
 from hub.certificate_rows import build_row_reader
 from hub.keys import derive_key, open_master_key
 from hub.log import assemble_log, build_log_writer
-from hub.owners import DataOwners
 from signing.keystore import KeyStore
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
