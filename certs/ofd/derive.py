@@ -15,7 +15,7 @@ from certs.ofd.objects import Picture
 from certs.ofd.package import OFD_XML, OfdPackage, Page
 from certs.ofd.page_xml import picture_xml
 from certs.ofd.xml_writer import Attributes, document, element, text
-from certs.ofd.zip_writer import write_package
+from certs.ofd.zip_writer import pack_entry, write_zip
 
 DrawOver = Callable[[float, float], bytes]
 """Draws the picture that lies over a page, as PNG: takes the page's width and height in millimetres."""
@@ -46,7 +46,7 @@ def derive_package(
     pages = package.pages(body)
     last_id = _lay_over(files, pages, draw_over)
     files["Doc_0/Document.xml"] = _document(files["Doc_0/Document.xml"], last_id)
-    return write_package(files)
+    return write_zip(pack_entry(name, content) for name, content in files.items())
 
 
 def _root(root: bytes, document_id: str, metadata: Mapping[str, str]) -> bytes:
