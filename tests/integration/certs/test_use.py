@@ -72,7 +72,7 @@ async def test_copy_says_its_use_is_sealed_again_and_verifies(hub: RunningHub) -
     report = await verify(hub, file.content)
     assert report["status"] in {"VALID", "VALID_WITH_WARNINGS"}, report
     assert (report["register"]["match"], report["register"]["status"]) == ("copy", "valid")
-    assert cause in report["register"]["findings"][0]["message_zh"]
+    assert cause in report["register"]["findings"][0]["message"]
     other = await get(hub, f"/v1/certificate-copies/{made['id']}/file", "police")
     assert other.status_code == 404
     to = {"to": "revoked", "reason": "x"}
