@@ -155,7 +155,7 @@ def build_router(
         return render_certificate(issued, clock())
 
     @router.post("/preview")
-    async def preview_certificate(body: OrderIn, caller: issuer, purpose: aimed) -> PreviewOut:
+    async def preview_issue(body: OrderIn, caller: issuer, purpose: aimed) -> PreviewOut:
         """Check an order and lay it out, and keep nothing (dry run)."""
         order = parse_order(body, today=china_day(clock()))
         made = await issue.preview(order, actor=caller, reference=parse_reference(body), purpose=purpose)
