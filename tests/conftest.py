@@ -13,6 +13,7 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from core.database import Database
@@ -24,6 +25,10 @@ from hub.services import MIGRATED_PACKAGES, Services, open_services
 from tests.hubs import RunningHub
 
 _numbers = itertools.count(1)
+
+# Property tests judge answers, never how long a busy machine took for them.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
