@@ -11,10 +11,10 @@ from certs.issue.production import LayOut, Produce, ProducedFile, Production
 from certs.ofd.derive import derive_package
 from certs.ofd.font_search import FontShelf
 from certs.ofd.package import OfdPackage, parse_box
-from certs.ofd.sign import Stamp, sign_package
+from certs.ofd.sign import Stamp, sign_opened
 from certs.ofd.signatures import read_signature_list
 from certs.seals.model import OpenSeal
-from certs.templates import Template, load_template, render_certificate
+from certs.templates import Template, lay_out_certificate, load_template
 from certs.watermark import draw_watermark
 from core.errors import BadInput
 from signing import sm3
@@ -64,7 +64,7 @@ def build_annotator(fonts: FontShelf) -> Annotate:
         middle = _middle_of_seal(original)
         width, height = float(seal.seal.picture_width_mm), float(seal.seal.picture_height_mm)
         stamp = Stamp(page=0, x=middle[0] - width / 2, y=middle[1] - height / 2, width=width, height=height)
-        return _seal(unsigned, stamp, seal, sealed_at)
+        return _seal(OfdPackage.parse(unsigned), stamp, seal, sealed_at)
 
     return annotate
 
@@ -81,8 +81,8 @@ def _middle_of_seal(original: bytes) -> tuple[float, float]:
     raise BadInput(msg)
 
 
-def _lay_out(production: Production, fonts: FontShelf) -> bytes:
-    return render_certificate(
+def _lay_out(production: Production, fonts: FontShelf) -> OfdPackage:
+    return lay_out_certificate(
         _template_of(production),
         metadata=production.metadata,
         qr_payload=production.qr_payload,
@@ -92,11 +92,11 @@ def _lay_out(production: Production, fonts: FontShelf) -> bytes:
     )
 
 
-def _seal(unsigned: bytes, stamp: Stamp, seal: OpenSeal, sealed_at: datetime) -> ProducedFile:
+def _seal(unsigned: OfdPackage, stamp: Stamp, seal: OpenSeal, sealed_at: datetime) -> ProducedFile:
     def sign(data_hash: bytes, property_info: str) -> bytes:
         return seal.signer.sign(data_hash=data_hash, property_info=property_info, signed_at=sealed_at)
 
-    signed = sign_package(unsigned, seal_der=seal.seal.der, stamps=[stamp], sign=sign, signed_at=sealed_at)
+    signed = sign_opened(unsigned, seal_der=seal.seal.der, stamps=[stamp], sign=sign, signed_at=sealed_at)
     return ProducedFile(data=signed.data, sealed_sm3=signed.description_sm3)
 
 

@@ -16,6 +16,7 @@ class FontChain:
     def __init__(self, faces: Sequence[FontFace]) -> None:
         self._faces = tuple(dict.fromkeys(faces))
         self._places: dict[str, int] = {}
+        self._units: dict[str, float] = {}
 
     @property
     def first(self) -> FontFace:
@@ -30,7 +31,13 @@ class FontChain:
 
     def advances(self, text: str, size_mm: float) -> list[float]:
         """Return how far each character moves the pen, in millimetres. Raises GlyphMissing."""
-        return [self._face_of(each).advances(each, size_mm)[0] for each in text]
+        units = self._units
+        return [(units[each] if each in units else self._unit_of(each)) * size_mm for each in text]
+
+    def _unit_of(self, character: str) -> float:
+        """Measure a character as a share of the em."""
+        unit = self._units[character] = self._face_of(character).measure(character, 1.0)
+        return unit
 
     def measure(self, text: str, size_mm: float) -> float:
         """Return the width of a line in millimetres. Raises GlyphMissing."""

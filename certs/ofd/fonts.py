@@ -40,6 +40,7 @@ class FontFace:
         self._glyph_set = font.getGlyphSet(location=self._location)
         self._lock = threading.Lock()
         self._outlines: dict[str, GlyphOutline] = {}
+        self._units: dict[str, float] = {}
         head, hhea = font["head"], font["hhea"]
         self.metrics = FaceMetrics(
             family=_family_of(font),
@@ -61,8 +62,13 @@ class FontFace:
 
     def advances(self, text: str, size_mm: float) -> list[float]:
         """Return how far each character moves the pen, in millimetres. Raises GlyphMissing."""
-        scale = size_mm / self.metrics.units_per_em
-        return [self._outline_of(character).advance * scale for character in text]
+        units = self._units
+        return [(units[each] if each in units else self._unit_of(each)) * size_mm for each in text]
+
+    def _unit_of(self, character: str) -> float:
+        """Measure a character as a share of the em."""
+        unit = self._units[character] = self._outline_of(character).advance / self.metrics.units_per_em
+        return unit
 
     def measure(self, text: str, size_mm: float) -> float:
         """Return the width of a line in millimetres. Raises GlyphMissing."""

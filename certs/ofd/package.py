@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 from xml.etree.ElementTree import Element
 
+from certs.ofd.blank import SharedFile
 from certs.ofd.container import parse_container, unpack_entry
 from certs.ofd.errors import refuse
 from certs.ofd.limits import DEFAULT_LIMITS, Limits
 from certs.ofd.locations import resolve_in_folder, resolve_location
 from certs.ofd.xml_reader import XmlReader, child_text, text_of
 from certs.ofd.zip_writer import PackedEntry, pack_entry, write_zip
+from signing import sm3
 from signing.errors import DecodeError
 from signing.findings import FindingCode
 
@@ -69,6 +71,7 @@ class OfdPackage:
     limits: Limits
     _contents: dict[str, bytes] = field(default_factory=dict, repr=False)
     _elements: dict[str, Element] = field(default_factory=dict, repr=False)
+    _digests: dict[str, bytes] = field(default_factory=dict, repr=False)
     _reader: XmlReader = field(default_factory=lambda: XmlReader(DEFAULT_LIMITS), repr=False)
 
     @classmethod
@@ -92,6 +95,17 @@ class OfdPackage:
                 raise refuse(FindingCode.SIGNATURES_MISSING, body.signatures_path)
         return package
 
+    @classmethod
+    def build(cls, files: Mapping[str, bytes], shared: Mapping[str, SharedFile]) -> Self:
+        """Put a package together from files by absolute path; what is shared is not compressed again."""
+        entries = {path: pack_entry(path.removeprefix("/"), content) for path, content in files.items()}
+        return cls(
+            entries | {path: file.entry for path, file in shared.items()},
+            DEFAULT_LIMITS,
+            _contents=dict(files) | {path: file.content for path, file in shared.items()},
+            _digests={path: file.sm3 for path, file in shared.items()},
+        )
+
     @property
     def paths(self) -> tuple[str, ...]:
         """The absolute paths of all files, in their order in the package."""
@@ -105,6 +119,12 @@ class OfdPackage:
         if path not in self._contents:
             self._contents[path] = unpack_entry(self._entries[path])
         return self._contents[path]
+
+    def digest(self, path: str) -> bytes:
+        """Return the SM3 of a file. Raises as `read`."""
+        if path not in self._digests:
+            self._digests[path] = sm3.digest(self.read(path))
+        return self._digests[path]
 
     def xml(self, path: str) -> Element:
         """Parse a file. Raises PackageRefused with E105, also where it is missing."""
@@ -131,6 +151,11 @@ class OfdPackage:
             return tuple(self._read_page(each, body.root_path, default) for each in holders)
         except DecodeError as error:
             raise refuse(FindingCode.XML_INVALID, body.root_path, zh=error.detail, en=error.detail) from error
+
+    def page_ids(self, body: Body) -> tuple[str, ...]:
+        """Return the numbers of the pages of a body, in order, without opening them. Raises as `pages`."""
+        holders = self.xml(body.root_path).findall("Pages/Page")[:MAX_PAGES]
+        return tuple(holder.get("ID", "") for holder in holders)
 
     def _read_page(self, holder: Element, base: str, default: tuple[float, ...] | None) -> Page:
         path = resolve_location(holder.get("BaseLoc", "").strip(), base=base)
@@ -189,10 +214,13 @@ class OfdPackage:
             found[element.get("ID", "")] = location
         return found
 
-    def with_files(self, changes: Mapping[str, bytes]) -> bytes:
+    def with_files(self, changes: Mapping[str, bytes | SharedFile]) -> bytes:
         """Write this package with files added or replaced; every other file keeps its compressed octets."""
         kept = [entry for path, entry in self._entries.items() if path not in changes]
-        added = [pack_entry(path.removeprefix("/"), content) for path, content in changes.items()]
+        added = [
+            pack_entry(path.removeprefix("/"), file) if isinstance(file, bytes) else file.entry
+            for path, file in changes.items()
+        ]
         return write_zip([*kept, *added])
 
 

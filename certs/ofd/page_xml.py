@@ -89,13 +89,13 @@ def prepare_path(item: Path) -> PreparedPath:
 
 
 def _path_data(item: Path, left: float, top: float) -> str:
-    """Write the steps of a path, to a thousandth of a millimetre."""
+    """Write the steps of a path, to a hundredth of a millimetre: finer than any printer."""
     parts = []
     for command in item.commands:
         parts.append(str(command[0]))
         for index, value in enumerate(command[1:]):
             shifted = float(value) - (top if index % 2 else left)
-            written = f"{shifted:.3f}".rstrip("0").rstrip(".")
+            written = f"{shifted:.2f}".rstrip("0").rstrip(".")
             parts.append("0" if written == "-0" else written)
     return " ".join(parts)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from certs.ofd.blank import SharedFile, share_file
 from certs.ofd.errors import DocumentInvalid
 from certs.ofd.package import OFD_XML, Body, OfdPackage, Page
 from certs.ofd.signatures import (
@@ -74,19 +75,41 @@ def sign_package(
     seal_file: bool = True,
     lock: bool = False,
 ) -> SignedPackage:
+    """Open a package and sign it, as `sign_opened` does. Raises also PackageRefused."""
+    return sign_opened(
+        OfdPackage.parse(package_bytes),
+        seal_der=seal_der,
+        stamps=stamps,
+        sign=sign,
+        signed_at=signed_at,
+        provider=provider,
+        seal_file=seal_file,
+        lock=lock,
+    )
+
+
+def sign_opened(
+    package: OfdPackage,
+    *,
+    seal_der: bytes | None,
+    stamps: Sequence[Stamp],
+    sign: SignValue,
+    signed_at: datetime,
+    provider: str = PROVIDER,
+    seal_file: bool = True,
+    lock: bool = False,
+) -> SignedPackage:
     """Sign every file of a package under a seal, and return the package with the signature in it.
 
     `sign` is called once, with the SM3 of Signature.xml and its absolute path (dataHash and propertyInfo of
     GB/T 38540). `seal_file` lays the seal beside the signature, protected by it. With `lock` the list of
     signatures is protected too, so that nobody can sign after. Raises DocumentLocked where an earlier
-    signature did that, DocumentInvalid for a package with several bodies or a stamp on no page, and
-    PackageRefused for a package that must not be opened.
+    signature did that, DocumentInvalid for a package with several bodies or a stamp on no page.
     """
-    package = OfdPackage.parse(package_bytes)
     body = _only_body(package)
-    pages = package.pages(body)
+    pages = package.page_ids(body)
     listed = read_signature_list(package, body)
-    changes: dict[str, bytes] = {}
+    changes: dict[str, bytes | SharedFile] = {}
     if listed is None:
         changes[OFD_XML] = _insert_signatures(package.read(OFD_XML), LIST_PATH)  # 1
         listed = SignatureList(path=LIST_PATH, signatures=(), max_number=0)
@@ -94,7 +117,7 @@ def sign_package(
         require_unlocked(package, listed)
     folder = _free_folder(package, listed.path)
     if seal_file and seal_der is not None:
-        changes[f"{folder}/Seal.esl"] = seal_der  # 2
+        changes[f"{folder}/Seal.esl"] = share_file(f"{folder}/Seal.esl".removeprefix("/"), seal_der)  # 2
     entry, listed = _enter(listed, folder, stamps)  # 3
     changes[listed.path] = write_signature_list(listed)  # 4
     description = _describe(
@@ -183,26 +206,30 @@ def _enter(
 
 
 def _digests(
-    package: OfdPackage, changes: dict[str, bytes], *, leave_out: Iterable[str]
+    package: OfdPackage, changes: dict[str, bytes | SharedFile], *, leave_out: Iterable[str]
 ) -> list[tuple[str, bytes]]:
     skipped = frozenset(leave_out)
     paths = dict.fromkeys((*package.paths, *changes))
     return [
-        (path, sm3.digest(changes[path] if path in changes else package.read(path)))
+        (path, _digest_of(changes[path]) if path in changes else package.digest(path))
         for path in paths
         if path not in skipped
     ]
 
 
-def _stamps_xml(stamps: Sequence[Stamp], pages: Sequence[Page], *, first: int) -> list[str]:
+def _digest_of(file: bytes | SharedFile) -> bytes:
+    return sm3.digest(file) if isinstance(file, bytes) else file.sm3
+
+
+def _stamps_xml(stamps: Sequence[Stamp], page_ids: Sequence[str], *, first: int) -> list[str]:
     written = []
     for number, stamp in enumerate(stamps, start=first):
-        if not 0 <= stamp.page < len(pages):
-            msg = f"the document has {len(pages)} pages, so there is none at position {stamp.page}"
+        if not 0 <= stamp.page < len(page_ids):
+            msg = f"the document has {len(page_ids)} pages, so there is none at position {stamp.page}"
             raise DocumentInvalid(msg)
         attributes = {
             "ID": f"s{number:03d}",
-            "PageRef": pages[stamp.page].id,
+            "PageRef": page_ids[stamp.page],
             "Boundary": numbers((stamp.x, stamp.y, stamp.width, stamp.height)),
             "Clip": None if stamp.clip is None else numbers(stamp.clip),
         }

@@ -20,12 +20,13 @@ from datetime import date
 from typing import Final
 
 from certs.ofd.annotations import Annotation, AnnotationKind, annotation_files
+from certs.ofd.blank import EMPTY, Blank, share_file
 from certs.ofd.errors import DocumentInvalid
 from certs.ofd.fonts import FontFace
 from certs.ofd.objects import PageObject, Path, Picture, PreparedPath, Text
+from certs.ofd.package import OfdPackage
 from certs.ofd.page_xml import path_xml, picture_xml, text_xml
 from certs.ofd.xml_writer import Attributes, document, element, numbers, raw_element, text
-from certs.ofd.zip_writer import pack_entry, pack_shared, write_zip
 
 JPEG_MARK: Final = b"\xff\xd8\xff"
 CREATOR: Final = "Shuzheng"
@@ -80,12 +81,16 @@ class PageLayer:
 
 
 class DocumentBuilder:
-    """Collects pages, fonts, pictures, tags and attachments; `build` writes the package."""
+    """Collects pages, fonts, pictures, tags and attachments; `build` writes the package.
 
-    def __init__(self, facts: DocumentFacts, *, page_size: tuple[float, float]) -> None:
+    With a `blank`, every page lies on the pages of the blank.
+    """
+
+    def __init__(self, facts: DocumentFacts, *, page_size: tuple[float, float], blank: Blank = EMPTY) -> None:
         self._facts = facts
         self._page_size = page_size
-        self._last_id = 0
+        self._blank = blank
+        self._last_id = blank.last_id
         self._pages: list[PageLayer] = []
         self._backgrounds: list[PageLayer] = []
         self._fonts: dict[int, tuple[int, FontFace, set[str]]] = {}
@@ -101,7 +106,8 @@ class DocumentBuilder:
 
     def add_page(self, *backgrounds: PageLayer) -> PageLayer:
         """Add a page, over backgrounds made before."""
-        layer = PageLayer(self, self.next_id(), tuple(each.page_id for each in backgrounds))
+        under = (*self._blank.page_ids, *(each.page_id for each in backgrounds))
+        layer = PageLayer(self, self.next_id(), under)
         self._pages.append(layer)
         return layer
 
@@ -166,27 +172,57 @@ class DocumentBuilder:
         """Note that an object shows a metadata element."""
         self._tags.setdefault(tag, []).append((page_id, object_id))
 
+    def freeze(self) -> Blank:
+        """Write the backgrounds and their resources once, as the blank of documents to come."""
+        fonts, pictures, files = self._resources()
+        files |= self._background_files()
+        return Blank(
+            last_id=self._last_id,
+            page_ids=tuple(layer.page_id for layer in self._backgrounds),
+            files={name: share_file(name, content) for name, content in files.items()},
+            fonts=tuple(fonts),
+            pictures=tuple(pictures),
+        )
+
     def build(self) -> bytes:
         """Write the package. Raises DocumentInvalid where there is no page."""
-        shared = {f"Doc_0/Tpls/Tpl_{number}/Content.xml" for number in range(len(self._backgrounds))}
-        return write_zip(
-            (pack_shared if name in shared else pack_entry)(name, content)
-            for name, content in self.build_files().items()
-        )
+        return self.build_package().with_files({})
+
+    def build_package(self) -> OfdPackage:
+        """Put the package together in memory, to be signed. Raises as `build`."""
+        own = {f"/{name}": content for name, content in self._own_files().items()}
+        shared = {f"/{name}": file for name, file in self._blank.files.items()}
+        return OfdPackage.build(own, shared)
 
     def build_files(self) -> dict[str, bytes]:
         """Write every file, by its path in the package."""
+        return self._own_files() | {name: file.content for name, file in self._blank.files.items()}
+
+    def _own_files(self) -> dict[str, bytes]:
         if not self._pages:
             msg = "a document has at least one page"
             raise DocumentInvalid(msg)
         files = {"OFD.xml": self._root_xml(), "Doc_0/Document.xml": self._document_xml()}
-        files |= self._resources()
-        for number, layer in enumerate(self._backgrounds):
-            files[f"Doc_0/Tpls/Tpl_{number}/Content.xml"] = self._page_xml(layer, kind="Background")
+        fonts, pictures, resources = self._resources()
+        files |= resources
+        if fonts := [*self._blank.fonts, *fonts]:
+            files["Doc_0/PublicRes.xml"] = document("Res", {"BaseLoc": "Res"}, element("Fonts", None, *fonts))
+        if pictures := [*self._blank.pictures, *pictures]:
+            files["Doc_0/DocumentRes.xml"] = document(
+                "Res", {"BaseLoc": "Res"}, element("MultiMedias", None, *pictures)
+            )
+        files |= self._background_files()
         for number, layer in enumerate(self._pages):
             files[f"Doc_0/Pages/Page_{number}/Content.xml"] = self._page_xml(layer, kind="Body")
         files |= annotation_files(self._annotations, self._object_xml)
         return files | self._tag_files() | self._attachment_files()
+
+    def _background_files(self) -> dict[str, bytes]:
+        first = len(self._blank.page_ids)
+        return {
+            f"Doc_0/Tpls/Tpl_{number}/Content.xml": self._page_xml(layer, kind="Background")
+            for number, layer in enumerate(self._backgrounds, start=first)
+        }
 
     def _root_xml(self) -> bytes:
         facts = self._facts
@@ -212,11 +248,13 @@ class DocumentBuilder:
             None,
             element("MaxUnitID", None, str(self._last_id)),
             element("PageArea", None, element("PhysicalBox", None, numbers((0, 0, *self._page_size)))),
-            element("PublicRes", None, "PublicRes.xml") if self._fonts else "",
-            element("DocumentRes", None, "DocumentRes.xml") if self._pictures else "",
+            element("PublicRes", None, "PublicRes.xml") if self._fonts or self._blank.fonts else "",
+            element("DocumentRes", None, "DocumentRes.xml") if self._pictures or self._blank.pictures else "",
             *[
-                element("TemplatePage", {"ID": layer.page_id, "BaseLoc": f"Tpls/Tpl_{number}/Content.xml"})
-                for number, layer in enumerate(self._backgrounds)
+                element("TemplatePage", {"ID": page_id, "BaseLoc": f"Tpls/Tpl_{number}/Content.xml"})
+                for number, page_id in enumerate(
+                    (*self._blank.page_ids, *(layer.page_id for layer in self._backgrounds))
+                )
             ],
         )
         pages = [
@@ -233,7 +271,8 @@ class DocumentBuilder:
             element("Attachments", None, "Attachs/Attachments.xml") if self._attachments else "",
         )
 
-    def _resources(self) -> dict[str, bytes]:
+    def _resources(self) -> tuple[list[str], list[str], dict[str, bytes]]:
+        """Write fonts and pictures: the entries of both, and their files."""
         files: dict[str, bytes] = {}
         fonts, pictures = [], []
         for font_id, face, characters in self._fonts.values():
@@ -252,13 +291,7 @@ class DocumentBuilder:
             files[f"Doc_0/Res/{name}"] = data
             attributes = {"ID": picture_id, "Type": "Image", "Format": kind}
             pictures.append(element("MultiMedia", attributes, element("MediaFile", None, name)))
-        if fonts:
-            files["Doc_0/PublicRes.xml"] = document("Res", {"BaseLoc": "Res"}, element("Fonts", None, *fonts))
-        if pictures:
-            files["Doc_0/DocumentRes.xml"] = document(
-                "Res", {"BaseLoc": "Res"}, element("MultiMedias", None, *pictures)
-            )
-        return files
+        return fonts, pictures, files
 
     def _page_xml(self, layer: PageLayer, *, kind: str) -> bytes:
         objects = [self._object_xml(object_id, item) for object_id, item in layer.objects]

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from certs.ofd.blank import Blank
 from certs.ofd.errors import TextOverflow
 from certs.ofd.font_search import FontShelf
 from certs.ofd.layout import Box, TextStyle, fit_text
 from certs.ofd.objects import PageObject, Path, Picture, Text, rectangle
-from certs.ofd.page_xml import prepare_path
+from certs.ofd.package import OfdPackage
 from certs.ofd.qr import build_qr
 from certs.ofd.writer import DocumentBuilder, DocumentFacts, PageLayer
 from certs.templates.forms import expand_form
@@ -51,7 +52,28 @@ def render_certificate(
     fonts: FontShelf,
     photos: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Lay out one certificate and return the unsigned package; the same input gives the same octets.
+    """Lay out one certificate and return the octets of the unsigned package; see `lay_out_certificate`."""
+    package = lay_out_certificate(
+        template,
+        metadata=metadata,
+        qr_payload=qr_payload,
+        created_on=created_on,
+        fonts=fonts,
+        photos=photos,
+    )
+    return package.with_files({})
+
+
+def lay_out_certificate(
+    template: Template,
+    *,
+    metadata: Mapping[str, str],
+    qr_payload: str,
+    created_on: date,
+    fonts: FontShelf,
+    photos: Mapping[str, str] | None = None,
+) -> OfdPackage:
+    """Lay out one certificate: the unsigned package, in memory; the same input gives the same octets.
 
     `metadata` are the elements of GB/T 36903 by short name; they go into DocInfo as they are and, where the
     template shows them, onto the page. `photos` are base64 of photographs, likewise by short name; they go
@@ -65,11 +87,9 @@ def render_certificate(
         created_on=created_on,
         metadata=metadata,
     )
-    builder = DocumentBuilder(facts, page_size=(template.page.width, template.page.height))
-    background = builder.add_background()
-    for item in _background_objects(template, fonts):
-        background.add(item)
-    page = builder.add_page(background)
+    size = template.page.width, template.page.height
+    builder = DocumentBuilder(facts, page_size=size, blank=_build_blank(template, fonts))
+    page = builder.add_page()
     face = _Face(page=page, template=template, fonts=fonts, metadata=metadata, photos=photos or {})
     for part in template.fields:
         face.draw(part)
@@ -77,7 +97,7 @@ def render_certificate(
         place = template.qr
         page.add(Path(commands=rectangle(place.x, place.y, place.side, place.side), fill=(255, 255, 255)))
         page.add(build_qr(qr_payload, x=place.x, y=place.y, side=place.side), tag=IDENTIFIER)
-    return builder.build()
+    return builder.build_package()
 
 
 def _document_id(template: Template, metadata: Mapping[str, str]) -> str:
@@ -87,18 +107,23 @@ def _document_id(template: Template, metadata: Mapping[str, str]) -> str:
 
 
 @functools.lru_cache(maxsize=64)
-def _background_objects(template: Template, fonts: FontShelf) -> Sequence[PageObject]:
+def _build_blank(template: Template, fonts: FontShelf) -> Blank:
     """Draw everything that does not depend on the certificate, forms' labels and rules included.
 
     Ornaments are most of a page; they are drawn once for all certificates of a template.
     """
+    facts = DocumentFacts(document_id="0" * 32, title=template.title, created_on=date.min)
+    builder = DocumentBuilder(facts, page_size=(template.page.width, template.page.height))
+    background = builder.add_background()
     drawn = [item for part in template.background for item in _draw_background(part, template, fonts)]
     for form in template.fields:
         if isinstance(form, FormPart):
             for part in expand_form(form):
                 if not isinstance(part, FieldPart):
                     drawn += _draw_background(part, template, fonts)
-    return tuple(prepare_path(each) if isinstance(each, Path) else each for each in drawn)
+    for item in drawn:
+        background.add(item)
+    return builder.freeze()
 
 
 def _draw_background(part: BackgroundPart, template: Template, fonts: FontShelf) -> Sequence[PageObject]:
