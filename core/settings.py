@@ -93,6 +93,14 @@ class Settings(BaseSettings):
         int,
         Field(ge=-1, le=23, description="hour, Beijing time, after which the log checks itself; -1 is never"),
     ] = 2
+    log_retention_days: Annotated[
+        int | None,
+        Field(
+            ge=183,
+            le=36_500,
+            description="days after which payloads of the log are dropped, hashes stay; unset keeps them",
+        ),
+    ] = None
     log_time_stamp_url: Annotated[
         str | None, Field(description="RFC 3161 authority that time-stamps the log's heads; unset is none")
     ] = None

@@ -26,6 +26,7 @@ from core.log.witnesses import WitnessService
 from core.log.writer import LogWriter
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
+from exchange.catalogue.store import load_all_codes
 from exchange.publish.store_audit import VERSIONS
 from hub.keys import derive_key
 from hub.owners import DataOwners
@@ -78,7 +79,12 @@ async def assemble_log(
         proofs=proofs,
         views=ViewService(database=database, log=writer),
         subjects=SubjectService(
-            database=database, log=writer, proofs=proofs, statements=BatchStatements(batcher), now=now
+            database=database,
+            log=writer,
+            proofs=proofs,
+            statements=BatchStatements(batcher),
+            now=now,
+            load_resources=load_all_codes,
         ),
         witnesses=WitnessService(database=database, log=writer, heads=heads),
         check=SelfCheck(
@@ -102,6 +108,7 @@ async def assemble_log(
         time_stamper=_build_stamper(settings, database=database, writer=writer, trust=trust),
         load_certificates=load_certificates,
         check_hour=None if settings.log_check_hour < 0 else settings.log_check_hour,
+        keep_days=settings.log_retention_days,
     )
 
 

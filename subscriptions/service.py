@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.errors import BadInput, Conflict, FieldError, GrantMissing, NotFound, SchemaViolation
+from core.log.chain import name_mass_reading
 from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.access.masks import Masker
@@ -217,6 +218,7 @@ class SubscriptionService:
                     purpose=purpose,
                     resource_code=resource.code,
                     grant_id=grant.id,
+                    subject=name_mass_reading(resource.code),
                     details={
                         "subscription": str(subscription_id),
                         "items": list(grant.open_items(resource)),

@@ -13,13 +13,14 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from core.caller import Caller, Scope
 from core.errors import FieldError, SchemaViolation
 from core.http.authentication import Authentication
-from core.log.model import Event, Leaf
+from core.log.model import Event
 from core.log.services import LogServices
 from core.log.subjects import SubjectPage
 from core.log.tables import build_csv
 from core.log.views import MAX_PAGE_LEAVES
 from core.log.views_model import Filter, Grouping, UsageRow
 from core.log.writer import describe_leaf
+from signing.canonical_json import parse_json
 
 CSV = "text/csv; charset=utf-8"
 MAX_CSV_PAGES = 1000
@@ -45,6 +46,7 @@ class SubjectIn(BaseModel):
     number: str = Field(min_length=1, max_length=64, description="a citizen number or credit code")
     after: int = Field(default=0, ge=0, description="number of the last leaf of the page before")
     limit: int = Field(default=100, ge=1, le=MAX_PAGE_LEAVES)
+    format: Format = Format.JSON
 
 
 Text = Annotated[str | None, Query(max_length=MAX_TEXT)]
@@ -142,11 +144,22 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
         headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
         return Response(build_csv(columns, rows), media_type=CSV, headers=headers)
 
-    @router.post("/subjects")
-    async def subject(body: SubjectIn, caller: auditor) -> dict[str, Any]:
-        """Who used a person's or firm's data, for what: the numbered leaves of its chain, to auditors."""
+    @router.post("/subjects", response_model=None)
+    async def subject(body: SubjectIn, caller: auditor) -> Any:
+        """Who used a person's or firm's data, for what: the numbered leaves of its chain, to auditors.
+
+        `resource:CODE` for a number: the readings of a whole resource.
+        """
         page = await log.subjects.load(body.number, caller=caller, after=body.after, limit=body.limit)
-        return render_subject(page, limit=body.limit)
+        shown = render_subject(page, limit=body.limit)
+        if body.format is Format.JSON:
+            return shown
+        rows = [
+            {"number": each["number"], "index": each["index"], **(each["event"] or {})}
+            for each in shown["leaves"]
+        ]
+        headers = {"Content-Disposition": 'attachment; filename="subject.csv"'}
+        return Response(build_csv(("number", *LEAF_COLUMNS), rows), media_type=CSV, headers=headers)
 
     @router.post("/subjects/proof")
     async def subject_proof(body: SubjectIn, caller: auditor) -> dict[str, Any]:
@@ -195,9 +208,7 @@ def render_subject(page: SubjectPage, *, limit: int) -> dict[str, Any]:
         "tree_size": 0 if page.checkpoint is None else page.checkpoint.tree_size,
         "leaves": numbered,
         "next_after": page.leaves[-1][0] if more else None,
-        "waiting": [_render_waiting(leaf) for leaf in page.waiting],
+        "waiting": [describe_leaf(leaf) for leaf in page.waiting],
+        "mass_readings": [{"resource": each.resource, "leaves": each.leaves} for each in page.mass_readings],
+        "statement": None if page.statement is None else parse_json(page.statement),
     }
-
-
-def _render_waiting(leaf: Leaf) -> dict[str, object]:
-    return describe_leaf(leaf)

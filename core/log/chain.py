@@ -16,6 +16,15 @@ from dataclasses import dataclass
 _HEAD = '{"access":'
 
 
+def name_mass_reading(resource_code: str) -> str:
+    """Name the chain in which readings of a resource's rows are counted that do not name each row's subject.
+
+    A page of a feed, a bulk copy or an answer without numbers may hold thousands of subjects. Its leaf has
+    the resource itself for its subject, so that those readings too are counted, and none can be left out.
+    """
+    return f"resource:{resource_code}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
     """A leaf's place in one subject's chain; `previous` is None for the first."""

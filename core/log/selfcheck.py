@@ -66,9 +66,9 @@ class SelfCheck:
         async with self._database.transaction() as connection:
             await store_check.begin_snapshot(connection)
             walked = TreeCheck(heads=self._heads, findings=findings)
-            await self._check_tree_row(connection, findings)
             await walked.run(connection)
             size = walked.frontier.size
+            await self._check_tree_row(connection, size, findings)
             waiting = await check_rows.check_queue(connection, heads=self._heads, findings=findings)
             await check_rows.check_outside(connection, tree_size=size, findings=findings)
             await check_rows.check_beside(connection, heads=self._heads, trust=self._trust, findings=findings)
@@ -85,10 +85,13 @@ class SelfCheck:
             findings_count=findings.count,
         )
 
-    async def _check_tree_row(self, connection: Connection, findings: Findings) -> None:
+    async def _check_tree_row(self, connection: Connection, size: int, findings: Findings) -> None:
         row = await store_check.load_tree(connection)
         wanted = (self._heads.origin, str(self._heads.suite))
-        if row is not None and (row["origin"], row["hash_suite"]) != wanted:
+        if row is None:
+            if size:
+                findings.add("log_tree", "only_one=true", "the row is missing")
+        elif (row["origin"], row["hash_suite"]) != wanted:
             findings.add("log_tree", "only_one=true", f"origin and hash_suite are not {' and '.join(wanted)}")
 
     def _check_anchor(self, kept: ReadHead | None, size: int, root: bytes, findings: Findings) -> None:

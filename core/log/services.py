@@ -45,6 +45,7 @@ class LogServices:
     time_stamper: TimeStamper | None
     load_certificates: Callable[[], Awaitable[list[Certificate]]]
     check_hour: int | None
+    keep_days: int | None
 
     async def describe_keys(self) -> dict[str, Any]:
         """Describe how the log's heads verify."""
@@ -77,12 +78,14 @@ class LogServices:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Run sequencer, nightly check and time stamps until the block ends."""
+        """Run sequencer, nightly check, retention and time stamps until the block ends."""
         work = [self.sequencer.run()]
         if self.check_hour is not None:
             work.append(self.check.run_nightly(hour=self.check_hour))
         if self.time_stamper is not None:
             work.append(self.time_stamper.run())
+        if self.keep_days is not None:
+            work.append(self.retention.run_daily(keep_days=self.keep_days))
         tasks = [asyncio.create_task(each, name="log") for each in work]
         try:
             yield

@@ -96,6 +96,31 @@ async def load_chain_count(connection: Connection, *, subject_hmac: bytes, tree_
     return count or 0
 
 
+async def load_chain_counts(
+    connection: Connection, *, chains: Sequence[bytes], tree_size: int
+) -> dict[bytes, int]:
+    """Load the counts of several chains in the tree of `tree_size` leaves; empty ones are left out."""
+    rows = await connection.fetch(
+        "SELECT s.chain, c.number FROM unnest($1::bytea[]) AS s(chain) CROSS JOIN LATERAL"
+        " (SELECT number FROM core.log_chain WHERE subject_hmac = s.chain AND leaf_index < $2"
+        " ORDER BY number DESC LIMIT 1) c",
+        chains,
+        tree_size,
+    )
+    return {row["chain"]: row["number"] for row in rows}
+
+
+async def load_chain_head(connection: Connection, *, subject_hmac: bytes, tree_size: int) -> bytes | None:
+    """Load the tree hash of a subject's last leaf in the tree of `tree_size` leaves; None for none."""
+    found: bytes | None = await connection.fetchval(
+        "SELECT e.leaf_hash FROM core.log_chain c JOIN core.log_entry e ON e.leaf_index = c.leaf_index"
+        " WHERE c.subject_hmac = $1 AND c.leaf_index < $2 ORDER BY c.number DESC LIMIT 1",
+        subject_hmac,
+        tree_size,
+    )
+    return found
+
+
 async def load_chain_indexes(
     connection: Connection, *, subject_hmac: bytes, after: int, limit: int, tree_size: int
 ) -> list[tuple[int, int]]:

@@ -22,13 +22,14 @@ KEPT_EVENTS = (
 )
 
 
-async def load_droppable(connection: Connection, *, before: datetime) -> list[int]:
-    """Load the places of leaves recorded before a moment, in the order of the tree."""
+async def load_droppable(connection: Connection, *, before: datetime, limit: int) -> list[int]:
+    """Load the places of up to `limit` leaves recorded before a moment, in the order of the tree."""
     rows = await connection.fetch(
         "SELECT e.leaf_index FROM core.log_leaf l JOIN core.log_entry e ON e.leaf_id = l.id"
-        " WHERE l.recorded_at < $1 AND l.event <> ALL($2::text[]) ORDER BY e.leaf_index",
+        " WHERE l.recorded_at < $1 AND l.event <> ALL($2::text[]) ORDER BY e.leaf_index LIMIT $3",
         before,
         [str(event) for event in KEPT_EVENTS],
+        limit,
     )
     return [row["leaf_index"] for row in rows]
 

@@ -7,10 +7,11 @@ import binascii
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from core.log.chain import split_entry
 from core.log.heads import HeadVerifier
+from core.log.model import Checkpoint
 from core.log.writer import read_body
 from signing import sm3
 from signing.canonical_json import JsonValue, build_canonical_json, parse_json
@@ -34,6 +35,15 @@ class SubjectLeaf:
     leaf_hash: bytes
     entry: bytes | None
     proof: Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MassReading:
+    """How many readings of a whole resource there were; `chain` is the keyed hash that counts them."""
+
+    resource: str
+    chain: bytes
+    leaves: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,11 +77,29 @@ class SubjectProof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedSubject:
-    """A complete list: how many leaves in the tree of which size, and how many of them were dropped."""
+    """A complete list: how many leaves in the tree of which size, and how many of them were dropped.
+
+    `mass_readings` are the resources read in mass; each is proven in full by a proof of its own.
+    """
 
     leaves: int
     dropped: int
     tree_size: int
+    stated_at: datetime
+    mass_readings: tuple[MassReading, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What the hub signed: how many leaves are about a subject, which is the last, and mass readings."""
+
+    subject_hmac: bytes
+    subject_sm3: str
+    leaves: int
+    last_leaf_hash: bytes | None
+    tree_size: int
+    root: bytes
+    mass_readings: tuple[MassReading, ...]
     stated_at: datetime
 
 
@@ -79,9 +107,10 @@ def build_statement(
     *,
     number: str,
     subject_hmac: bytes,
-    leaves: Sequence[SubjectLeaf],
-    tree_size: int,
-    root: bytes,
+    count: int,
+    last_leaf_hash: bytes | None,
+    mass_readings: Sequence[MassReading],
+    head: Checkpoint,
     stated_at: datetime,
 ) -> dict[str, JsonValue]:
     """Build what the hub signs: so many leaves about this subject are in that tree, and this is the last.
@@ -92,10 +121,14 @@ def build_statement(
         "kind": STATEMENT_KIND,
         "subject_hmac": subject_hmac.hex(),
         "subject_sm3": digest_subject(subject_hmac, number),
-        "leaves": len(leaves),
-        "last_leaf_hash": leaves[-1].leaf_hash.hex() if leaves else None,
-        "tree_size": tree_size,
-        "root": root.hex(),
+        "leaves": count,
+        "last_leaf_hash": None if last_leaf_hash is None else last_leaf_hash.hex(),
+        "mass_readings": [
+            {"resource": each.resource, "chain": each.chain.hex(), "leaves": each.leaves}
+            for each in mass_readings
+        ],
+        "tree_size": head.tree_size,
+        "root": head.root_hash.hex(),
         "stated_at": stated_at.isoformat(),
     }
 
@@ -166,12 +199,13 @@ def verify_subject_proof(
         if leaf.entry is not None:
             _check_entry(leaf, previous, suite=suite, subject=proof.subject_hmac)
         previous, last_index = leaf.leaf_hash, leaf.leaf_index
-    stated_at = _check_statement(proof, head.size, head.root, trust=trust, number=number)
+    said = _check_statement(proof, head.size, head.root, trust=trust, number=number)
     return VerifiedSubject(
         leaves=len(proof.leaves),
         dropped=sum(leaf.entry is None for leaf in proof.leaves),
         tree_size=head.size,
-        stated_at=stated_at,
+        stated_at=said.stated_at,
+        mass_readings=said.mass_readings,
     )
 
 
@@ -190,26 +224,47 @@ def _check_entry(leaf: SubjectLeaf, previous: bytes | None, *, suite: HashSuite,
         _refuse(f"leaf {leaf.number} does not follow the one before it in the subject's chain")
 
 
-def _check_statement(
-    proof: SubjectProof, size: int, root: bytes, *, trust: SignerTrust, number: str | None
-) -> datetime:
-    receipt = parse_receipt(proof.statement)
-    verify_receipt(proof.statement, trust=trust)
-    payload = parse_json(receipt.payload) if receipt.payload is not None else None
+def read_statement(receipt: bytes, *, trust: SignerTrust) -> Statement:
+    """Verify the hub's signature over a statement and read it. Raises what `signing` raises."""
+    verify_receipt(receipt, trust=trust)
+    embedded = parse_receipt(receipt).payload
+    payload: Any = parse_json(embedded) if embedded is not None else None
     if not isinstance(payload, dict) or payload.get("kind") != STATEMENT_KIND:
         _refuse("the statement does not say how many leaves there are")
-    assert isinstance(payload, dict)
-    last = proof.leaves[-1].leaf_hash.hex() if proof.leaves else None
-    said = tuple(
-        payload.get(name) for name in ("subject_hmac", "leaves", "last_leaf_hash", "tree_size", "root")
-    )
-    if said != (proof.subject_hmac.hex(), len(proof.leaves), last, size, root.hex()):
+    try:
+        return Statement(
+            subject_hmac=bytes.fromhex(payload["subject_hmac"]),
+            subject_sm3=payload["subject_sm3"],
+            leaves=int(payload["leaves"]),
+            last_leaf_hash=payload["last_leaf_hash"] and bytes.fromhex(payload["last_leaf_hash"]),
+            tree_size=int(payload["tree_size"]),
+            root=bytes.fromhex(payload["root"]),
+            mass_readings=tuple(
+                MassReading(
+                    resource=each["resource"], chain=bytes.fromhex(each["chain"]), leaves=int(each["leaves"])
+                )
+                for each in payload["mass_readings"]
+            ),
+            stated_at=datetime.fromisoformat(payload["stated_at"]),
+        )
+    except (KeyError, TypeError, ValueError) as wrong:
+        msg = "The statement is not one about a subject's leaves."
+        raise ProofRefused(msg) from wrong
+
+
+def _check_statement(
+    proof: SubjectProof, size: int, root: bytes, *, trust: SignerTrust, number: str | None
+) -> Statement:
+    said = read_statement(proof.statement, trust=trust)
+    last = proof.leaves[-1].leaf_hash if proof.leaves else None
+    wanted = (proof.subject_hmac, len(proof.leaves), last, size, root)
+    if (said.subject_hmac, said.leaves, said.last_leaf_hash, said.tree_size, said.root) != wanted:
         _refuse("the signed statement is about another subject, another number of leaves or another tree")
-    if number is not None and payload.get("subject_sm3") != digest_subject(proof.subject_hmac, number):
+    if number is not None and said.subject_sm3 != digest_subject(proof.subject_hmac, number):
         _refuse("the statement is about another number")
-    return datetime.fromisoformat(str(payload["stated_at"]))
+    return said
 
 
-def _refuse(what: str) -> None:
+def _refuse(what: str) -> NoReturn:
     msg = f"{what[0].upper()}{what[1:]}."
     raise ProofRefused(msg)

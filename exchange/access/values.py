@@ -121,10 +121,14 @@ def name_subject(resource_key: tuple[Item, ...], values: dict[str, object]) -> s
     return None
 
 
+def subject_items(items: Iterable[Item]) -> set[str]:
+    """Return the names of the items that hold a personal or firm number."""
+    return {item.name for item in items if item.check_rule in SUBJECT_RULES}
+
+
 def name_subjects(items: Sequence[Item], rows: Iterable[Mapping[str, object]]) -> list[str]:
     """Return the personal and firm numbers that stand in rows, in their order, each once."""
-    named = [
-        item.name for item in items if item.check_rule in {CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE}
-    ]
+    wanted = subject_items(items)
+    named = [item.name for item in items if item.name in wanted]
     found = (row.get(name) for row in rows for name in named)
     return list(dict.fromkeys(str(value) for value in found if value is not None))

@@ -316,6 +316,11 @@ def _item(row: asyncpg.Record) -> Item:
     )
 
 
+async def load_all_codes(connection: Connection) -> list[str]:
+    """Load the codes of all resources, in whatever state; a row of the catalogue is never deleted."""
+    return [row[0] for row in await connection.fetch("SELECT code FROM exchange.resource ORDER BY code")]
+
+
 async def load_provider_code(connection: Connection, *, code: str) -> str | None:
     """Load which organisation provides a resource; None where there is no such resource."""
     provider: str | None = await connection.fetchval(

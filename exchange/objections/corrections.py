@@ -16,7 +16,7 @@ from exchange.access.model import Mode
 from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource
 from exchange.access.store import load_grant, load_mask_rules
-from exchange.access.values import parse_value, render_value
+from exchange.access.values import name_subject, parse_value, render_value
 from exchange.catalogue.model import Resource, ResourceState
 from exchange.objections import store
 from exchange.objections.model import Correction
@@ -87,6 +87,10 @@ class CorrectionService:
             purpose=purpose,
             resource_code=resource.code,
             grant_id=read.grant.id,
+            subject=name_subject(
+                resource.key_items,
+                {item.name: text for item, text in zip(resource.key_items, objection.row_key, strict=True)},
+            ),
             details={"corrections": [str(correction.id)], "items": [objection.item]},
         )
         return replace(correction, change=change)

@@ -14,6 +14,7 @@ from uuid import UUID
 from core.caller import Caller
 from core.database import Database
 from core.errors import NotFound
+from core.log.chain import name_mass_reading
 from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.catalogue.model import Resource
@@ -110,6 +111,7 @@ class Quarantine:
                 event=Event.REJECTS_READ,
                 caller=caller,
                 resource_code=resource.code,
+                subject=name_mass_reading(resource.code),
                 details={"batch": str(batch_id), "kind": table, "rows": len(found)},
             )
         return found

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
+from core.log.chain import name_mass_reading
 from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.access.ground import Ground, GroundReader, ReadGrant
@@ -16,7 +17,7 @@ from exchange.access.masks import Masker
 from exchange.access.model import Mode
 from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
-from exchange.access.values import name_subject, name_subjects
+from exchange.access.values import name_subject, name_subjects, subject_items
 from exchange.guard.model import Sighting, Watcher
 from exchange.query import store
 from exchange.query.cursor import CursorSeal
@@ -184,9 +185,16 @@ class QueryService:
             resource_code=resource.code,
             grant_id=grant.id,
             subject=name_subject(resource.items, dict(reading.conditions)),
-            subjects=name_subjects(resource.items, snapshot.rows),
+            subjects=self._name_rows(reading, snapshot),
             details=details,
         )
+
+    def _name_rows(self, reading: _Reading, snapshot: Snapshot) -> list[str]:
+        """Name the subjects of the rows given; the resource itself where rows go out without a number."""
+        resource = reading.ground.resource
+        named = name_subjects(resource.items, snapshot.rows)
+        is_told = subject_items(resource.items) <= {*reading.items, *reading.conditions}
+        return named if is_told or not snapshot.rows else [*named, name_mass_reading(resource.code)]
 
     def _watch(self, reading: _Reading, snapshot: Snapshot) -> None:
         resource = reading.ground.resource

@@ -58,11 +58,15 @@ def verify(
 ) -> None:
     """Check the log of this hub's database; or, with the CA certificate, an export, a proof, another hub.
 
-    With --hub, SHUZHENG_CLIENT_ID and SHUZHENG_CLIENT_SECRET of an auditor's system have the leaves checked
+    With --proof and --export, what the hub signed about a subject is counted again in the export. With --hub,
+    SHUZHENG_CLIENT_ID and SHUZHENG_CLIENT_SECRET of an auditor's system have the leaves checked
     too. Code 0: whole. Code 1: something was found.
     """
     if proof is not None:
-        Console(highlight=False).print(log_offline.verify_proof(proof, ca=ca, number=number), markup=False)
+        console = Console(highlight=False)
+        console.print(log_offline.verify_proof(proof, ca=ca, number=number), markup=False)
+        if export is not None:
+            console.print(log_offline.verify_proof_in_export(proof, export, ca=ca), markup=False)
         return
     if hub is not None:
         report = log_offline.verify_hub(hub, ca=ca)
@@ -155,8 +159,8 @@ def drop(
 ) -> None:
     """Drop the payloads of old leaves (at least 183 days); their hashes stay, and the tree provable."""
     moment = before.replace(tzinfo=UTC)
-    done = run_on_log(lambda services: services.retention.drop(before=moment, caller=None))
-    Console().print(f"{done.leaves} payloads dropped", highlight=False)
+    dropped = run_on_log(lambda services: services.retention.drop_before(moment))
+    Console().print(f"{dropped} payloads dropped", highlight=False)
 
 
 log_views.add_commands(app, run_on_log)

@@ -15,13 +15,20 @@ import httpx
 from core.errors import BadInput, Unauthenticated, Unavailable
 from core.log.anchor import Anchor
 from core.log.archive import ArchiveReader, Manifest
+from core.log.chain import name_mass_reading
 from core.log.export_check import ExportCheck
 from core.log.findings import CheckReport
 from core.log.heads import HeadVerifier
 from core.log.mirror import MirrorCheck
 from core.log.restore import restore_log
 from core.log.selfcheck import SelfCheck
-from core.log.subject_proof import PROOF_FORMAT, parse_subject_proof, verify_subject_proof
+from core.log.statement_check import verify_statement_in_export
+from core.log.subject_proof import (
+    PROOF_FORMAT,
+    parse_subject_proof,
+    read_statement,
+    verify_subject_proof,
+)
 from core.log.trust import LogTrust
 from core.settings import Settings
 from signing.errors import DecodeError, ShuzhengError
@@ -66,6 +73,18 @@ def verify_proof(path: Path, *, ca: Path | None, number: str | None) -> str:
         raise DecodeError(msg) from wrong
 
 
+def verify_proof_in_export(proof: Path, export: Path, *, ca: Path | None) -> str:
+    """Recount the hub's signed statement in a whole export; say what held, or raise."""
+    report, manifest, _ = check_export(export, ca=ca)
+    if not report.is_whole:
+        msg = f"the export is not whole ({report.findings_count} findings); verify it alone to see them"
+        raise BadInput(msg)
+    parsed = parse_subject_proof(_read_json(proof))
+    statement = read_statement(parsed.statement, trust=load_trust(ca).receipts())
+    verify_statement_in_export(statement, export, manifest)
+    return f"recounted: the export holds the {statement.leaves} leaves that the hub's statement counts"
+
+
 def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
@@ -88,9 +107,14 @@ def _verify_subject(
         trust=trust.receipts(),
         number=number,
     )
+    mass = "".join(
+        f"\nread in mass: the resource {each.resource}, {each.leaves} times; prove-subject --number"
+        f" {name_mass_reading(each.resource)} lists them"
+        for each in verified.mass_readings
+    )
     return (
         f"complete: {verified.leaves} leaves about this subject in the signed tree of {verified.tree_size}"
-        f" ({verified.dropped} of them without payload), stated at {verified.stated_at.isoformat()}"
+        f" ({verified.dropped} of them without payload), stated at {verified.stated_at.isoformat()}{mass}"
     )
 
 

@@ -25,6 +25,7 @@ COLUMNS = (
     "time",
     "event",
     "organisation",
+    "system",
     "operator",
     "case_number",
     "owner",
@@ -86,14 +87,26 @@ def add_commands(app: typer.Typer, run_on_log: RunOnLog) -> None:
     @app.command()
     def usage(
         owner: Annotated[str | None, typer.Option(help="whose data: a credit code")] = None,
+        organisation: Text = None,
+        operator: Text = None,
+        system: Annotated[UUID | None, typer.Option()] = None,
+        resource: Text = None,
         by: Annotated[list[Grouping] | None, typer.Option(help="break down by")] = None,
         since: Moment = None,
         until: Moment = None,
         shape: As = Shape.TEXT,
     ) -> None:
-        """Count who used a department's data: how often, which items, for how many cases."""
+        """Count who used which data per department, operator, system, item: how often, for how many cases."""
         groups = by or [Grouping.ORGANISATION]
-        chosen = Filter(owner=owner, since=_utc(since), until=_utc(until))
+        chosen = Filter(
+            owner=owner,
+            organisation=organisation,
+            operator=operator,
+            system=system,
+            resource=resource,
+            since=_utc(since),
+            until=_utc(until),
+        )
         rows = run_on_log(lambda log: log.views.count(chosen, by=groups, caller=None))
         columns = ("event", *(str(each) for each in groups), "times", "cases")
         described = [
@@ -111,6 +124,10 @@ def add_commands(app: typer.Typer, run_on_log: RunOnLog) -> None:
         """Tell who used a person's or firm's data, for what."""
         page = run_on_log(lambda log: log.subjects.load(number, caller=None, after=0, limit=100_000))
         described = [
+            {"event": "read in mass", "resource": each.resource, "details": {"times": each.leaves}}
+            for each in page.mass_readings
+        ]
+        described += [
             {"number": place, **({"index": index} if leaf is None else describe_leaf(leaf))}
             for place, index, leaf in page.leaves
         ]

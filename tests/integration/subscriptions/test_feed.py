@@ -158,6 +158,18 @@ async def test_feed_reads_again_what_was_not_acknowledged(world: World, feed: Su
     assert len(first.changes) + len(rest.changes) == 4
 
 
+async def test_feed_page_counts_in_the_chain_of_its_resource(world: World, feed: SubscriptionService) -> None:
+    await world.give()
+    subscription = await begin(feed, world)
+    await world.publish([build_row(1)])
+    await read(feed, world, subscription)
+    async with world.database.acquire() as connection:
+        subjects = await connection.fetch(
+            "SELECT subject_hmac FROM core.log_leaf WHERE event = 'changes.read'"
+        )
+    assert [row[0] for row in subjects] == [world.log.hash_subject("resource:people")]
+
+
 async def test_feed_from_a_version_replays_what_came_after_it(
     world: World, feed: SubscriptionService
 ) -> None:
