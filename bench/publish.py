@@ -7,8 +7,9 @@ virtual environment of the bench's own) starts from the same rows as an Arrow ta
 through CSV files, its fastest documented way into PostgreSQL.
 
 Contenders take turns, and the best turn of each counts: another program on the machine then disturbs both
-alike. The last line is JSON: `ratios` as measured, `expect` the least that is promised, `ok` whether all
-promises hold, `dlt` null with a reason where it could not be installed.
+alike. BENCH_DLT_PYTHON names a Python that has dlt, which is then not installed anew. The last line is JSON:
+`ratios` as measured, `expect` the least that is promised, `ok` whether all promises hold, `dlt` null with a
+reason where it could not be installed.
 """
 
 from __future__ import annotations
@@ -39,8 +40,10 @@ from core.database.migrate import apply_migrations, load_migrations
 from core.identity import store as identity_store
 from core.identity.model import Organisation
 from core.log.writer import LogWriter
+from exchange.catalogue.formats import parse_format
 from exchange.catalogue.model import Resource
 from exchange.catalogue.service import CatalogueService
+from exchange.evolution.takeover import Takeover
 from exchange.publish.decode import open_upload
 from exchange.publish.decoded import DecodedBatch
 from exchange.publish.media import CSV
@@ -141,13 +144,14 @@ def measure_validation(path: Path, resource: Resource) -> tuple[float, bytes]:
 
 
 class Floor:
-    """The yardstick: binary COPY and one MERGE."""
+    """The yardstick: binary COPY of the items in the files, and one MERGE into a table of all items."""
 
     def __init__(self, connection: asyncpg.Connection[asyncpg.Record], items: list[str]) -> None:
         self._connection = connection
         self._items = items
-        types = {"CSRQ": "date", "SWRQ": "date"}
-        self._columns = ", ".join(f'"{item}" {types.get(item, "text")}' for item in items)
+        types = {item.name: parse_format(item.format).column_type for item in POPULATION.items}
+        self._columns = ", ".join(f'"{name}" {kind}' for name, kind in types.items())
+        self._staged = ", ".join(f'"{name}" {types[name]}' for name in items)
 
     async def reset(self) -> None:
         """Begin with an empty table."""
@@ -163,7 +167,7 @@ class Floor:
         sets = ", ".join(f"{name} = s.{name}" for name in values)
         connection = self._connection
         async with connection.transaction():
-            await connection.execute(f"CREATE TEMP TABLE s (_row bigint, {self._columns}) ON COMMIT DROP")
+            await connection.execute(f"CREATE TEMP TABLE s (_row bigint, {self._staged}) ON COMMIT DROP")
             await connection.copy_to_table("s", source=io.BytesIO(data), format="binary", timeout=None)
             await connection.execute(
                 'MERGE INTO floor t USING s ON t."GMSFHM" = s."GMSFHM"'
@@ -178,8 +182,10 @@ class Ours:
     """The hub's publishing service on the same database."""
 
     def __init__(self, database: Database) -> None:
-        log = LogWriter(subject_key=b"k" * 32, now=lambda: datetime.now(UTC))
-        self._catalogue = CatalogueService(database=database, log=log, now=lambda: datetime.now(UTC))
+        log = LogWriter(subject_key=b"k" * 32, now=_now)
+        self._catalogue = CatalogueService(
+            database=database, log=log, now=_now, on_takeover=Takeover(log=log, now=_now)
+        )
         self._publisher = PublishService(database=database, log=log)
         self.caller = Caller(
             system_id=SystemId(uuid4()),
@@ -209,6 +215,10 @@ class Ours:
         assert done.answer["rejected"] == 0, done.answer
 
 
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def timed(work: Awaitable[None]) -> float:
     """Return the seconds that `work` took."""
     start = time.perf_counter()
@@ -216,8 +226,8 @@ async def timed(work: Awaitable[None]) -> float:
     return time.perf_counter() - start
 
 
-async def measure_loads(url: str, files: Files, data: dict[str, bytes]) -> dict[str, float]:
-    """Return the best seconds of each contender for each load."""
+async def measure_loads(url: str, files: Files, items: list[str], data: dict[str, bytes]) -> dict[str, float]:
+    """Return the best seconds of each contender for each load; the files have the columns `items`."""
     best: dict[str, float] = {}
 
     def keep(name: str, seconds: float) -> None:
@@ -230,7 +240,7 @@ async def measure_loads(url: str, files: Files, data: dict[str, bytes]) -> dict[
         async with database.transaction() as registering:
             organisation = Organisation(code=PROVIDER, name="bench", division_code="990000")
             await identity_store.save_organisation(registering, organisation=organisation)
-        floor = Floor(connection, [item.name for item in POPULATION.items])
+        floor = Floor(connection, items)
         ours = Ours(database)
         for turn in range(TURNS):
             loads: list[tuple[str, Callable[[], Awaitable[None]], Callable[[str], Awaitable[None]]]] = [
@@ -258,6 +268,8 @@ def measure_dlt(folder: Path, url: str, parquet: dict[str, Path]) -> dict[str, f
     given = os.environ.get("BENCH_DLT_PYTHON")
     if given:
         python = Path(given)
+        if not python.exists():
+            return f"dlt did not run: there is no {given}"
     else:
         for command in (
             [sys.executable, "-m", "venv", str(folder / "dlt")],
@@ -291,14 +303,14 @@ def main() -> int:
         print(f"making up {rows:,} rows …", flush=True)
         files = write_files(folder, rows)
         validation, first = measure_validation(files.first, resource)
-        data = {"first": first}
+        data, items = {"first": first}, open_csv(files.first, resource)[0].item_names
         for part in ("changed", "whole"):
             validator, batches = open_csv(getattr(files, part), resource)
             table = pa.concat_tables([validator.validate(batch).accepted for batch in batches])
             data[part] = encode_rows(table.combine_chunks())
         server = start_embedded(folder / "pg")
         try:
-            best = asyncio.run(measure_loads(server.url, files, data))
+            best = asyncio.run(measure_loads(server.url, files, items, data))
             dlt = measure_dlt(folder, server.url, write_parquet(folder, files, resource))
         finally:
             server.stop()

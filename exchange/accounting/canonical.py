@@ -35,8 +35,12 @@ def canonical_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def canonical_rows(table: pa.Table, names: Sequence[str]) -> list[bytes]:
     """Write the rows of a typed table, items `names` of it."""
-    parts = [_encode(name, canonical_text(table.column(name))) for name in sorted(names, key=str.encode)]
-    joined = pc.binary_join_element_wise(*parts, _NOTHING) if len(parts) > 1 else parts[0]
+    parts = []
+    for name in sorted(names, key=str.encode):
+        parts += _encode(name, canonical_text(table.column(name)))
+    if not parts:
+        return [b""] * table.num_rows
+    joined = pc.binary_join_element_wise(*parts, _NOTHING)
     array = joined.combine_chunks() if isinstance(joined, pa.ChunkedArray) else joined
     rows: list[bytes] = array.to_pylist()
     return rows
@@ -48,13 +52,20 @@ def canonical_keys(table: pa.Table, names: Sequence[str]) -> pa.Array:
     return columns[0] if len(columns) == 1 else as_text(pc.binary_join_element_wise(*columns, KEY_SEPARATOR))
 
 
-def _encode(name: str, column: pa.Array) -> Any:
-    encoded_name = name.encode()
-    prefix = pa.scalar(bytes([len(encoded_name)]) + encoded_name, pa.binary())
+def _encode(name: str, column: pa.Array) -> list[Any]:
+    """Write an item's part of all rows: its name with the length, and its value; nothing if all are null."""
+    if column.null_count == len(column):
+        return []
+    encoded = name.encode()
     cells = TextColumn(column)
-    held = np.ascontiguousarray(cells.lengths.astype(">u4"))
-    kind = pa.binary(4)
-    lengths = pa.FixedSizeBinaryArray.from_buffers(kind, len(held), [None, pa.py_buffer(held)])
+    head = np.empty(len(cells), dtype=[("size", "u1"), ("name", "u1", len(encoded)), ("length", ">u4")])
+    head["size"], head["name"] = len(encoded), np.frombuffer(encoded, dtype=np.uint8)
+    head["length"] = cells.lengths
+    kind = pa.binary(head.dtype.itemsize)
+    heads = pa.FixedSizeBinaryArray.from_buffers(kind, len(head), [None, pa.py_buffer(head)]).cast(
+        pa.binary()
+    )
     values = column.cast(pa.binary())
-    whole = pc.binary_join_element_wise(prefix, lengths.cast(pa.binary()), values, _NOTHING)
-    return pc.fill_null(whole, b"") if column.null_count else whole
+    if column.null_count == 0:
+        return [heads, values]
+    return [pc.if_else(pa.array(cells.valid), heads, _NOTHING), pc.fill_null(values, b"")]

@@ -16,10 +16,10 @@ from exchange.publish.columns import Bytes, FixedCells, Mask, TextColumn
 from exchange.publish.days import day_numbers
 
 NONE: Final = 255
-_CITIZEN_WEIGHTS: Final = np.array(citizen.WEIGHTS, dtype=np.float32)
+_CITIZEN_WEIGHTS: Final = np.array(citizen.WEIGHTS, dtype=np.uint16)
 _CITIZEN_CHECKS: Final = np.frombuffer(citizen.CHECK_CHARACTERS.encode(), dtype=np.uint8)
-_CREDIT_WEIGHTS: Final = np.array(credit.WEIGHTS, dtype=np.float32)
-_ORGANISATION_WEIGHTS: Final = np.array(credit.ORGANISATION_WEIGHTS, dtype=np.float32)
+_CREDIT_WEIGHTS: Final = np.array(credit.WEIGHTS, dtype=np.uint16)
+_ORGANISATION_WEIGHTS: Final = np.array(credit.ORGANISATION_WEIGHTS, dtype=np.uint16)
 _ORGANISATION_CHECKS: Final = np.frombuffer(b"0X987654321", dtype=np.uint8)
 _IDENTIFIER_ROOT: Final = b"1.2.156.3005.2."
 _IDENTIFIER_DOTS: Final = (21, 40)
@@ -38,9 +38,16 @@ _BASE36_VALUES: Final = _values_of("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _CREDIT_CHECKS: Final = np.frombuffer(credit.ALPHABET.encode(), dtype=np.uint8)
 
 
-def _weigh(weights: NDArray[np.float32], values: Bytes) -> NDArray[np.int32]:
-    """Add weighted values per cell; the sums stay far below 2^24 and are exact in single precision."""
-    return (weights @ values.astype(np.float32)).astype(np.int32)
+def _weigh(weights: NDArray[np.uint16], values: Bytes) -> NDArray[np.int32]:
+    """Add weighted values per cell.
+
+    Sums of known characters stay far below 2^16; those of others wrap and mean nothing. A product of
+    matrices would wake the threads of BLAS, which take the processors from the database.
+    """
+    total = np.zeros(values.shape[1], dtype=np.uint16)
+    for weight, row in zip(weights, values, strict=True):
+        total += row * weight
+    return total.astype(np.int32)
 
 
 def _failures(column: TextColumn, fixed: FixedCells, good: Mask) -> Mask:

@@ -27,8 +27,10 @@ _NULL: Final = pa.scalar(None, pa.string())
 
 def clean(column: pa.Array, form: Format, *, coded: bool) -> pa.Array:
     """Standardise: no outer blanks, empty is null; digits, days and codes in half width (NFKC)."""
-    trimmed = pc.utf8_trim_whitespace(column)
-    cells = TextColumn(trimmed)
+    trimmed, cells = column, TextColumn(column)
+    if cells.may_hold_blanks:
+        trimmed = pc.utf8_trim_whitespace(column)
+        cells = TextColumn(trimmed)
     if (coded or form.kind is not Kind.TEXT) and not cells.is_ascii:
         trimmed = pc.utf8_normalize(trimmed, form="NFKC")
         cells = TextColumn(trimmed)

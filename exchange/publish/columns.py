@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,8 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 Bytes = NDArray[np.uint8]
 Places = NDArray[np.int64]
+_SPACE: Final = 0x20
+_SPACE_LEADS: Final = (0xC2, 0xE1, 0xE2, 0xE3)  # first bytes in UTF-8 of all blanks beyond ASCII
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,21 +32,40 @@ class TextColumn:
     def __init__(self, array: pa.Array) -> None:
         self.array = array
         count = len(array)
-        self.valid: Mask = to_mask(array.is_valid())
+        self.valid: Mask = to_mask(array.is_valid()) if array.null_count else np.ones(count, dtype=np.bool_)
         _, offsets, data = array.buffers()
         bounds = np.frombuffer(offsets, dtype=np.int32, count=array.offset + count + 1)[array.offset :]
         whole = np.empty(0, np.uint8) if data is None else np.frombuffer(data, dtype=np.uint8)
         self.data: Bytes = whole[bounds[0] : bounds[-1]]
-        self.starts = (bounds[:-1] - bounds[0]).astype(np.int64)
-        self.lengths: NDArray[np.int32] = np.where(self.valid, np.diff(bounds), 0).astype(np.int32)
+        self.lengths: NDArray[np.int32] = bounds[1:] - bounds[:-1]
+        if array.null_count:
+            self.lengths *= self.valid
+        self._bounds = bounds
 
     def __len__(self) -> int:
         return len(self.array)
 
-    @property
+    @cached_property
+    def starts(self) -> Places:
+        """Where each cell begins in `data`."""
+        starts: Places = (self._bounds[:-1] - self._bounds[0]).astype(np.int64)
+        return starts
+
+    @cached_property
+    def _least(self) -> int:
+        return int(self.data.min()) if self.data.size else 0xFF
+
+    @cached_property
     def is_ascii(self) -> bool:
         """Whether all characters are ASCII."""
         return self.data.size == 0 or int(self.data.max()) < 0x80
+
+    @property
+    def may_hold_blanks(self) -> bool:
+        """Whether there may be a blank of Unicode somewhere; false is certain."""
+        if self._least <= _SPACE:
+            return True
+        return not self.is_ascii and bool(np.isin(self.data, _SPACE_LEADS).any())
 
     @property
     def characters(self) -> NDArray[np.int32]:
@@ -56,12 +78,12 @@ class TextColumn:
     @property
     def is_printable(self) -> bool:
         """Whether there is neither a control character of ASCII nor a line end or tab."""
-        return self.data.size == 0 or (int(self.data.min()) >= 0x20 and not (self.data == 0x7F).any())
+        return self._least >= _SPACE and not (self.data == 0x7F).any()
 
     @property
     def is_digits(self) -> bool:
         """Whether all characters are ASCII digits."""
-        return self.data.size == 0 or (int(self.data.min()) >= 0x30 and int(self.data.max()) <= 0x39)
+        return self.data.size == 0 or (self._least >= 0x30 and int(self.data.max()) <= 0x39)
 
     def fixed(self, width: int) -> FixedCells:
         """Return the cells that are exactly `width` bytes long."""

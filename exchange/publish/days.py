@@ -20,14 +20,6 @@ _SEPARATORS: Final = np.frombuffer(b"-/.", dtype=np.uint8)
 _FAR_DAY: Final = (date(9999, 12, 31) - date(1970, 1, 1)).days
 _LONG_TERM_DAY: Final = (date(9999, 9, 9) - date(1970, 1, 1)).days
 _SECOND_FORM: Final = r"^(\d{4})[-/]?(\d{2})[-/]?(\d{2})[ T]?(\d{2}):?(\d{2}):?(\d{2})$"
-_WEIGHTS: Final = np.array(
-    [
-        [1000, 100, 10, 1, 0, 0, 0, 0],
-        [0, 0, 0, 0, 10, 1, 0, 0],
-        [0, 0, 0, 0, 0, 0, 10, 1],
-    ],
-    dtype=np.float32,
-)
 
 
 def _build_months() -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -48,9 +40,10 @@ def day_numbers(digits: Bytes) -> tuple[NDArray[np.int32], Mask]:
     What is not a digit has a value over 9. Where the mask is false the day is 0.
     """
     numeric: Mask = digits.max(axis=0, initial=0) <= 9
-    year, month, day = (_WEIGHTS @ np.where(numeric, digits, 0).astype(np.float32)).astype(np.int32)
+    tens = digits[::2] * np.uint8(10) + digits[1::2]  # of what is no digit the sums mean nothing
+    century, year, month, day = tens.astype(np.int16)
     sound = numeric & (month >= 1) & (month <= 12)
-    index = np.where(sound, year * 12 + month - 1, 0)
+    index = np.where(sound, (century.astype(np.int32) * 100 + year) * 12 + month - 1, 0)
     sound &= (day >= 1) & (day <= _MONTH_LENGTHS[index])
     return np.where(sound, _FIRST_DAYS[index] + day - 1, 0).astype(np.int32), sound
 

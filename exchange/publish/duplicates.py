@@ -48,14 +48,15 @@ class KeyWatch:
             return None
         if not self._hashes:
             return []
-        hashes, rows = np.concatenate(self._hashes), np.concatenate(self._rows)
-        order = np.argsort(hashes)
-        ordered = hashes[order]
-        same = ordered[1:] == ordered[:-1]
-        repeated = np.zeros(len(ordered), dtype=np.bool_)
-        repeated[1:] |= same
-        repeated[:-1] |= same
-        return sorted(int(row) for row in rows[order[repeated]])
+        ordered = np.concatenate(self._hashes)
+        ordered.sort()
+        repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        if not repeated.size:
+            return []
+        found = [
+            rows[np.isin(hashes, repeated)] for hashes, rows in zip(self._hashes, self._rows, strict=True)
+        ]
+        return sorted(np.concatenate(found).tolist())
 
     def _hash(self, keys: TextColumn) -> NDArray[np.uint64]:
         hashes = np.zeros(len(keys), dtype=np.uint64)

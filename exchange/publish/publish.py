@@ -28,9 +28,10 @@ from exchange.catalogue.model import Resource, RuleKind
 from exchange.catalogue.standing import verify_open
 from exchange.publish import store
 from exchange.publish.apply import apply, foresee
+from exchange.publish.judge import enforce, judge
 from exchange.publish.model import BatchResult, BatchState, Mode, Upload
 from exchange.publish.progress import Phase, Progress
-from exchange.publish.stage import Source, enforce, judge, open_source, stage
+from exchange.publish.stage import Source, open_source, stage
 from exchange.publish.tally import Tally
 from exchange.publish.validate import Validator
 from exchange.quality import store as quality_store
@@ -185,9 +186,11 @@ class PublishService:
         """
         verify_open(resource, at=datetime.now(UTC))
         source = await asyncio.to_thread(open_source, upload, resource, keys_only=mode is Mode.DELETE)
-        tally = Tally(batch_id=uuid4(), resource_code=resource.code, is_dry=True)
         validator = Validator(resource, source.columns, keys_only=mode is Mode.DELETE)
-        async with self._database.transaction() as connection:
+        async with (
+            Tally(batch_id=uuid4(), resource_code=resource.code, is_dry=True) as tally,
+            self._database.transaction() as connection,
+        ):
             await store.prepare_transaction(connection)
             await self._stage(
                 connection,
@@ -254,21 +257,21 @@ class PublishService:
     ) -> BatchResult:
         """Bring rows all the way to the next version, in the transaction of `connection`."""
         validator = Validator(resource, source.columns, keys_only=mode is Mode.DELETE)
-        tally = Tally(batch_id=batch_id, resource_code=resource.code)
         await store.prepare_transaction(connection)
-        await self._stage(
-            connection,
-            resource=resource,
-            source=source,
-            validator=validator,
-            tally=tally,
-            mode=mode,
-            progress=progress,
-        )
-        await progress.report(Phase.MERGING, tally.received)
-        result = await apply(
-            connection, resource=resource, validator=validator, tally=tally, mode=mode, confirm=confirm
-        )
+        async with Tally(batch_id=batch_id, resource_code=resource.code) as tally:
+            await self._stage(
+                connection,
+                resource=resource,
+                source=source,
+                validator=validator,
+                tally=tally,
+                mode=mode,
+                progress=progress,
+            )
+            await progress.report(Phase.MERGING, tally.received)
+            result = await apply(
+                connection, resource=resource, validator=validator, tally=tally, mode=mode, confirm=confirm
+            )
         await store.finish_batch(connection, result=result)
         await self._log.append(
             connection,

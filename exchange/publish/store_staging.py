@@ -193,14 +193,13 @@ async def insert_first(
 ) -> dict[str, int]:
     """Fill an empty resource from the staging table, and write the change log: operation → rows.
 
-    The rows go in by key, so that the index grows at its end.
+    The rows go in as they were staged, which was by key, piece by piece.
     """
     table, names = table_of(resource.code), [quote_name(name) for name in item_names]
     values = [_staged(resource, name) for name in item_names]
-    order = ", ".join(_staged(resource, item.name) for item in resource.key_items)
     done = await connection.execute(
         f"INSERT INTO {table} ({', '.join(names)}, {VERSION_COLUMN})"
-        f" SELECT {', '.join(values)}, $1 FROM {STAGING} s ORDER BY {order}",
+        f" SELECT {', '.join(values)}, $1 FROM {STAGING} s",
         version,
         timeout=None,
     )

@@ -2,60 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
-import numpy as np
-from numpy.typing import NDArray
-
 from core.database import Connection
-from exchange.accounting.digest import RowsDigest, sum_hashes
 from exchange.publish import store_quarantine
+from exchange.publish.digest_queue import DigestQueue
 from exchange.publish.model import Reason, Reject, Ticket
 from exchange.publish.store_quarantine import FLAGS, REJECTS
 
 MAX_SAMPLED: Final = 1000
-MAX_PENDING_ROWS: Final = 2_000_000
-
-
-class DigestSum:
-    """Adds the hashes of accepted rows in a thread of its own, beside the database's work."""
-
-    def __init__(self) -> None:
-        self._waiting: list[NDArray[np.uint8]] = []
-        self._pending_rows = 0
-        self._total = RowsDigest.empty()
-        self._task: asyncio.Task[None] | None = None
-
-    async def add(self, hashes: NDArray[np.uint8]) -> None:
-        """Take hashes of rows; waits where too many have not been added yet."""
-        self._waiting.append(hashes)
-        self._pending_rows += len(hashes)
-        if self._task is None:
-            self._task = asyncio.create_task(self._run())
-        if self._pending_rows > MAX_PENDING_ROWS:
-            await self._task
-
-    def subtract(self, digest: RowsDigest) -> None:
-        """Take rows out again that were refused after all."""
-        self._total -= digest
-
-    async def finish(self) -> RowsDigest:
-        """Wait for all hashes and return their digest."""
-        if self._task is not None:
-            await self._task
-        return self._total
-
-    async def _run(self) -> None:
-        while self._waiting:
-            hashes = self._waiting.pop(0)
-            self._total += await asyncio.to_thread(sum_hashes, hashes)
-            self._pending_rows -= len(hashes)
-        self._task = None
 
 
 @dataclass(slots=True)
@@ -72,7 +31,13 @@ class Tally:
     by_flag: Counter[str] = field(default_factory=Counter)
     tickets: list[Ticket] = field(default_factory=list)
     sample: list[Reject] = field(default_factory=list)
-    digests: DigestSum = field(default_factory=DigestSum)
+    digests: DigestQueue = field(default_factory=DigestQueue)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.digests.stop()
 
     async def refuse(self, connection: Connection, rejects: Sequence[Reject]) -> None:
         """Put rows into quarantine and count them."""

@@ -158,7 +158,7 @@ class Validator:
         value = checks.clean(column, form, coded=item.code_list is not None or item.check_rule is not None)
         failures = []
         if item.check_rule in UPPER_RULES:
-            value = pc.utf8_upper(value)
+            value = pc.ascii_upper(value) if TextColumn(value).is_ascii else pc.utf8_upper(value)
         if form.kind in BLANKED_KINDS:
             value, blanked = checks.blank_placeholders(value)
             detail = "held a placeholder, which was read as empty"
