@@ -9,6 +9,7 @@ escape only what JSON demands; the bytes are UTF-8.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -16,6 +17,11 @@ from signing.errors import DecodeError, EncodeError
 
 MAX_SAFE_INTEGER: Final = 2**53 - 1
 MAX_DEPTH: Final = 64
+MAX_DENSE_VALUES: Final = 60_000
+BYTES_PER_VALUE: Final = 17
+_SORTER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
+_HIGH: Final = re.compile(rb"[\xee-\xff]")
+_CONTAINERS: Final = frozenset({dict, list})
 _MAX_INTEGER_DIGITS: Final = 17
 
 JsonValue = None | bool | int | str | list["JsonValue"] | tuple["JsonValue", ...] | Mapping[str, "JsonValue"]
@@ -36,9 +42,12 @@ def parse_json(data: bytes) -> JsonValue:
     """Read JSON of the same types in any spelling; raise DecodeError for anything else.
 
     Refused, because two readers may understand them differently: a member named twice, a fraction or
-    exponent, an integer beyond 2^53 - 1, text that is not UTF-8, nesting deeper than 64.
+    exponent, an integer beyond 2^53 - 1, text that is not UTF-8, nesting deeper than 64. Refused too, so that
+    no input takes longer than its bytes allow for: more than MAX_DENSE_VALUES values where there are fewer
+    than BYTES_PER_VALUE bytes to each.
     """
     try:
+        _check_density(data)
         value = json.loads(
             data.decode(),
             object_pairs_hook=_unique,
@@ -46,8 +55,10 @@ def parse_json(data: bytes) -> JsonValue:
             parse_float=_refuse_number,
             parse_constant=_refuse_number,
         )
-        build_canonical_json(value)
-    except (ValueError, RecursionError, EncodeError) as error:
+        _check_depth(value)
+        if b"\\u" in data:
+            _ENCODER.encode(value).encode()  # an escape may stand for half of a surrogate pair
+    except (ValueError, RecursionError) as error:
         message = "This is not JSON of objects, arrays, strings, safe integers, booleans and null."
         raise DecodeError(message) from error
     checked: JsonValue = value
@@ -57,10 +68,38 @@ def parse_json(data: bytes) -> JsonValue:
 def parse_canonical_json(data: bytes) -> JsonValue:
     """Read JSON that must be spelt canonically; raise DecodeError otherwise."""
     value = parse_json(data)
-    if build_canonical_json(value) != data:
+    # Names below U+E000, whose UTF-8 begins below EE, sort alike as code points, which C does.
+    is_plain = _HIGH.search(data) is None
+    if (_SORTER.encode(value).encode() if is_plain else build_canonical_json(value)) != data:
         message = "This JSON is not in its canonical form."
         raise DecodeError(message)
     return value
+
+
+def _check_density(data: bytes) -> None:
+    """Refuse what would be too many values, counting what may stand before one."""
+    if len(data) <= MAX_DENSE_VALUES:
+        return
+    values = data.count(b",") + data.count(b"[") + data.count(b"{")
+    if values > max(MAX_DENSE_VALUES, len(data) // BYTES_PER_VALUE):
+        message = f"more than {MAX_DENSE_VALUES} values in fewer than {BYTES_PER_VALUE} bytes each"
+        raise ValueError(message)
+
+
+def _check_depth(value: object) -> None:
+    """Refuse nesting deeper than MAX_DEPTH, looking at one level of the whole value after the other."""
+    level = [value] if type(value) in _CONTAINERS else []
+    for _ in range(MAX_DEPTH + 1):
+        if not level:
+            return
+        level = [
+            inner
+            for each in level
+            for inner in (each.values() if type(each) is dict else each)  # type: ignore[attr-defined]
+            if type(inner) in _CONTAINERS
+        ]
+    message = "too deep"
+    raise ValueError(message)
 
 
 def _ordered(value: object, depth: int) -> object:
@@ -72,7 +111,7 @@ def _ordered(value: object, depth: int) -> object:
     if depth == 0:
         message = f"Values nest deeper than {MAX_DEPTH} levels."
         raise EncodeError(message)
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return {name: _ordered(value[name], depth - 1) for name in _order_of_names(value)}
     if isinstance(value, list | tuple):
         return [_ordered(each, depth - 1) for each in value]
@@ -81,12 +120,14 @@ def _ordered(value: object, depth: int) -> object:
 
 
 def _order_of_names(value: Mapping[object, object]) -> list[str]:
+    if not value:
+        return []
     names = [name for name in value if isinstance(name, str)]
     if len(names) != len(value):
         message = "The names of an object's members must be text."
         raise EncodeError(message)
     # Below U+D800 code points and UTF-16 code units sort alike, so plain sorting is right for most names.
-    if all(name.isascii() for name in names):
+    if len(names) == 1 or all(name.isascii() for name in names):
         return sorted(names)
     return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
 
@@ -109,7 +150,8 @@ def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
 def _parse_integer(text: str) -> int:
     if len(text) > _MAX_INTEGER_DIGITS or text == "-0":
         return _refuse_number(text)
-    return int(text)
+    value = int(text)
+    return value if -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER else _refuse_number(text)
 
 
 def _refuse_number(text: str) -> int:

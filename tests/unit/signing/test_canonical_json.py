@@ -11,6 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from signing.canonical_json import (
+    BYTES_PER_VALUE,
+    MAX_DENSE_VALUES,
     MAX_DEPTH,
     MAX_SAFE_INTEGER,
     build_canonical_json,
@@ -120,6 +122,27 @@ def test_nesting_is_bounded() -> None:
 def test_json_of_another_kind_is_refused(data: bytes) -> None:
     with pytest.raises(DecodeError):
         parse_json(data)
+
+
+@pytest.mark.parametrize("unit", [b"{}", b"[]", b"1", b'""', b'{"a":1}', b"[[[[]]]]", b"null"])
+def test_json_of_too_many_tiny_values_is_refused_before_it_is_read(unit: bytes) -> None:
+    """A mebibyte of tiny objects would take a parser longer than anything that one may send here."""
+    crowded = b"[" + b",".join([unit] * (MAX_DENSE_VALUES + 1)) + b"]"
+    with pytest.raises(DecodeError):
+        parse_json(crowded)
+    marks = 1 + unit.count(b"[") + unit.count(b"{")
+    roomy = [unit.ljust(BYTES_PER_VALUE * marks)] * (MAX_DENSE_VALUES // marks + 1)
+    wide = b",".join(roomy)
+    assert isinstance(parse_json(b"[" + wide + b"]"), list), "as many values are read where they have room"
+    few = b"[" + b",".join([unit] * (MAX_DENSE_VALUES // 20)) + b"]"
+    assert isinstance(parse_json(few), list)
+
+
+def test_names_beyond_the_basic_plane_are_canonical_in_utf16_order_alone() -> None:
+    data = '{"\U0001f600":0,"\ufb33":1}'.encode()
+    assert parse_canonical_json(data) == {"\U0001f600": 0, "\ufb33": 1}
+    with pytest.raises(DecodeError):
+        parse_canonical_json('{"\ufb33":1,"\U0001f600":0}'.encode())
 
 
 @pytest.mark.parametrize("data", [b" 1", b'{"b":1,"a":2}', b'"\\u0041"', b"[1, 2]", b'"\\/"'])
