@@ -9,8 +9,13 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+import certs.recorded
+import core.recorded
+import exchange.recorded
+import subscriptions.recorded
 from certs.issue.store_audit import CERTIFICATES, STATUS_CHANGES
 from core.database import Database
+from core.log.adoption import adopt_tables
 from core.log.anchor import Anchor
 from core.log.export import ExportService
 from core.log.heads import HeadKeys
@@ -37,6 +42,12 @@ from signing.x509.certificate import Certificate
 from signing.x509.pem import parse_pem
 
 ANCHOR_FILE: Final = "log-anchor"
+RECORDED_TABLES: Final = (
+    *core.recorded.RECORDED,
+    *exchange.recorded.RECORDED,
+    *certs.recorded.RECORDED,
+    *subscriptions.recorded.RECORDED,
+)
 
 
 def build_log_writer(settings: Settings, master_key: bytes, now: Callable[[], datetime]) -> LogWriter:
@@ -61,6 +72,7 @@ async def assemble_log(
     now: Callable[[], datetime],
 ) -> LogServices:
     """Assemble the log's services; `signer` signs heads, `batcher` statements and exports."""
+    await adopt_tables(database, writer, RECORDED_TABLES)
     heads = await _build_heads(settings, pki=pki, signer=signer, master_key=master_key)
     anchor = Anchor(settings.home / ANCHOR_FILE)
     trust = await asyncio.to_thread(_time_stamp_trust, settings, pki)
@@ -95,6 +107,7 @@ async def assemble_log(
             now=now,
             time_stamp_trust=trust,
             event_tables=(VERSIONS, CERTIFICATES, STATUS_CHANGES),
+            recorded_tables=RECORDED_TABLES,
         ),
         export=ExportService(
             database=database,

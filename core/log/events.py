@@ -1,7 +1,8 @@
 """The catalogue of events: what each means and which typed fields its details have.
 
 A field is written `name`, `name:kind` or, where it may be absent, `name?`. Kinds: text (default), integer,
-boolean, texts (a list), counts (names with integers). `docs/audit-events.md` holds `render_catalogue()`.
+boolean, texts (a list), counts (names with integers), rows (of `core.log.recorded_rows`).
+`docs/audit-events.md` holds `render_catalogue()`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     BOOLEAN = "boolean"
     TEXTS = "texts"
     COUNTS = "counts"
+    ROWS = "rows"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,6 +191,10 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.AUDIT_READ: _spec("an audit trail was read", "view of? leaves:integer"),
     Event.SUBJECTS_NAMED: _spec("further subjects of an act whose own leaf could not hold them all", "leaf"),
+    Event.ROWS_RECORDED: _spec(
+        "what rows look like after an act, as keyed tags of their columns", "act? rows:rows"
+    ),
+    Event.ROWS_ADOPTED: _spec("columns of tables are recorded from now on", "tables:texts"),
     Event.LOG_CHECKED: _spec(
         "the log was checked against its tree, heads and tables",
         "tree_size:integer root? leaves:integer findings:integer first_findings:texts",
@@ -225,12 +231,21 @@ def _is_counts(value: object) -> bool:
     return isinstance(value, Mapping) and all(map(_is_text, value)) and all(map(_is_integer, value.values()))
 
 
+def _is_rows(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(row, Mapping)
+        and {"table", "key", "number"} <= set(row) <= {"table", "key", "number", "tags"}
+        for row in value
+    )
+
+
 _IS_KIND: Mapping[Kind, Callable[[object], bool]] = {
     Kind.TEXT: _is_text,
     Kind.INTEGER: _is_integer,
     Kind.BOOLEAN: lambda value: isinstance(value, bool),
     Kind.TEXTS: _is_texts,
     Kind.COUNTS: _is_counts,
+    Kind.ROWS: _is_rows,
 }
 
 

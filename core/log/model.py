@@ -72,6 +72,8 @@ class Event(StrEnum):
     OBJECTS_COLLECTED = "objects.collected"
     AUDIT_READ = "audit.read"
     SUBJECTS_NAMED = "subjects.named"
+    ROWS_RECORDED = "rows.recorded"
+    ROWS_ADOPTED = "rows.adopted"
     LOG_CHECKED = "log.checked"
     LOG_EXPORTED = "log.exported"
     LOG_RESTORED = "log.restored"

@@ -13,11 +13,13 @@ from core.database import Connection, Database
 from core.errors import ShuzhengError
 from core.log import check_rows, store_check
 from core.log.anchor import Anchor
+from core.log.check_recorded import check_recorded_tables
 from core.log.check_tree import TreeCheck
 from core.log.event_tables import EventTable, check_event_table
 from core.log.findings import CheckReport, Findings
 from core.log.heads import HeadVerifier, ReadHead
 from core.log.model import Event
+from core.log.recorded_rows import RecordedTable
 from core.log.time_stamps import TimeStampTrust
 from core.log.writer import LogWriter
 
@@ -41,6 +43,7 @@ class SelfCheck:
         now: Callable[[], datetime],
         time_stamp_trust: TimeStampTrust | None = None,
         event_tables: Sequence[EventTable] = (),
+        recorded_tables: Sequence[RecordedTable] = (),
     ) -> None:
         self._database = database
         self._log = log
@@ -49,6 +52,7 @@ class SelfCheck:
         self._now = now
         self._trust = time_stamp_trust
         self._event_tables = tuple(event_tables)
+        self._recorded_tables = tuple(recorded_tables)
 
     async def assess(self) -> CheckReport:
         """Check everything in one snapshot of the database; report, whatever is found.
@@ -58,8 +62,8 @@ class SelfCheck:
         the hashes of their children. 4. Each head has the root of the tree of its size, bears the log's
         signature and time, and names the head before it. 5. The queue holds what waits. 6. Cosignatures,
         witnesses, time stamps and dropped payloads are those on record. 7. The tree is not shorter than what
-        this hub signed. 8. Tables of other packages that record
-        events say what the leaves say.
+        this hub signed. 8. Tables of other packages that record events say what the leaves say. 9. Every
+        column of every row that acts made is as the last leaf about the row records it.
         """
         findings = Findings()
         kept = self._anchor.load(self._heads)
@@ -74,6 +78,13 @@ class SelfCheck:
             await check_rows.check_beside(connection, heads=self._heads, trust=self._trust, findings=findings)
             for table in self._event_tables:
                 await check_event_table(connection, table, mask=self._log.mask, findings=findings)
+            await check_recorded_tables(
+                connection,
+                self._recorded_tables,
+                tagger=self._log.tagger,
+                mask=self._log.mask,
+                findings=findings,
+            )
         self._check_anchor(kept, size, walked.frontier.root(), findings)
         return CheckReport(
             checked_at=self._now(),

@@ -36,6 +36,7 @@ _INSERT_LEAF = (
     f"WITH leaf AS (INSERT INTO core.log_leaf ({', '.join(LEAF_COLUMNS)}) VALUES ({_PLACES})"
     " RETURNING recorded_at, id)"
     " INSERT INTO core.log_pending (recorded_at, leaf_id) SELECT recorded_at, id FROM leaf"
+    " RETURNING coalesce(current_setting('shuzheng.touched_rows', true), '') <> ''"
 )
 
 
@@ -62,17 +63,27 @@ def leaf_row(leaf: Leaf) -> tuple[object, ...]:
     )
 
 
-async def save_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> None:
-    """Insert leaves and queue them for the sequencer: one leaf in one round trip, several by COPY."""
+async def save_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> bool:
+    """Insert leaves and queue them for the sequencer: one leaf in one round trip, several by COPY.
+
+    Tells whether the transaction touched rows that a leaf has yet to record.
+    """
     if len(leaves) == 1:
-        await connection.execute(_INSERT_LEAF, *leaf_row(leaves[0]))
-        return
+        return bool(await connection.fetchval(_INSERT_LEAF, *leaf_row(leaves[0])))
     await copy_leaves(connection, leaves=leaves)
     await connection.copy_records_to_table(
         "log_pending",
         schema_name="core",
         columns=["recorded_at", "leaf_id"],
         records=[(leaf.recorded_at, leaf.id) for leaf in leaves],
+    )
+    return await has_touched_rows(connection)
+
+
+async def has_touched_rows(connection: Connection) -> bool:
+    """Tell whether the transaction touched rows that a leaf has yet to record."""
+    return bool(
+        await connection.fetchval("SELECT coalesce(current_setting('shuzheng.touched_rows', true), '') <> ''")
     )
 
 

@@ -19,6 +19,8 @@ KEPT_EVENTS = (
     Event.CHECKPOINT_TIME_STAMPED,
     Event.PAYLOADS_DROPPED,
     Event.LOG_CHECKED,
+    Event.ROWS_RECORDED,
+    Event.ROWS_ADOPTED,
 )
 
 

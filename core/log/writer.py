@@ -12,10 +12,11 @@ from uuid import UUID
 
 from core.caller import Caller, Purpose
 from core.database import Connection
-from core.log import store
+from core.log import store, store_rows
 from core.log.events import check_details
 from core.log.model import Event, Leaf
 from core.log.privacy import contains_number, mask_numbers
+from core.log.recorded_rows import RowTagger, TouchedRow, split_records
 from signing import sm3
 from signing.merkle.hashing import HashSuite
 
@@ -61,6 +62,7 @@ class LogWriter:
         self._now = now
         self._suite = suite
         self._owners = owners
+        self.tagger = RowTagger(sm3.hmac(subject_key, b"recorded rows"))
 
     def hash_subject(self, subject: str) -> bytes:
         """Return the keyed hash under which a person's or firm's number appears in the log."""
@@ -106,7 +108,8 @@ class LogWriter:
         for start in range(MAX_SUBJECTS, len(hashes), MAX_SUBJECTS):
             rest = hashes[start : start + MAX_SUBJECTS]
             leaves.append(self._build(Event.SUBJECTS_NAMED, context, rest, {"leaf": str(leaf.id)}))
-        await store.save_leaves(connection, leaves=leaves)
+        if await store.save_leaves(connection, leaves=leaves):
+            await self.record_rows(connection, await store_rows.take_touched_rows(connection), act=leaf.id)
         return leaf.id
 
     async def append_all(
@@ -131,7 +134,25 @@ class LogWriter:
             )
             subjects = () if new.subject is None else (self.hash_subject(new.subject),)
             built.append(self._build(new.event, context, subjects, check_details(new.event, new.details)))
-        await store.save_leaves(connection, leaves=built)
+        if built and await store.save_leaves(connection, leaves=built):
+            await self.record_rows(
+                connection, await store_rows.take_touched_rows(connection), act=built[0].id
+            )
+
+    async def record_rows(
+        self, connection: Connection, rows: Sequence[TouchedRow], *, act: UUID | None
+    ) -> None:
+        """Record how rows are after the act whose leaf is `act`; see `core.log.recorded_rows`."""
+        context = _Context(
+            caller=None, purpose=None, owner=None, resource_code=None, grant_id=None, certificate_id=None
+        )
+        leaves = []
+        for piece in split_records([self.tagger.record(row) for row in rows]):
+            details = {"act": None if act is None else str(act), "rows": piece}
+            checked = check_details(Event.ROWS_RECORDED, details)
+            leaves.append(self._build(Event.ROWS_RECORDED, context, (), checked))
+        if leaves:
+            await store.save_leaves(connection, leaves=leaves)
 
     async def _find_owner(
         self, connection: Connection, resource_code: str | None, certificate_id: str | None

@@ -25,6 +25,7 @@ SAMPLES = {
     Kind.BOOLEAN: True,
     Kind.TEXTS: ["a", "b"],
     Kind.COUNTS: {"match": 2},
+    Kind.ROWS: [{"table": "t", "key": "[1]", "number": 1, "tags": {"a": "00"}}],
 }
 
 
