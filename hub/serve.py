@@ -9,18 +9,49 @@ from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
-from fastapi import FastAPI
 from pydantic import SecretStr
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.database.embedded import start_embedded
 from core.settings import Settings
 from hub.app import create_app
 from hub.keys import open_master_key
+from signing.errors import ShuzhengError
 
 
-def app_from_environment() -> FastAPI:
+class PlainStart:
+    """Lets a hub that cannot start say why in a sentence: errors of ours come without their traceback."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on, but hold a failed start back until its reason is known."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def hold(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold)
+        except ShuzhengError as error:
+            sentence = f"{error.title} ({error.code}): {error.detail}"
+            failed = [{**message, "message": sentence} for message in failed]
+            raise
+        finally:
+            for message in failed:
+                await send(message)
+
+
+def app_from_environment() -> ASGIApp:
     """Build the application from the environment; what each worker process calls."""
-    return create_app(Settings())
+    return PlainStart(create_app(Settings()))
 
 
 @contextmanager

@@ -239,6 +239,20 @@ def test_demo_with_a_database_that_is_down_says_what_to_check(tmp_path: Path) ->
     assert "s3cr3t" not in done.stdout + done.stderr
 
 
+def test_hub_with_a_database_that_is_down_ends_with_a_sentence(tmp_path: Path) -> None:
+    environment = os.environ | {
+        "SHUZHENG_HOME": str(tmp_path),
+        "SHUZHENG_DATABASE_URL": "postgresql://someone:open-sesame@127.0.0.1:1/nothing",
+        "SHUZHENG_PORT": str(free_port()),
+    }
+    command = [sys.executable, "-m", "hub.cli", "serve"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert "check that it runs and that SHUZHENG_DATABASE_URL is right" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "open-sesame" not in done.stderr
+
+
 def test_demo_on_a_taken_port_says_so(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
