@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from datetime import date, timedelta
 from enum import StrEnum
@@ -45,7 +46,7 @@ class Dirt(StrEnum):
 Row = dict[str, str]
 
 
-class Maker:
+class Maker(ABC):
     """Makes the rows of one kind of sample."""
 
     items: tuple[str, ...]
@@ -81,13 +82,13 @@ class Maker:
             return None
         return rng.choice(self.kinds_of_dirt) if index else Dirt.UNKNOWN_CODE
 
+    @abstractmethod
     def clean(self, index: int, *, revision: int) -> Row:
         """Make row `index` as a later revision has it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def soil(self, row: Row, dirt: Dirt) -> Row:
         """Make a clean row dirty in the way told."""
-        raise NotImplementedError
 
     def _initial(self, count: int) -> Iterator[tuple[Row, Dirt | None]]:
         last_clean = None
