@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,6 +19,7 @@ from connectors.keys import ASSERTION_TYPE, ClientKey, build_assertion, sign_req
 TIMEOUT_S = 60.0
 RENEW_BEFORE_S = 30.0
 NDJSON = "application/x-ndjson"
+MAX_COUNTERSIGNED = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ class HubClient:
         self._sign_requests = sign_requests
         self._token = ""
         self.cursor: str | None = None
+        self.deliveries: list[str] = []
         self._token_until_s = 0.0
 
     def __repr__(self) -> str:
@@ -129,14 +132,21 @@ class HubClient:
         return dict(answer.json())
 
     def changes(
-        self, subscription: str, *, purpose: Purpose, after: str | None = None, limit: int = 1000
+        self,
+        subscription: str,
+        *,
+        purpose: Purpose,
+        after: str | None = None,
+        limit: int = 1000,
+        consumer: str = "default",
     ) -> Iterator[dict[str, Any]]:
         """Read the changes of a subscription after a cursor, page by page, until there are no more.
 
-        `cursor` of this client is then what to acknowledge, once the effect of the changes is safe.
+        `cursor` of this client is then what to acknowledge, once the effect of the changes is safe, and
+        `deliveries` names what was delivered.
         """
         while True:
-            params: dict[str, str | int] = {"limit": limit}
+            params: dict[str, str | int] = {"limit": limit, "consumer": consumer}
             if after is not None:
                 params["after"] = after
             path = f"/v1/subscriptions/{subscription}/changes"
@@ -144,8 +154,30 @@ class HubClient:
             changes = [json.loads(line) for line in answer.text.splitlines() if line]
             yield from changes
             self.cursor = after = answer.headers["Shuzheng-Next-Cursor"]
+            if delivery := answer.headers.get("Shuzheng-Delivery"):
+                self.deliveries.append(delivery)
             if not changes:
                 return
+
+    def acknowledge(self, subscription: str, cursor: str, *, consumer: str = "default") -> dict[str, Any]:
+        """Acknowledge everything up to `cursor`, once its effect is safe.
+
+        With a key the manifests of the deliveries that `changes` read since are countersigned (the newest
+        200 of them).
+        """
+        signed = {}
+        for delivery in self.deliveries[-MAX_COUNTERSIGNED:] if self._key is not None else ():
+            path = f"/v1/subscriptions/{subscription}/deliveries/{delivery}/manifest"
+            manifest = self.send("GET", path, params={"consumer": consumer}).content
+            signed[delivery] = base64.b64encode(self._key.sign(manifest)).decode() if self._key else ""
+        answer = self.send(
+            "POST",
+            f"/v1/subscriptions/{subscription}/ack",
+            params={"consumer": consumer},
+            json={"cursor": cursor, "countersignatures": signed},
+        )
+        self.deliveries.clear()
+        return dict(answer.json())
 
     def send(
         self,

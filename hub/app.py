@@ -16,7 +16,7 @@ import core.log.api_audit
 import core.pki.api
 import exchange.assembly
 import exchange.intake
-import subscriptions.api
+import subscriptions.assembly
 from core.http.authentication import Authentication
 from core.identity.networks import parse_networks
 from core.settings import Settings
@@ -93,13 +93,8 @@ def include_routers(app: FastAPI, services: Services) -> None:
     app.include_router(core.pki.api.build_router(pki=services.pki))
     app.include_router(core.log.api.build_router(log=services.log, authentication=authentication))
     app.include_router(core.log.api_audit.build_router(log=services.log, authentication=authentication))
-    app.include_router(
-        subscriptions.api.build_router(
-            subscriptions=services.subscriptions,
-            refusals=services.exchange.refusals,
-            authentication=authentication,
-        )
-    )
+    for router in subscriptions.assembly.build_routers(services.subscriptions, authentication=authentication):
+        app.include_router(router)
     for router in certs.assembly.build_routers(
         services.certificates,
         authentication=authentication,

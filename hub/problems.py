@@ -18,6 +18,7 @@ from core import errors
 from core.database.pool import CONNECTION_TROUBLES
 from hub.refusals import record_refusal
 from signing.errors import FieldError, ShuzhengError, SigningError
+from subscriptions.errors import FormNotOffered, VersionsPruned
 
 logger = logging.getLogger("shuzheng.hub")
 
@@ -26,6 +27,8 @@ TYPE_BASE = "urn:shuzheng:error:"
 
 # The first class in the error's own order of inheritance that stands here decides.
 STATUS_OF: dict[type[ShuzhengError], HTTPStatus] = {
+    FormNotOffered: HTTPStatus.NOT_ACCEPTABLE,
+    VersionsPruned: HTTPStatus.GONE,
     errors.SchemaViolation: HTTPStatus.UNPROCESSABLE_ENTITY,
     errors.TooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     errors.UnsupportedContent: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

@@ -38,7 +38,8 @@ from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
 from signing.x509.names import Name
 from signing.x509.profiles import Profile
-from subscriptions.service import SubscriptionService
+from subscriptions.assembly import SubscriptionServices
+from subscriptions.assembly import assemble as assemble_subscriptions
 from subscriptions.store import load_followers, load_needed_after
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
@@ -66,7 +67,7 @@ class Services:
     log: LogServices
     exchange: ExchangeServices
     intake: IntakeServices
-    subscriptions: SubscriptionService
+    subscriptions: SubscriptionServices
     certificates: CertificateServices
 
 
@@ -90,7 +91,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings, database=database, objects=objects, master_key=master_key
         ) as services:
             await services.certificates.types.install_shipped()
-            running = {**services.intake.background, **services.exchange.background}
+            running = {
+                **services.intake.background,
+                **services.exchange.background,
+                **services.subscriptions.background,
+            }
             tasks = [asyncio.create_task(run(), name=name) for name, run in running.items()]
             try:
                 async with services.log.running():
@@ -200,13 +205,15 @@ def _build(
             needed_after=_needed_after,
             now=utc_now,
         ),
-        subscriptions=SubscriptionService(
+        subscriptions=assemble_subscriptions(
             database=database,
+            database_url=settings.database_url.get_secret_value() if settings.database_url else None,
             log=writer,
             refusals=exchange.refusals,
-            cursor_key=derive_key(master_key, "cursor"),
-            now=utc_now,
             masker=exchange.masker,
+            batcher=batcher,
+            derive_key=lambda label: derive_key(master_key, label),
+            now=utc_now,
         ),
         certificates=assemble_certificates(
             database=database,

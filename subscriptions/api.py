@@ -1,63 +1,88 @@
-"""Routes of subscriptions."""
+"""Routes of subscriptions and their consumers."""
 
-import json
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
 from exchange.access.refusal import RefusalLog
-from exchange.access.values import render_value
 from subscriptions.cursor import MAX_CURSOR_CHARACTERS
-from subscriptions.model import Change, Standing, Start
-from subscriptions.service import MAX_WAIT_S, SubscriptionService
+from subscriptions.model import Kind, Standing, Start
+from subscriptions.service import SubscriptionService
 
-NDJSON = "application/x-ndjson"
-NEXT_CURSOR_HEADER = "Shuzheng-Next-Cursor"
-VERSION_HEADER = "Shuzheng-Current-Version"
-MAX_CHANGES = 10_000
-DEFAULT_CHANGES = 1000
+From = Start | Annotated[int, Field(ge=0, lt=2**62)]
 
 
 class SubscriptionIn(BaseModel):
     """A subscription to begin, under a grant or under the grant on a resource.
 
     `from`: `now`; `start` (first all rows of the present version, as inserts); or a version's number, to get
-    the changes after it.
+    the changes after it. `kind`: `changes`, or `leads`, whose rows are each to be signed for and answered.
     """
 
     model_config = ConfigDict(extra="forbid")
 
     grant_id: UUID | None = None
     resource: str | None = None
-    start: Start | Annotated[int, Field(ge=0, lt=2**62)] = Field(default=Start.NOW, alias="from")
+    start: From = Field(default=Start.NOW, alias="from")
 
 
-class AcknowledgementIn(BaseModel):
-    """How far changes have been taken over."""
+class ConsumerIn(BaseModel):
+    """Another consumer of a subscription, which begins `from` as a subscription does."""
 
     model_config = ConfigDict(extra="forbid")
+
+    name: str
+    start: From = Field(default=Start.NOW, alias="from")
+
+
+class ReasonIn(BaseModel):
+    """Why something is done; it is kept in the log."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: str
+
+
+class RewindIn(ReasonIn):
+    """Where to read anew from, and why."""
+
+    start: From = Field(alias="from")
+
+
+class SkipIn(ReasonIn):
+    """Up to where to go on without taking changes over, and why."""
 
     cursor: str = Field(max_length=MAX_CURSOR_CHARACTERS)
 
 
 class SubscriptionOut(BaseModel):
-    """A subscription, its last acknowledged cursor, and its lag in versions."""
+    """A consumer of a subscription, its last acknowledged cursor, and its lag.
+
+    `lag_rows` counts changes of the resource, before the grant's row filter; `lag_seconds` is the age of the
+    oldest version that is not wholly acknowledged.
+    """
 
     id: UUID
     grant_id: UUID
     resource_code: str
+    kind: Kind
+    consumer: str
     snapshot_version: int | None
     cursor: str
     current_version: int
     lag_versions: int
+    lag_rows: int
+    lag_seconds: float
     is_granted: bool
     created_at: datetime
     acknowledged_at: datetime | None
+    paused_at: datetime | None
+    pause_reason: str | None
 
 
 def build_router(
@@ -84,81 +109,117 @@ def build_router(
 
     @router.get("")
     async def list_subscriptions(caller: subscriber) -> list[SubscriptionOut]:
-        """List this organisation's subscriptions with their lag."""
+        """List this organisation's subscriptions, each consumer with its lag."""
         return [render_standing(each) for each in await subscriptions.list_own(caller=caller)]
 
-    @router.get(
-        "/{subscription_id}/changes",
-        response_class=Response,
-        responses={200: {"content": {NDJSON: {}}, "description": "one change per line"}},
-    )
-    async def read_changes(
-        subscription_id: UUID,
-        caller: subscriber,
-        request: Request,
-        after: Annotated[str | None, Query(max_length=MAX_CURSOR_CHARACTERS)] = None,
-        limit: Annotated[int, Query(ge=1, le=MAX_CHANGES)] = DEFAULT_CHANGES,
-        wait: Annotated[float, Query(ge=0, le=MAX_WAIT_S, description="seconds to wait for a change")] = 0,
-    ) -> Response:
-        """Read changes as NDJSON, in strict order, after a cursor or after what was acknowledged.
-
-        The header `Shuzheng-Next-Cursor` is what to acknowledge, and to read on from.
-        Send the purpose headers.
-        """
-        purpose = await refusals.read_purpose(
-            request, caller=caller, resource_code=None, action="changes.read"
-        )
-        page = await subscriptions.read(
-            caller=caller,
-            purpose=purpose,
-            subscription_id=subscription_id,
-            after=after,
-            limit_rows=limit,
-            wait_s=wait,
-        )
-        headers = {NEXT_CURSOR_HEADER: page.next_cursor, VERSION_HEADER: str(page.current_version)}
-        body = "".join(map(render_change, page.changes))
-        return Response(body, media_type=NDJSON, headers=headers)
-
-    @router.post("/{subscription_id}/ack")
-    async def acknowledge(
-        subscription_id: UUID, body: AcknowledgementIn, caller: subscriber
-    ) -> SubscriptionOut:
-        """Acknowledge everything up to a cursor."""
-        standing = await subscriptions.acknowledge(
-            caller=caller, subscription_id=subscription_id, cursor=body.cursor
-        )
-        return render_standing(standing)
-
+    add_consumer_routes(router, subscriptions, authentication)
     return router
 
 
-def render_change(change: Change) -> str:
-    """Write one change as a line of NDJSON."""
-    line = {
-        "version": change.position.version,
-        "sequence": change.position.sequence,
-        "operation": str(change.operation),
-        "key": {name: render_value(value) for name, value in change.key.items()},
-        "row": None
-        if change.row is None
-        else {name: render_value(value) for name, value in change.row.items()},
-    }
-    return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"
+def add_consumer_routes(
+    router: APIRouter, subscriptions: SubscriptionService, authentication: Authentication
+) -> None:
+    """Add the routes of consumers."""
+    subscriber = Annotated[Caller, Depends(authentication.requires(Scope.SUBSCRIBE))]
+
+    @router.get("/{subscription_id}/consumers")
+    async def list_consumers(subscription_id: UUID, caller: subscriber) -> list[SubscriptionOut]:
+        """List a subscription's consumers with their lag."""
+        found = await subscriptions.list_consumers(caller=caller, subscription_id=subscription_id)
+        return [render_standing(each) for each in found]
+
+    @router.post("/{subscription_id}/consumers", status_code=201)
+    async def add_consumer(subscription_id: UUID, body: ConsumerIn, caller: subscriber) -> SubscriptionOut:
+        """Give a subscription another consumer with a cursor of its own."""
+        standing = await subscriptions.add_consumer(
+            caller=caller, subscription_id=subscription_id, name=body.name, start=body.start
+        )
+        return render_standing(standing)
+
+    @router.delete("/{subscription_id}/consumers/{name}", status_code=204)
+    async def remove_consumer(
+        subscription_id: UUID,
+        name: str,
+        caller: subscriber,
+        reason: Annotated[str, Query(max_length=500)],
+    ) -> None:
+        """Remove a consumer, all but `default`, with the history of its deliveries."""
+        await subscriptions.remove_consumer(
+            caller=caller, subscription_id=subscription_id, name=name, reason=reason
+        )
+
+    @router.post("/{subscription_id}/consumers/{name}/pause")
+    async def pause_consumer(
+        subscription_id: UUID, name: str, body: ReasonIn, caller: subscriber
+    ) -> SubscriptionOut:
+        """Hand nothing to a consumer until it is resumed."""
+        return render_standing(
+            await subscriptions.pause(
+                caller=caller, subscription_id=subscription_id, name=name, reason=body.reason
+            )
+        )
+
+    @router.post("/{subscription_id}/consumers/{name}/resume")
+    async def resume_consumer(
+        subscription_id: UUID, name: str, body: ReasonIn, caller: subscriber
+    ) -> SubscriptionOut:
+        """Let a consumer go on."""
+        return render_standing(
+            await subscriptions.resume(
+                caller=caller, subscription_id=subscription_id, name=name, reason=body.reason
+            )
+        )
+
+    @router.post("/{subscription_id}/consumers/{name}/rewind")
+    async def rewind_consumer(
+        subscription_id: UUID, name: str, body: RewindIn, caller: subscriber
+    ) -> SubscriptionOut:
+        """Let a consumer read anew: all rows (`start`), or the changes after a version that is still kept."""
+        return render_standing(
+            await subscriptions.rewind(
+                caller=caller,
+                subscription_id=subscription_id,
+                name=name,
+                start=body.start,
+                reason=body.reason,
+            )
+        )
+
+    @router.post("/{subscription_id}/consumers/{name}/skip")
+    async def skip_changes(
+        subscription_id: UUID, name: str, body: SkipIn, caller: subscriber
+    ) -> SubscriptionOut:
+        """Go past changes that a consumer cannot take, up to a cursor."""
+        return render_standing(
+            await subscriptions.skip(
+                caller=caller,
+                subscription_id=subscription_id,
+                name=name,
+                cursor=body.cursor,
+                reason=body.reason,
+            )
+        )
 
 
 def render_standing(standing: Standing) -> SubscriptionOut:
-    """Render a subscription."""
-    found = standing.subscription
+    """Render a consumer of a subscription."""
+    subscription, consumer = standing.subscription, standing.consumer
+    since = standing.behind_since
     return SubscriptionOut(
-        id=found.id,
-        grant_id=found.grant_id,
-        resource_code=found.resource_code,
-        snapshot_version=found.snapshot_version,
-        cursor=found.acknowledged_cursor,
+        id=subscription.id,
+        grant_id=subscription.grant_id,
+        resource_code=subscription.resource_code,
+        kind=subscription.kind,
+        consumer=consumer.name,
+        snapshot_version=consumer.snapshot_version,
+        cursor=consumer.acknowledged_cursor,
         current_version=standing.current_version,
         lag_versions=standing.lag_versions,
+        lag_rows=standing.lag_rows,
+        lag_seconds=0.0 if since is None else max(0.0, (datetime.now(UTC) - since).total_seconds()),
         is_granted=standing.is_granted,
-        created_at=found.created_at,
-        acknowledged_at=found.acknowledged_at,
+        created_at=subscription.created_at,
+        acknowledged_at=consumer.acknowledged_at,
+        paused_at=consumer.paused_at,
+        pause_reason=consumer.pause_reason,
     )

@@ -6,9 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 from core.caller import OrganisationCode
+
+DEFAULT_CONSUMER: Final = "default"
+
+
+class Kind(StrEnum):
+    """What a subscription asks of its subscriber.
+
+    `leads` (线索): every row is to be signed for and answered in time (推送–签收–反馈).
+    """
+
+    CHANGES = "changes"
+    LEADS = "leads"
 
 
 class Start(StrEnum):
@@ -30,12 +43,15 @@ class Operation(StrEnum):
 class Position:
     """A place in the feed: everything up to change `sequence` of `version` lies before it.
 
-    `Position(version=v, sequence=0)` comes after all of version v - 1. Rows of the initial snapshot at
-    version v are numbered (v, 1), (v, 2), …; the changes of v itself are in the snapshot already.
+    `Position(version=v, sequence=0)` comes after all of version v - 1. Rows of a snapshot at version v are
+    numbered (v, 1), (v, 2), …; the changes of v itself are in the snapshot already.
     """
 
     version: int
     sequence: int
+
+    def __str__(self) -> str:
+        return f"{self.version}.{self.sequence}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,37 +74,52 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """A subscription (订阅). `snapshot_version` is set where it begins with all rows of that version."""
+    """A subscription (订阅) of an organisation to a resource, under a grant."""
 
     id: UUID
     grant_id: UUID
     resource_code: str
     organisation_code: OrganisationCode
+    kind: Kind
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """One reader of a subscription and how far it has acknowledged.
+
+    `snapshot_version` is set where it begins with all rows of that version. While it is paused nothing is
+    handed to it; `pause_reason` says why.
+    """
+
+    id: UUID
+    subscription_id: UUID
+    name: str
     snapshot_version: int | None
     acknowledged: Position
     acknowledged_cursor: str
     created_at: datetime
     acknowledged_at: datetime | None = None
+    paused_at: datetime | None = None
+    pause_reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """A subscription and how far behind it is: `lag_versions` versions hold something not acknowledged."""
+    """A consumer of a subscription and how far behind it is.
+
+    `lag_versions` versions hold something not acknowledged; `lag_rows` changes of the resource, counted
+    before the grant's row filter; the oldest of those versions is there since `behind_since`.
+    """
 
     subscription: Subscription
+    consumer: Consumer
     current_version: int
     is_granted: bool
+    lag_rows: int = 0
+    behind_since: datetime | None = None
 
     @property
     def lag_versions(self) -> int:
         """How many versions are not wholly acknowledged."""
-        return max(0, self.current_version + 1 - self.subscription.acknowledged.version)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """Changes in strict order, and the cursor after the last of them."""
-
-    changes: tuple[Change, ...]
-    next_cursor: str
-    current_version: int
+        return max(0, self.current_version + 1 - self.consumer.acknowledged.version)

@@ -1,39 +1,55 @@
-"""The rules of subscriptions: begin, read, wait, acknowledge."""
+"""The rules of subscriptions: begin one, give it more consumers, pause, rewind and skip."""
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+import re
+from collections.abc import Callable
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
-from core.errors import BadInput, Conflict, FieldError, GrantMissing, NotFound, SchemaViolation
-from core.log.chain import name_mass_reading
+from core.errors import BadInput, Conflict, FieldError, SchemaViolation
 from core.log.model import Event
 from core.log.writer import LogWriter
-from exchange.access.masks import Masker
+from core.text import check_text
 from exchange.access.model import Grant, Mode
 from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource, verify_grant
-from exchange.access.row_filter import parse_row_filter
-from exchange.access.store import load_grant, load_mask_rules
+from exchange.access.store import load_grant
 from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
 from subscriptions import store
 from subscriptions.cursor import CursorSeal
-from subscriptions.model import Change, Cursor, Page, Position, Standing, Start, Subscription
+from subscriptions.ground import (
+    check_kept,
+    check_position,
+    load_own,
+    load_own_consumer,
+    verify_holder,
+    verify_keys,
+    verify_subscribable,
+    verify_subscription,
+)
+from subscriptions.model import (
+    DEFAULT_CONSUMER,
+    Consumer,
+    Cursor,
+    Kind,
+    Position,
+    Standing,
+    Start,
+    Subscription,
+)
 
-POLL_S: Final = 0.2
-MAX_WAIT_S: Final = 30.0
+MAX_CONSUMERS: Final = 50
+MAX_REASON_CHARACTERS: Final = 500
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,39}", re.ASCII)
 
 
 class SubscriptionService:
-    """Serves the changes of resources under grants of mode subscribe."""
+    """Begins subscriptions under grants of mode subscribe, and moves their consumers."""
 
     def __init__(
         self,
@@ -41,15 +57,13 @@ class SubscriptionService:
         database: Database,
         log: LogWriter,
         refusals: RefusalLog,
-        cursor_key: bytes,
+        seal: CursorSeal,
         now: Callable[[], datetime],
-        masker: Masker | None = None,
     ) -> None:
         self._database = database
         self._log = log
         self._refusals = refusals
-        self._seal = CursorSeal(cursor_key)
-        self._masker = masker or Masker(cursor_key)
+        self._seal = seal
         self._now = now
 
     async def create(
@@ -60,12 +74,13 @@ class SubscriptionService:
         grant_id: UUID | None,
         resource_code: str | None,
         start: Start | int,
+        kind: Kind = Kind.CHANGES,
     ) -> Standing:
-        """Begin a subscription under a grant, named or found by its resource.
+        """Begin a subscription under a grant, named or found by its resource, with one consumer.
 
         `start` NOW gives the changes after the present version; START first all rows of the present
         version, then the changes after it; a number the changes after that version. Raises GrantMissing,
-        NotFound or BadInput.
+        NotFound, BadInput or VersionsPruned.
         """
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="subscribe"
@@ -74,29 +89,17 @@ class SubscriptionService:
             grant, resource = await self._find_grant(
                 connection, caller=caller, purpose=purpose, grant_id=grant_id, resource_code=resource_code
             )
-            current = resource.current_version
-            if isinstance(start, int) and not 0 <= start <= current:
-                msg = f"the resource has the versions 1 to {current}; begin after one of them, or after 0"
-                raise BadInput(msg)
-            snapshot_version = current if start is Start.START else None
-            if start is Start.START:
-                position = Position(version=current, sequence=0)
-            else:
-                position = Position(version=(current if start is Start.NOW else int(start)) + 1, sequence=0)
-            subscription_id = uuid4()
             subscription = Subscription(
-                id=subscription_id,
+                id=uuid4(),
                 grant_id=grant.id,
                 resource_code=resource.code,
                 organisation_code=caller.organisation_code,
-                snapshot_version=snapshot_version,
-                acknowledged=position,
-                acknowledged_cursor=self._seal.write(
-                    Cursor(position=position), subscription_id=subscription_id
-                ),
+                kind=kind,
                 created_at=self._now(),
             )
+            consumer = await self._place(connection, subscription.id, DEFAULT_CONSUMER, resource, start)
             await store.save_subscription(connection, subscription=subscription)
+            await store.save_consumer(connection, consumer=consumer)
             await self._log.append(
                 connection,
                 event=Event.SUBSCRIPTION_CREATED,
@@ -104,140 +107,209 @@ class SubscriptionService:
                 purpose=purpose,
                 resource_code=resource.code,
                 grant_id=grant.id,
-                details={"subscription": str(subscription_id), "start": str(start), "version": current},
+                details={
+                    "subscription": str(subscription.id),
+                    "start": str(start),
+                    "version": resource.current_version,
+                    "kind": str(kind),
+                },
             )
-        return Standing(subscription=subscription, current_version=current, is_granted=True)
+            return await self._standing(connection, subscription, consumer.name)
 
     async def list_own(self, *, caller: Caller) -> list[Standing]:
-        """List the subscriptions of the caller's organisation with their lag."""
+        """List the consumers of the subscriptions of the caller's organisation with their lag."""
         async with self._database.acquire() as connection:
             return await store.load_standings(
                 connection, organisation_code=caller.organisation_code, at=self._now()
             )
 
-    async def read(
+    async def list_consumers(self, *, caller: Caller, subscription_id: UUID) -> list[Standing]:
+        """List the consumers of one subscription with their lag."""
+        async with self._database.acquire() as connection:
+            subscription = await load_own(connection, caller=caller, subscription_id=subscription_id)
+            return await store.load_standings(
+                connection,
+                organisation_code=caller.organisation_code,
+                subscription_id=subscription.id,
+                at=self._now(),
+            )
+
+    async def find(self, *, caller: Caller, subscription_id: UUID, consumer: str) -> Standing:
+        """Return one consumer with its lag. Raises NotFound."""
+        async with self._database.acquire() as connection:
+            subscription = await load_own(connection, caller=caller, subscription_id=subscription_id)
+            await load_own_consumer(connection, subscription=subscription, name=consumer)
+            return await self._standing(connection, subscription, consumer)
+
+    async def add_consumer(
+        self, *, caller: Caller, subscription_id: UUID, name: str, start: Start | int
+    ) -> Standing:
+        """Give a subscription another consumer, with a cursor of its own.
+
+        Raises SchemaViolation for a name that will not do, Conflict for one that is taken.
+        """
+        async with self._database.transaction() as connection:
+            return await self.begin_consumer(
+                connection, caller=caller, subscription_id=subscription_id, name=name, start=start
+            )
+
+    async def begin_consumer(
         self,
+        connection: Connection,
         *,
         caller: Caller,
-        purpose: Purpose,
         subscription_id: UUID,
-        after: str | None,
-        limit_rows: int,
-        wait_s: float,
-    ) -> Page:
-        """Read the changes after the cursor `after`, or after what was acknowledged.
-
-        Where there is none, wait up to `wait_s` for some. The grant is looked at on every look into the
-        database, so that its end ends a waiting call too. Raises NotFound, GrantMissing, BadInput.
-        """
-        watch = self._refusals.watch(
-            caller=caller, purpose=purpose, resource_code=None, action="changes.read"
+        name: str,
+        start: Start | int,
+    ) -> Standing:
+        """Do what `add_consumer` does in a transaction of the caller's."""
+        if not _NAME.fullmatch(name):
+            msg = "a consumer's name has 1 to 40 small letters, digits, _ and -, beginning with a letter"
+            raise SchemaViolation(msg, errors=(FieldError(pointer="/name", code="NAME", detail=msg),))
+        subscription = await load_own(connection, caller=caller, subscription_id=subscription_id)
+        _, resource = await verify_subscription(
+            connection, subscription=subscription, purpose=None, now=self._now
         )
-        deadline = time.monotonic() + min(wait_s, MAX_WAIT_S)
-        async with watch:
-            while True:
-                page = await self._read_once(
-                    caller=caller,
-                    purpose=purpose,
-                    subscription_id=subscription_id,
-                    after=after,
-                    limit_rows=limit_rows,
-                )
-                left_s = deadline - time.monotonic()
-                if page.changes or left_s <= 0:
-                    return page
-                await asyncio.sleep(min(POLL_S, left_s))
+        if await store.count_consumers(connection, subscription_id=subscription.id) >= MAX_CONSUMERS:
+            msg = f"a subscription has at most {MAX_CONSUMERS} consumers"
+            raise Conflict(msg)
+        consumer = await self._place(connection, subscription.id, name, resource, start)
+        if not await store.save_consumer(connection, consumer=consumer):
+            msg = "the subscription has a consumer of that name already"
+            raise Conflict(msg)
+        await self._record(connection, caller, subscription, name, act="added", reason=f"from {start}")
+        return await self._standing(connection, subscription, name)
 
-    async def acknowledge(self, *, caller: Caller, subscription_id: UUID, cursor: str) -> Standing:
-        """Record that everything up to `cursor` has been taken over; acknowledging it again changes nothing.
-
-        Raises Conflict for a cursor before the last one acknowledged or beyond what there is, BadInput for
-        what is no cursor, GrantMissing where the grant has ended.
-        """
-        watch = self._refusals.watch(
-            caller=caller, purpose=None, resource_code=None, action="changes.acknowledge"
-        )
-        async with watch, self._database.transaction() as connection:
-            subscription = await self._load_own(connection, caller, subscription_id, for_update=True)
-            grant = await self._verify_grant_of(connection, subscription, purpose=None)
-            resource = await load_known_resource(connection, code=subscription.resource_code)
-            read = self._seal.parse(cursor, subscription_id=subscription_id, resource=resource)
-            await self._check_position(
-                connection, subscription, read, current_version=resource.current_version
-            )
-            if read.position < subscription.acknowledged:
-                msg = "a later cursor was acknowledged before; acknowledgements only go forward"
-                raise Conflict(msg)
-            acknowledged_at = self._now()
-            await store.save_acknowledgement(
-                connection,
-                subscription_id=subscription_id,
-                position=read.position,
-                cursor=cursor,
-                acknowledged_at=acknowledged_at,
-            )
-            await self._log.append(
-                connection,
-                event=Event.CHANGES_ACKNOWLEDGED,
-                caller=caller,
-                resource_code=resource.code,
-                grant_id=grant.id,
-                details={
-                    "subscription": str(subscription_id),
-                    "version": read.position.version,
-                    "sequence": read.position.sequence,
-                },
-            )
-            found = await self._load_own(connection, caller, subscription_id)
-        return Standing(subscription=found, current_version=resource.current_version, is_granted=True)
-
-    async def _read_once(
-        self, *, caller: Caller, purpose: Purpose, subscription_id: UUID, after: str | None, limit_rows: int
-    ) -> Page:
+    async def remove_consumer(self, *, caller: Caller, subscription_id: UUID, name: str, reason: str) -> None:
+        """Remove a consumer with its history; what it has not read is not kept for it any more."""
         async with self._database.transaction() as connection:
-            await store.begin_snapshot(connection)
-            subscription = await self._load_own(connection, caller, subscription_id)
-            grant = await self._verify_grant_of(connection, subscription, purpose=purpose)
-            resource = await load_known_resource(connection, code=subscription.resource_code)
-            cursor = self._seal.parse(
-                subscription.acknowledged_cursor if after is None else after,
-                subscription_id=subscription_id,
-                resource=resource,
+            subscription, consumer = await self._take(connection, caller, subscription_id, name, reason)
+            if name == DEFAULT_CONSUMER:
+                msg = "the consumer `default` stays as long as the subscription does"
+                raise Conflict(msg)
+            await store.delete_consumer(connection, consumer_id=consumer.id)
+            await self._record(connection, caller, subscription, name, act="removed", reason=reason)
+
+    async def pause(self, *, caller: Caller, subscription_id: UUID, name: str, reason: str) -> Standing:
+        """Hand nothing to a consumer until it is resumed."""
+        async with self._database.transaction() as connection:
+            subscription, consumer = await self._take(connection, caller, subscription_id, name, reason)
+            await store.save_pause(connection, consumer_id=consumer.id, paused_at=self._now(), reason=reason)
+            await self._record(connection, caller, subscription, name, act="paused", reason=reason)
+            return await self._standing(connection, subscription, name)
+
+    async def resume(self, *, caller: Caller, subscription_id: UUID, name: str, reason: str) -> Standing:
+        """Let a paused consumer go on from where it was."""
+        async with self._database.transaction() as connection:
+            subscription, consumer = await self._take(connection, caller, subscription_id, name, reason)
+            await store.save_pause(connection, consumer_id=consumer.id, paused_at=None, reason=None)
+            await self._record(connection, caller, subscription, name, act="resumed", reason=reason)
+            return await self._standing(connection, subscription, name)
+
+    async def rewind(
+        self, *, caller: Caller, subscription_id: UUID, name: str, start: Start | int, reason: str
+    ) -> Standing:
+        """Let a consumer begin anew, with all rows (START) or after a version that is still kept (replay)."""
+        async with self._database.transaction() as connection:
+            subscription, consumer = await self._take(connection, caller, subscription_id, name, reason)
+            _, resource = await verify_subscription(
+                connection, subscription=subscription, purpose=None, now=self._now
             )
-            await self._check_position(
-                connection, subscription, cursor, current_version=resource.current_version
+            placed = await self._place(connection, subscription.id, name, resource, start)
+            await store.move_consumer(
+                connection,
+                consumer_id=consumer.id,
+                position=placed.acknowledged,
+                cursor=placed.acknowledged_cursor,
+                snapshot_version=placed.snapshot_version,
             )
-            changes, reached = await _load_page(
-                connection, subscription, resource, grant, cursor, limit_rows=limit_rows
+            await self._record(
+                connection, caller, subscription, name, act="rewound", reason=reason, to=placed.acknowledged
             )
-            if changes:
-                await self._log.append(
-                    connection,
-                    event=Event.CHANGES_READ,
-                    caller=caller,
-                    purpose=purpose,
-                    resource_code=resource.code,
-                    grant_id=grant.id,
-                    subject=name_mass_reading(resource.code),
-                    details={
-                        "subscription": str(subscription_id),
-                        "items": list(grant.open_items(resource)),
-                        "rows": len(changes),
-                        "from": _describe(changes[0].position),
-                        "to": _describe(changes[-1].position),
-                    },
-                )
-            masks = self._masker.choose(
-                grant.terms,
-                await load_mask_rules(connection, resource_code=resource.code),
-                service_item=purpose.service_item,
-                organisation_code=caller.organisation_code,
+            return await self._standing(connection, subscription, name)
+
+    async def skip(
+        self, *, caller: Caller, subscription_id: UUID, name: str, cursor: str, reason: str
+    ) -> Standing:
+        """Go past changes that a consumer cannot take, up to a cursor; the log keeps who, what and why."""
+        async with self._database.transaction() as connection:
+            subscription, consumer = await self._take(connection, caller, subscription_id, name, reason)
+            _, resource = await verify_subscription(
+                connection, subscription=subscription, purpose=None, now=self._now
             )
-        return Page(
-            changes=tuple(_mask(change, masks) for change in changes),
-            next_cursor=self._seal.write(reached, subscription_id=subscription_id),
-            current_version=resource.current_version,
+            read = self._seal.parse(cursor, subscription_id=subscription_id, resource=resource)
+            await check_position(connection, consumer=consumer, cursor=read, resource=resource)
+            if read.position <= consumer.acknowledged:
+                msg = "a skip goes forward; to read changes again, rewind"
+                raise Conflict(msg)
+            await store.save_place(
+                connection, consumer_id=consumer.id, position=read.position, cursor=cursor, at=self._now()
+            )
+            await self._record(
+                connection, caller, subscription, name, act="skipped", reason=reason, to=read.position
+            )
+            return await self._standing(connection, subscription, name)
+
+    async def _take(
+        self, connection: Connection, caller: Caller, subscription_id: UUID, name: str, reason: str
+    ) -> tuple[Subscription, Consumer]:
+        errors = check_text("/reason", reason, max_characters=MAX_REASON_CHARACTERS)
+        if errors:
+            msg = "say why"
+            raise SchemaViolation(msg, errors=tuple(errors))
+        subscription = await load_own(connection, caller=caller, subscription_id=subscription_id)
+        consumer = await load_own_consumer(connection, subscription=subscription, name=name, for_update=True)
+        return subscription, consumer
+
+    async def _place(
+        self, connection: Connection, subscription_id: UUID, name: str, resource: Resource, start: Start | int
+    ) -> Consumer:
+        """Build a consumer at its start. Raises BadInput or VersionsPruned for a version that will not do."""
+        current = resource.current_version
+        if isinstance(start, int) and not 0 <= start <= current:
+            msg = f"the resource has the versions 1 to {current}; begin after one of them, or after 0"
+            raise BadInput(msg)
+        if start is Start.START:
+            position = Position(version=current, sequence=0)
+        else:
+            position = Position(version=(current if start is Start.NOW else int(start)) + 1, sequence=0)
+            await check_kept(connection, version=max(1, position.version), resource=resource)
+        return Consumer(
+            id=uuid4(),
+            subscription_id=subscription_id,
+            name=name,
+            snapshot_version=current if start is Start.START else None,
+            acknowledged=position,
+            acknowledged_cursor=self._seal.write(Cursor(position=position), subscription_id=subscription_id),
+            created_at=self._now(),
         )
+
+    async def _record(
+        self,
+        connection: Connection,
+        caller: Caller,
+        subscription: Subscription,
+        name: str,
+        *,
+        act: str,
+        reason: str,
+        to: Position | None = None,
+    ) -> None:
+        details = {"subscription": str(subscription.id), "consumer": name, "act": act, "reason": reason}
+        await self._log.append(
+            connection,
+            event=Event.CONSUMER_CHANGED,
+            caller=caller,
+            resource_code=subscription.resource_code,
+            grant_id=subscription.grant_id,
+            details=details if to is None else details | {"to": str(to)},
+        )
+
+    async def _standing(self, connection: Connection, subscription: Subscription, name: str) -> Standing:
+        standings = await store.load_standings(
+            connection, organisation_code=None, subscription_id=subscription.id, at=self._now()
+        )
+        return next(standing for standing in standings if standing.consumer.name == name)
 
     async def _find_grant(
         self,
@@ -264,128 +336,9 @@ class SubscriptionService:
             )
         else:
             assert grant_id is not None
-            named = await load_grant(connection, grant_id=grant_id)
-            if named is None or named.organisation_code != caller.organisation_code:
-                msg = "there is no grant of that id that this organisation holds"
-                raise NotFound(msg)
-            grant = named
+            grant = verify_holder(await load_grant(connection, grant_id=grant_id), caller.organisation_code)
             resource = await load_known_resource(connection, code=grant.resource_code)
-            self._verify_subscribable(grant, purpose=purpose)
+            verify_subscribable(grant, purpose=purpose, at=self._now())
             verify_open(resource, at=self._now())
-        _verify_keys(grant, resource)
+        verify_keys(grant, resource)
         return grant, resource
-
-    async def _load_own(
-        self, connection: Connection, caller: Caller, subscription_id: UUID, *, for_update: bool = False
-    ) -> Subscription:
-        found = await store.load_subscription(
-            connection, subscription_id=subscription_id, for_update=for_update
-        )
-        if found is None or found.organisation_code != caller.organisation_code:
-            msg = "there is no subscription of that id that this organisation holds"
-            raise NotFound(msg)
-        return found
-
-    async def _verify_grant_of(
-        self, connection: Connection, subscription: Subscription, *, purpose: Purpose | None
-    ) -> Grant:
-        grant = await load_grant(connection, grant_id=subscription.grant_id)
-        assert grant is not None
-        self._verify_subscribable(grant, purpose=purpose)
-        resource = await load_known_resource(connection, code=grant.resource_code)
-        verify_open(resource, at=self._now())
-        _verify_keys(grant, resource)
-        return grant
-
-    def _verify_subscribable(self, grant: Grant, *, purpose: Purpose | None) -> None:
-        serves = purpose is None or grant.serves(purpose.service_item)
-        if not grant.is_in_force(self._now()) or Mode.SUBSCRIBE not in grant.terms.modes or not serves:
-            msg = "the grant has ended, or does not allow following changes for this service item"
-            raise GrantMissing(msg)
-
-    async def _check_position(
-        self, connection: Connection, subscription: Subscription, cursor: Cursor, *, current_version: int
-    ) -> None:
-        """Raise Conflict for a position that the feed does not have."""
-        position = cursor.position
-        if cursor.snapshot_key is not None or position.sequence == 0:
-            exists = position.version <= current_version + 1
-        elif position.version == subscription.snapshot_version:
-            msg = "inside the snapshot only whole cursors will do; hand back Shuzheng-Next-Cursor as it was"
-            raise BadInput(msg)
-        else:
-            exists = await store.change_exists(
-                connection, resource_code=subscription.resource_code, position=position
-            )
-        if not exists:
-            msg = "the cursor lies beyond what there is"
-            raise Conflict(msg)
-
-
-def _mask(change: Change, masks: Mapping[str, Callable[[object], str | None]]) -> Change:
-    """Show a change as its grant and purpose have it masked, as any other answer."""
-    if not masks:
-        return change
-
-    def show(values: Mapping[str, object]) -> dict[str, object]:
-        return {name: masks[name](value) if name in masks else value for name, value in values.items()}
-
-    return replace(change, key=show(change.key), row=None if change.row is None else show(change.row))
-
-
-async def _load_page(
-    connection: Connection,
-    subscription: Subscription,
-    resource: Resource,
-    grant: Grant,
-    cursor: Cursor,
-    *,
-    limit_rows: int,
-) -> tuple[list[Change], Cursor]:
-    """Load up to `limit_rows` changes after `cursor`, and the cursor after the last of them."""
-    keys = [item.name for item in resource.key_items]
-    items = grant.open_items(resource)
-    row_filter = parse_row_filter(resource, grant.terms.row_filter)
-    position = cursor.position
-    changes: list[Change] = []
-    if position.version == subscription.snapshot_version:
-        changes = await store.load_snapshot(
-            connection,
-            resource_code=resource.code,
-            version=position.version,
-            key_items=keys,
-            items=items,
-            row_filter=row_filter,
-            after_key=cursor.snapshot_key,
-            first_sequence=position.sequence + 1,
-            limit_rows=limit_rows,
-        )
-        if len(changes) == limit_rows:
-            last = changes[-1]
-            return changes, Cursor(position=last.position, snapshot_key=tuple(last.key.values()))
-        position = Position(version=position.version + 1, sequence=0)
-    changes += await store.load_changes(
-        connection,
-        resource_code=resource.code,
-        after=position,
-        to_version=resource.current_version,
-        key_items=keys,
-        items=items,
-        row_filter=row_filter,
-        limit_rows=limit_rows - len(changes),
-    )
-    if len(changes) == limit_rows:
-        return changes, Cursor(position=changes[-1].position)
-    end = Position(version=resource.current_version + 1, sequence=0)
-    return changes, Cursor(position=max(position, end))
-
-
-def _verify_keys(grant: Grant, resource: Resource) -> None:
-    missing = {item.name for item in resource.key_items} - set(grant.open_items(resource))
-    if missing:
-        msg = f"changes are told by key, and the grant does not cover {', '.join(sorted(missing))}"
-        raise GrantMissing(msg)
-
-
-def _describe(position: Position) -> str:
-    return f"{position.version}.{position.sequence}"

@@ -1,8 +1,7 @@
-"""All SQL of subscriptions."""
+"""All SQL of subscriptions and their consumers."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -10,12 +9,8 @@ import asyncpg
 
 from core.caller import OrganisationCode
 from core.database import Connection
-from core.database.names import quote_name
-from exchange.access.model import RowFilter
-from exchange.access.store import compile_row_filter
-from exchange.catalogue.store import changes_of, table_of
 from exchange.evolution.model import Follower
-from subscriptions.model import Change, Operation, Position, Standing, Subscription
+from subscriptions.model import Consumer, Kind, Position, Standing, Subscription
 
 LIST_LIMIT = 1000
 
@@ -28,30 +23,113 @@ async def begin_snapshot(connection: Connection) -> None:
 async def save_subscription(connection: Connection, *, subscription: Subscription) -> None:
     """Insert a subscription."""
     await connection.execute(
-        "INSERT INTO subscriptions.subscription (id, grant_id, resource_code, organisation_code,"
-        " snapshot_version, acked_version, acked_sequence, acked_cursor, created_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        "INSERT INTO subscriptions.subscription (id, grant_id, resource_code, organisation_code, kind,"
+        " created_at) VALUES ($1, $2, $3, $4, $5, $6)",
         subscription.id,
         subscription.grant_id,
         subscription.resource_code,
         subscription.organisation_code,
-        subscription.snapshot_version,
-        subscription.acknowledged.version,
-        subscription.acknowledged.sequence,
-        subscription.acknowledged_cursor,
+        subscription.kind,
         subscription.created_at,
     )
 
 
-async def load_subscription(
-    connection: Connection, *, subscription_id: UUID, for_update: bool = False
-) -> Subscription | None:
-    """Load a subscription, locked until the transaction ends if asked; None where there is none."""
-    row = await connection.fetchrow(
-        "SELECT * FROM subscriptions.subscription WHERE id = $1" + (" FOR UPDATE" if for_update else ""),
-        subscription_id,
+async def load_subscription(connection: Connection, *, subscription_id: UUID) -> Subscription | None:
+    """Load a subscription; None where there is none."""
+    row = await connection.fetchrow("SELECT * FROM subscriptions.subscription WHERE id = $1", subscription_id)
+    return None if row is None else read_subscription(row)
+
+
+async def save_consumer(connection: Connection, *, consumer: Consumer) -> bool:
+    """Insert a consumer; False, and nothing inserted, where the subscription has one of that name."""
+    done = await connection.execute(
+        "INSERT INTO subscriptions.consumer (id, subscription_id, name, snapshot_version, acked_version,"
+        " acked_sequence, acked_cursor, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        " ON CONFLICT (subscription_id, name) DO NOTHING",
+        consumer.id,
+        consumer.subscription_id,
+        consumer.name,
+        consumer.snapshot_version,
+        consumer.acknowledged.version,
+        consumer.acknowledged.sequence,
+        consumer.acknowledged_cursor,
+        consumer.created_at,
     )
-    return None if row is None else _subscription(row)
+    return done.endswith(" 1")
+
+
+async def load_consumer(
+    connection: Connection, *, subscription_id: UUID, name: str, for_update: bool = False
+) -> Consumer | None:
+    """Load a consumer, locked until the transaction ends if asked; None where there is none."""
+    row = await connection.fetchrow(
+        "SELECT * FROM subscriptions.consumer WHERE subscription_id = $1 AND name = $2"
+        + (" FOR UPDATE" if for_update else ""),
+        subscription_id,
+        name,
+    )
+    return None if row is None else read_consumer(row)
+
+
+async def count_consumers(connection: Connection, *, subscription_id: UUID) -> int:
+    """Count the consumers of a subscription."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM subscriptions.consumer WHERE subscription_id = $1", subscription_id
+        )
+    )
+
+
+async def delete_consumer(connection: Connection, *, consumer_id: UUID) -> None:
+    """Delete a consumer with its deliveries."""
+    await connection.execute("DELETE FROM subscriptions.consumer WHERE id = $1", consumer_id)
+
+
+async def save_place(
+    connection: Connection, *, consumer_id: UUID, position: Position, cursor: str, at: datetime
+) -> None:
+    """Record how far a consumer has acknowledged."""
+    await connection.execute(
+        "UPDATE subscriptions.consumer SET acked_version = $2, acked_sequence = $3, acked_cursor = $4,"
+        " acked_at = $5 WHERE id = $1",
+        consumer_id,
+        position.version,
+        position.sequence,
+        cursor,
+        at,
+    )
+
+
+async def move_consumer(
+    connection: Connection,
+    *,
+    consumer_id: UUID,
+    position: Position,
+    cursor: str,
+    snapshot_version: int | None,
+) -> None:
+    """Put a consumer somewhere else in the feed."""
+    await connection.execute(
+        "UPDATE subscriptions.consumer SET acked_version = $2, acked_sequence = $3, acked_cursor = $4,"
+        " snapshot_version = $5 WHERE id = $1",
+        consumer_id,
+        position.version,
+        position.sequence,
+        cursor,
+        snapshot_version,
+    )
+
+
+async def save_pause(
+    connection: Connection, *, consumer_id: UUID, paused_at: datetime | None, reason: str | None
+) -> None:
+    """Pause a consumer, or (None) let it go on."""
+    await connection.execute(
+        "UPDATE subscriptions.consumer SET paused_at = $2, pause_reason = $3 WHERE id = $1",
+        consumer_id,
+        paused_at,
+        reason,
+    )
 
 
 async def load_followers(connection: Connection, resource_code: str) -> list[Follower]:
@@ -71,62 +149,52 @@ async def load_followers(connection: Connection, resource_code: str) -> list[Fol
     ]
 
 
-async def load_standings(connection: Connection, *, organisation_code: str, at: datetime) -> list[Standing]:
-    """Load an organisation's subscriptions with their lag, oldest first."""
+async def load_standings(
+    connection: Connection,
+    *,
+    organisation_code: str | None,
+    subscription_id: UUID | None = None,
+    at: datetime,
+) -> list[Standing]:
+    """Load consumers with their lag, the oldest subscription first; of one organisation, or (None) of all."""
     rows = await connection.fetch(
-        "SELECT s.*, r.current_version,"
-        " g.revoked_at IS NULL AND g.valid_from <= $2 AND g.valid_until > $2"
-        " AS is_granted FROM subscriptions.subscription s"
+        "SELECT s.*, c.id AS consumer_id, c.name, c.snapshot_version, c.acked_version, c.acked_sequence,"
+        " c.acked_cursor, c.acked_at, c.paused_at, c.pause_reason, c.created_at AS consumer_created_at,"
+        " r.current_version,"
+        " g.revoked_at IS NULL AND g.valid_from <= $2 AND g.valid_until > $2 AS is_granted,"
+        " coalesce(v.rows, 0) AS lag_rows, v.since"
+        " FROM subscriptions.subscription s JOIN subscriptions.consumer c ON c.subscription_id = s.id"
         " JOIN exchange.resource r ON r.code = s.resource_code"
-        " JOIN exchange.grant_ g ON g.id = s.grant_id WHERE s.organisation_code = $1"
-        " ORDER BY s.created_at, s.id LIMIT $3",
+        " JOIN exchange.grant_ g ON g.id = s.grant_id"
+        " LEFT JOIN LATERAL (SELECT sum(inserted_rows + updated_rows + deleted_rows)::bigint AS rows,"
+        "  min(committed_at) AS since FROM exchange.version v"
+        "  WHERE v.resource_code = s.resource_code AND v.version >= c.acked_version"
+        "  AND v.version > coalesce(c.snapshot_version, -1)) v ON true"
+        " WHERE ($1::text IS NULL OR s.organisation_code = $1) AND ($4::uuid IS NULL OR s.id = $4)"
+        " ORDER BY s.created_at, s.id, c.created_at, c.name LIMIT $3",
         organisation_code,
         at,
         LIST_LIMIT,
+        subscription_id,
     )
     return [
         Standing(
-            subscription=_subscription(row),
+            subscription=read_subscription(row),
+            consumer=read_consumer(row, id_column="consumer_id", created_column="consumer_created_at"),
             current_version=row["current_version"],
             is_granted=row["is_granted"],
+            lag_rows=row["lag_rows"],
+            behind_since=row["since"],
         )
         for row in rows
     ]
 
 
-async def save_acknowledgement(
-    connection: Connection,
-    *,
-    subscription_id: UUID,
-    position: Position,
-    cursor: str,
-    acknowledged_at: datetime,
-) -> None:
-    """Record how far a subscription has been acknowledged."""
-    await connection.execute(
-        "UPDATE subscriptions.subscription SET acked_version = $2, acked_sequence = $3, acked_cursor = $4,"
-        " acked_at = $5 WHERE id = $1",
-        subscription_id,
-        position.version,
-        position.sequence,
-        cursor,
-        acknowledged_at,
-    )
-
-
-async def load_current_version(connection: Connection, *, resource_code: str) -> int:
-    """Load the number of the resource's newest version."""
-    return int(
-        await connection.fetchval(
-            "SELECT current_version FROM exchange.resource WHERE code = $1", resource_code
-        )
-    )
-
-
 async def load_needed_after(connection: Connection, *, resource_code: str) -> int | None:
-    """Load the version up to which all subscribers in force have read; None where there are none."""
+    """Load the version up to which all consumers in force have read; None where there are none."""
     found: int | None = await connection.fetchval(
-        "SELECT min(s.acked_version) FROM subscriptions.subscription s"
+        "SELECT min(c.acked_version) - 1 FROM subscriptions.subscription s"
+        " JOIN subscriptions.consumer c ON c.subscription_id = s.id"
         " JOIN exchange.grant_ g ON g.id = s.grant_id"
         " WHERE s.resource_code = $1 AND g.revoked_at IS NULL AND g.valid_until > now()",
         resource_code,
@@ -134,133 +202,31 @@ async def load_needed_after(connection: Connection, *, resource_code: str) -> in
     return found
 
 
-async def change_exists(connection: Connection, *, resource_code: str, position: Position) -> bool:
-    """Tell whether the change log has a change at `position`."""
-    changes = changes_of(resource_code)
-    return bool(
-        await connection.fetchval(
-            f"SELECT EXISTS (SELECT FROM {changes} WHERE _version = $1 AND _sequence = $2)",
-            position.version,
-            position.sequence,
-        )
-    )
-
-
-async def load_snapshot(
-    connection: Connection,
-    *,
-    resource_code: str,
-    version: int,
-    key_items: Sequence[str],
-    items: Sequence[str],
-    row_filter: RowFilter,
-    after_key: Sequence[object] | None,
-    first_sequence: int,
-    limit_rows: int,
-) -> list[Change]:
-    """Load rows as they were at `version`, by key after `after_key`, as inserts from `first_sequence` on.
-
-    What has not changed since is read from the current rows; what has, from before its first later change.
-    """
-    parameters: list[object] = [version, limit_rows]
-    table, changes = table_of(resource_code), changes_of(resource_code)
-    passes = compile_row_filter(row_filter, row="(s.held)", parameters=parameters)
-    later = ""
-    keys = [f"(s.held).{quote_name(name)}" for name in key_items]
-    if after_key is not None:
-        first = len(parameters) + 1
-        parameters += after_key
-        places = ", ".join(f"${n}" for n in range(first, len(parameters) + 1))
-        later = f" AND ({', '.join(keys)}) > ({places})"
-    query = (
-        f"SELECT {_select('(s.held)', key_items, 'k')}, {_select('(s.held)', items, 'i')} FROM ("
-        f" SELECT d AS held FROM {table} d WHERE d._version <= $1 UNION ALL"
-        f" SELECT f.held FROM (SELECT DISTINCT ON ({_either(key_items)}) c._before AS held FROM {changes} c"
-        f" WHERE c._version > $1 ORDER BY {_either(key_items)}, c._version, c._sequence) f"
-        f" WHERE f.held IS DISTINCT FROM NULL) s WHERE {passes}{later} ORDER BY {', '.join(keys)} LIMIT $2"
-    )
-    rows = await connection.fetch(query, *parameters)
-    return [
-        Change(
-            position=Position(version=version, sequence=first_sequence + number),
-            operation=Operation.INSERT,
-            key=_values(row, key_items, "k"),
-            row=_values(row, items, "i"),
-        )
-        for number, row in enumerate(rows)
-    ]
-
-
-async def load_changes(
-    connection: Connection,
-    *,
-    resource_code: str,
-    after: Position,
-    to_version: int,
-    key_items: Sequence[str],
-    items: Sequence[str],
-    row_filter: RowFilter,
-    limit_rows: int,
-) -> list[Change]:
-    """Load the changes after `after`, up to `to_version`, as they look through items and row filter.
-
-    A row that enters the filter is an insert, one that leaves it a delete; an update that touches none of
-    the items, or a row outside the filter on both sides, is not seen at all.
-    """
-    parameters: list[object] = [after.version, after.sequence, to_version, limit_rows]
-    was = compile_row_filter(row_filter, row="(c._before)", parameters=parameters)
-    now = compile_row_filter(row_filter, row="(c._after)", parameters=parameters)
-    differs = " OR ".join(
-        f"(c._before).{quote_name(name)} IS DISTINCT FROM (c._after).{quote_name(name)}" for name in items
-    )
-    rows = await connection.fetch(
-        "SELECT x.at_version, x.at_sequence, x.operation,"
-        f" {_select('(x.shown)', key_items, 'k')}, {_select('(x.shown)', items, 'i')} FROM ("
-        " SELECT c._version AS at_version, c._sequence AS at_sequence, CASE WHEN NOT c.was THEN 'insert'"
-        " WHEN NOT c.now THEN 'delete' ELSE 'update' END AS operation,"
-        " CASE WHEN c.now THEN c._after ELSE c._before END AS shown FROM ("
-        f"  SELECT c.*, c._operation <> 'insert' AND {was} AS was, c._operation <> 'delete' AND {now} AS now"
-        f"  FROM {changes_of(resource_code)} c WHERE c._version >= $1 AND c._version <= $3"
-        "  AND (c._version, c._sequence) > ($1, $2)"
-        f" ) c WHERE c.was <> c.now OR (c.was AND c.now AND ({differs}))"
-        " ORDER BY c._version, c._sequence LIMIT $4) x ORDER BY x.at_version, x.at_sequence",
-        *parameters,
-    )
-    return [
-        Change(
-            position=Position(version=row["at_version"], sequence=row["at_sequence"]),
-            operation=Operation(row["operation"]),
-            key=_values(row, key_items, "k"),
-            row=None if row["operation"] == Operation.DELETE else _values(row, items, "i"),
-        )
-        for row in rows
-    ]
-
-
-def _either(key_items: Sequence[str]) -> str:
-    """Write the key of a change, which stands in `_before`, in `_after`, or in both."""
-    return ", ".join(
-        f"coalesce((c._before).{quote_name(name)}, (c._after).{quote_name(name)})" for name in key_items
-    )
-
-
-def _select(row: str, names: Sequence[str], prefix: str) -> str:
-    return ", ".join(f"{row}.{quote_name(name)} AS {prefix}{n}" for n, name in enumerate(names))
-
-
-def _values(row: asyncpg.Record, names: Sequence[str], prefix: str) -> dict[str, object]:
-    return {name: row[f"{prefix}{n}"] for n, name in enumerate(names)}
-
-
-def _subscription(row: asyncpg.Record) -> Subscription:
+def read_subscription(row: asyncpg.Record) -> Subscription:
+    """Read a subscription out of its row."""
     return Subscription(
         id=row["id"],
         grant_id=row["grant_id"],
         resource_code=row["resource_code"],
         organisation_code=OrganisationCode(row["organisation_code"]),
+        kind=Kind(row["kind"]),
+        created_at=row["created_at"],
+    )
+
+
+def read_consumer(
+    row: asyncpg.Record, *, id_column: str = "id", created_column: str = "created_at"
+) -> Consumer:
+    """Read a consumer out of its row."""
+    return Consumer(
+        id=row[id_column],
+        subscription_id=row["id"] if id_column == "consumer_id" else row["subscription_id"],
+        name=row["name"],
         snapshot_version=row["snapshot_version"],
         acknowledged=Position(version=row["acked_version"], sequence=row["acked_sequence"]),
         acknowledged_cursor=row["acked_cursor"],
-        created_at=row["created_at"],
+        created_at=row[created_column],
         acknowledged_at=row["acked_at"],
+        paused_at=row["paused_at"],
+        pause_reason=row["pause_reason"],
     )

@@ -143,10 +143,17 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "assertions about a subject were judged",
         "items:texts outcomes:counts matched:texts version:integer",
     ),
-    Event.SUBSCRIPTION_CREATED: _spec("a subscription began", "subscription start version:integer"),
-    Event.CHANGES_READ: _spec("changes were read", "subscription items:texts rows:integer from to"),
+    Event.SUBSCRIPTION_CREATED: _spec("a subscription began", "subscription start version:integer kind"),
+    Event.CHANGES_READ: _spec(
+        "changes were handed over", "subscription items:texts rows:integer from to delivery"
+    ),
     Event.CHANGES_ACKNOWLEDGED: _spec(
-        "changes were acknowledged", "subscription version:integer sequence:integer"
+        "changes were acknowledged",
+        "subscription consumer version:integer sequence:integer deliveries:integer countersigned:integer",
+    ),
+    Event.CONSUMER_CHANGED: _spec(
+        "a consumer of a subscription was added, removed, paused, resumed, rewound or skipped changes",
+        "subscription consumer act reason to?",
     ),
     Event.CERTIFICATE_TYPE_REGISTERED: _spec(
         "certificate types or their service items were registered",

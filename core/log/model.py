@@ -55,6 +55,7 @@ class Event(StrEnum):
     SUBSCRIPTION_CREATED = "subscription.created"
     CHANGES_READ = "changes.read"
     CHANGES_ACKNOWLEDGED = "changes.acknowledged"
+    CONSUMER_CHANGED = "consumer.changed"
     CERTIFICATE_TYPE_REGISTERED = "certificate_type.registered"
     SEAL_REGISTERED = "seal.registered"
     SEAL_STATUS_CHANGED = "seal.status_changed"

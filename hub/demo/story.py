@@ -233,7 +233,7 @@ class Story:
         for change in changes:
             pulled[change["operation"]].add(change["key"]["GMSFHM"])
         self._teller.check(pulled == expected, "they are exactly the rows that the owner changed")
-        approval.post(f"/v1/subscriptions/{subscription}/ack", {"cursor": approval.cursor}, purpose=PURPOSE)
+        approval.acknowledge(subscription, approval.cursor or "")
         again = list(approval.changes(subscription, purpose=PURPOSE))
         self._teller.check(not again, "once acknowledged, they do not come again")
 

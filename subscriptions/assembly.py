@@ -1,0 +1,91 @@
+"""Put the services of subscriptions together, and their routes: what an application wires in two calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
+
+from fastapi import APIRouter
+
+import subscriptions.api
+import subscriptions.delivery.api
+import subscriptions.feed.api
+from core.database import Database
+from core.http.authentication import Authentication
+from core.log.writer import LogWriter
+from exchange.access.masks import Masker
+from exchange.access.refusal import RefusalLog
+from exchange.verify.receipts import BatchReceiptIssuer
+from signing.merkle.receipts_async import Batcher
+from subscriptions.cursor import CursorSeal
+from subscriptions.delivery.acknowledge import Acknowledger
+from subscriptions.delivery.manifest import ManifestMaker
+from subscriptions.feed.read import FeedReader
+from subscriptions.feed.wake import Waker
+from subscriptions.service import SubscriptionService
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionServices:
+    """Everything that subscriptions need in a running hub."""
+
+    subscriptions: SubscriptionService
+    feed: FeedReader
+    acknowledger: Acknowledger
+    waker: Waker
+    refusals: RefusalLog
+
+    @property
+    def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
+        """What has to run as long as the hub does, by name."""
+        return {"waker": self.waker.run}
+
+
+def assemble(
+    *,
+    database: Database,
+    database_url: str | None,
+    log: LogWriter,
+    refusals: RefusalLog,
+    masker: Masker,
+    batcher: Batcher,
+    derive_key: Callable[[str], bytes],
+    now: Callable[[], datetime],
+) -> SubscriptionServices:
+    """Build the services. `database_url` is for the connection that listens; None: nobody does."""
+    seal = CursorSeal(derive_key("cursor")[:16])
+    waker = Waker(database_url)
+    return SubscriptionServices(
+        subscriptions=SubscriptionService(database=database, log=log, refusals=refusals, seal=seal, now=now),
+        feed=FeedReader(
+            database=database,
+            log=log,
+            refusals=refusals,
+            seal=seal,
+            masker=masker,
+            manifests=ManifestMaker(signer=BatchReceiptIssuer(batcher), now=now),
+            waker=waker,
+            now=now,
+        ),
+        acknowledger=Acknowledger(database=database, log=log, refusals=refusals, seal=seal, now=now),
+        waker=waker,
+        refusals=refusals,
+    )
+
+
+def build_routers(services: SubscriptionServices, *, authentication: Authentication) -> list[APIRouter]:
+    """Build the routes of all rooms."""
+    return [
+        subscriptions.api.build_router(
+            subscriptions=services.subscriptions, refusals=services.refusals, authentication=authentication
+        ),
+        subscriptions.feed.api.build_router(
+            feed=services.feed, refusals=services.refusals, authentication=authentication
+        ),
+        subscriptions.delivery.api.build_router(
+            subscriptions=services.subscriptions,
+            acknowledger=services.acknowledger,
+            authentication=authentication,
+        ),
+    ]

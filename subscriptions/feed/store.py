@@ -1,0 +1,140 @@
+"""All SQL that reads changes and snapshots: queries whose rows are copied out, and what there is to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from core.database import Connection
+from core.database.names import quote_name
+from exchange.access.model import RowFilter
+from exchange.access.store import compile_row_filter
+from exchange.catalogue.model import Resource
+from exchange.catalogue.store import CHANGES_PER_PARTITION, changes_of, table_of
+from subscriptions.model import Operation, Position
+
+PLACE_COLUMNS: Final = ("_version", "_sequence", "_operation")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedQuery:
+    """A SELECT of `_version`, `_sequence`, `_operation` and the items, and its parameters."""
+
+    sql: str
+    parameters: tuple[object, ...]
+
+
+def select_snapshot(
+    resource: Resource,
+    *,
+    version: int,
+    items: Sequence[str],
+    row_filter: RowFilter,
+    after_key: Sequence[object] | None,
+    first_sequence: int,
+    limit_rows: int,
+) -> FeedQuery:
+    """Select rows as they were at `version`, by key after `after_key`, as inserts from `first_sequence` on.
+
+    What has not changed since is read from the current rows; what has, from before its first later change.
+    """
+    key_items = [item.name for item in resource.key_items]
+    parameters: list[object] = [version, limit_rows, first_sequence]
+    table, changes = table_of(resource.code), changes_of(resource.code)
+    passes = compile_row_filter(row_filter, row="(s.held)", parameters=parameters)
+    later = ""
+    keys = [f"(s.held).{quote_name(name)}" for name in key_items]
+    if after_key is not None:
+        first = len(parameters) + 1
+        parameters += after_key
+        places = ", ".join(f"${n}" for n in range(first, len(parameters) + 1))
+        later = f" AND ({', '.join(keys)}) > ({places})"
+    columns = ", ".join(f"(s.held).{quote_name(name)}" for name in items)
+    order = ", ".join(keys)
+    sql = (
+        f"SELECT $1::bigint, $3::bigint + row_number() OVER () - 1, '{Operation.INSERT}', x.* FROM ("
+        f"SELECT {columns} FROM ("
+        f" SELECT d AS held FROM {table} d WHERE d._version <= $1 UNION ALL"
+        f" SELECT f.held FROM (SELECT DISTINCT ON ({_either(key_items)}) c._before AS held FROM {changes} c"
+        f" WHERE c._version > $1 ORDER BY {_either(key_items)}, c._version, c._sequence) f"
+        f" WHERE f.held IS DISTINCT FROM NULL) s WHERE {passes}{later} ORDER BY {order} LIMIT $2) x"
+    )
+    return FeedQuery(sql=sql, parameters=tuple(parameters))
+
+
+def select_changes(
+    resource: Resource,
+    *,
+    after: Position,
+    to_version: int,
+    items: Sequence[str],
+    row_filter: RowFilter,
+    limit_rows: int,
+) -> FeedQuery:
+    """Select the changes after `after`, up to `to_version`, as they look through items and row filter.
+
+    A row that enters the filter is an insert, one that leaves it a delete; an update that touches none of
+    the items, or a row outside the filter on both sides, is not seen at all. Deletes have their key alone.
+    """
+    parameters: list[object] = [after.version, after.sequence, to_version, limit_rows]
+    was = compile_row_filter(row_filter, row="(c._before)", parameters=parameters)
+    now = compile_row_filter(row_filter, row="(c._after)", parameters=parameters)
+    differs = " OR ".join(
+        f"(c._before).{quote_name(name)} IS DISTINCT FROM (c._after).{quote_name(name)}" for name in items
+    )
+    keys = {item.name for item in resource.key_items}
+    columns = ", ".join(
+        f"(x.shown).{quote_name(name)}"
+        if name in keys
+        else f"CASE WHEN x.operation <> '{Operation.DELETE}' THEN (x.shown).{quote_name(name)} END"
+        for name in items
+    )
+    sql = (
+        f"SELECT x.at_version, x.at_sequence, x.operation, {columns} FROM ("
+        f" SELECT c._version AS at_version, c._sequence AS at_sequence, CASE WHEN NOT c.was THEN"
+        f" '{Operation.INSERT}' WHEN NOT c.now THEN '{Operation.DELETE}' ELSE '{Operation.UPDATE}' END AS"
+        " operation, CASE WHEN c.now THEN c._after ELSE c._before END AS shown FROM ("
+        f"  SELECT c.*, c._operation <> 'insert' AND {was} AS was, c._operation <> 'delete' AND {now} AS now"
+        f"  FROM {changes_of(resource.code)} c WHERE c._version >= $1 AND c._version <= $3"
+        "  AND (c._version, c._sequence) > ($1, $2)"
+        f" ) c WHERE c.was <> c.now OR (c.was AND c.now AND ({differs}))"
+        " ORDER BY c._version, c._sequence LIMIT $4) x ORDER BY x.at_version, x.at_sequence"
+    )
+    return FeedQuery(sql=sql, parameters=tuple(parameters))
+
+
+async def change_exists(connection: Connection, *, resource_code: str, position: Position) -> bool:
+    """Tell whether the change log has a change at `position`."""
+    changes = changes_of(resource_code)
+    return bool(
+        await connection.fetchval(
+            f"SELECT EXISTS (SELECT FROM {changes} WHERE _version = $1 AND _sequence = $2)",
+            position.version,
+            position.sequence,
+        )
+    )
+
+
+async def load_oldest_kept(connection: Connection, *, resource_code: str) -> int | None:
+    """Load the oldest version from which on every version's changes are kept; None where none is."""
+    names: list[str] = await connection.fetchval(
+        "SELECT coalesce(array_agg(c.relname::text), '{}') FROM pg_inherits i"
+        " JOIN pg_class c ON c.oid = i.inhrelid"
+        " WHERE i.inhparent = to_regclass($1) AND NOT i.inhdetachpending",
+        changes_of(resource_code),
+    )
+    firsts = sorted((int(name.rpartition("_")[2]) for name in names), reverse=True)
+    oldest: int | None = None
+    for first in firsts:
+        if oldest is not None and first != oldest - CHANGES_PER_PARTITION:
+            break
+        oldest = first
+    return oldest
+
+
+def _either(key_items: Sequence[str]) -> str:
+    """Write the key of a change, which stands in `_before`, in `_after`, or in both."""
+    return ", ".join(
+        f"coalesce((c._before).{quote_name(name)}, (c._after).{quote_name(name)})" for name in key_items
+    )
