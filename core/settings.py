@@ -78,6 +78,13 @@ class Settings(BaseSettings):
     max_certificate_call_bytes: Annotated[
         int, Field(ge=1024, description="limit of all files that one call verifies, together")
     ] = 4096 * MEBIBYTE
+    push_networks: Annotated[
+        str | None,
+        Field(description="networks (CIDR, commas between) beside the internet that changes are pushed into"),
+    ] = None
+    push_directory: Annotated[
+        Path | None, Field(description="folder below which changes are pushed as files; unset pushes none")
+    ] = None
     graceful_stop_s: Annotated[int, Field(ge=1, le=600, description="what open requests get at SIGTERM")] = 15
     log_interval_s: Annotated[
         float, Field(gt=0, le=60, description="how often the transparency log integrates new leaves")

@@ -24,6 +24,7 @@ from core.identity.service import IdentityService
 from core.log.services import LogServices
 from core.log.writer import LogWriter
 from core.objects import ObjectStore, open_object_store
+from core.pki.model import CertifiedSigner
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
 from exchange.assembly import ExchangeServices
@@ -153,6 +154,7 @@ async def _assembled(
             pki=pki,
             log=log,
             batcher=batcher,
+            hub_signer=hub_signer,
         )
 
 
@@ -166,6 +168,7 @@ def _build(
     pki: PkiService,
     log: LogServices,
     batcher: Batcher,
+    hub_signer: CertifiedSigner,
 ) -> Services:
     exchange = assemble_exchange(
         database=database,
@@ -213,6 +216,9 @@ def _build(
             masker=exchange.masker,
             batcher=batcher,
             derive_key=lambda label: derive_key(master_key, label),
+            signer=hub_signer.signer,
+            certificate_pem=hub_signer.certificate.pem,
+            settings=settings,
             now=utc_now,
         ),
         certificates=assemble_certificates(

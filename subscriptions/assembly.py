@@ -11,18 +11,23 @@ from fastapi import APIRouter
 import subscriptions.api
 import subscriptions.delivery.api
 import subscriptions.feed.api
+import subscriptions.push.api
 from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
+from core.settings import Settings
 from exchange.access.masks import Masker
 from exchange.access.refusal import RefusalLog
 from exchange.verify.receipts import BatchReceiptIssuer
 from signing.merkle.receipts_async import Batcher
+from signing.signer import Signer
 from subscriptions.cursor import CursorSeal
 from subscriptions.delivery.acknowledge import Acknowledger
 from subscriptions.delivery.manifest import ManifestMaker
 from subscriptions.feed.read import FeedReader
 from subscriptions.feed.wake import Waker
+from subscriptions.push.assembly import PushServices
+from subscriptions.push.assembly import assemble as assemble_push
 from subscriptions.service import SubscriptionService
 
 
@@ -35,11 +40,12 @@ class SubscriptionServices:
     acknowledger: Acknowledger
     waker: Waker
     refusals: RefusalLog
+    push: PushServices
 
     @property
     def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """What has to run as long as the hub does, by name."""
-        return {"waker": self.waker.run}
+        return {"waker": self.waker.run, "pusher": self.push.pusher.run}
 
 
 def assemble(
@@ -51,21 +57,42 @@ def assemble(
     masker: Masker,
     batcher: Batcher,
     derive_key: Callable[[str], bytes],
+    signer: Signer,
+    certificate_pem: str,
+    settings: Settings,
     now: Callable[[], datetime],
 ) -> SubscriptionServices:
-    """Build the services. `database_url` is for the connection that listens; None: nobody does."""
+    """Build the services. `database_url` is for the connection that listens; None: nobody does.
+
+    `signer` signs what webhooks get; `certificate_pem` is its certificate.
+    """
     seal = CursorSeal(derive_key("cursor")[:16])
     waker = Waker(database_url)
+    service = SubscriptionService(database=database, log=log, refusals=refusals, seal=seal, now=now)
+    feed = FeedReader(
+        database=database,
+        log=log,
+        refusals=refusals,
+        seal=seal,
+        masker=masker,
+        manifests=ManifestMaker(signer=BatchReceiptIssuer(batcher), now=now),
+        waker=waker,
+        now=now,
+    )
     return SubscriptionServices(
-        subscriptions=SubscriptionService(database=database, log=log, refusals=refusals, seal=seal, now=now),
-        feed=FeedReader(
+        subscriptions=service,
+        feed=feed,
+        push=assemble_push(
             database=database,
             log=log,
             refusals=refusals,
-            seal=seal,
-            masker=masker,
-            manifests=ManifestMaker(signer=BatchReceiptIssuer(batcher), now=now),
+            subscriptions=service,
+            feed=feed,
             waker=waker,
+            secret_key=derive_key("target"),
+            signer=signer,
+            certificate_pem=certificate_pem,
+            settings=settings,
             now=now,
         ),
         acknowledger=Acknowledger(database=database, log=log, refusals=refusals, seal=seal, now=now),
@@ -87,5 +114,12 @@ def build_routers(services: SubscriptionServices, *, authentication: Authenticat
             subscriptions=services.subscriptions,
             acknowledger=services.acknowledger,
             authentication=authentication,
+        ),
+        subscriptions.push.api.build_router(
+            targets=services.push.targets,
+            refusals=services.refusals,
+            authentication=authentication,
+            key_id=services.push.key_id,
+            certificate_pem=services.push.certificate_pem,
         ),
     ]

@@ -1,6 +1,7 @@
 """What can go wrong with subscriptions, beside the errors that the hub shares.
 
 Conflict
+├── ConsumerPaused     nothing is handed to the consumer until it is resumed       409
 └── VersionsPruned     the changes asked for are no longer kept                    410
 BadInput
 └── FormNotOffered     the client accepts none of the forms that there are         406
@@ -11,6 +12,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from core.errors import BadInput, Conflict
+
+
+class ConsumerPaused(Conflict):
+    """Nothing is handed to the consumer until it is resumed."""
+
+    code = "SUBSCRIPTION-PAUSED"
+    title = "Consumer paused"
 
 
 class VersionsPruned(Conflict):

@@ -155,6 +155,17 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "a consumer of a subscription was added, removed, paused, resumed, rewound or skipped changes",
         "subscription consumer act reason to?",
     ),
+    Event.TARGET_CHANGED: _spec(
+        "a target that changes are brought to was added, stopped, resumed or given another secret",
+        "subscription consumer act kind reason?",
+    ),
+    Event.CHANGES_PARKED: _spec(
+        "changes that a target refused were parked",
+        "subscription consumer letter from to rows:integer reason",
+    ),
+    Event.CHANGES_REDRIVEN: _spec(
+        "parked changes were taken at last", "subscription consumer letter from to rows:integer"
+    ),
     Event.CERTIFICATE_TYPE_REGISTERED: _spec(
         "certificate types or their service items were registered",
         "type? version:integer? name? service_items:texts? shipped_types:integer?",

@@ -97,6 +97,13 @@ async def save_countersignature(
     )
 
 
+async def acknowledge_one(connection: Connection, *, delivery_id: UUID, at: datetime) -> None:
+    """Mark one delivery as acknowledged: the target that it was brought to took it."""
+    await connection.execute(
+        "UPDATE subscriptions.delivery SET acknowledged_at = $2 WHERE id = $1", delivery_id, at
+    )
+
+
 def _delivery(row: asyncpg.Record) -> Delivery:
     return Delivery(
         id=row["id"],

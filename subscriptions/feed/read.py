@@ -14,7 +14,6 @@ import pyarrow as pa
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
-from core.errors import Conflict
 from core.log.chain import name_mass_reading
 from core.log.model import Event
 from core.log.writer import LogWriter
@@ -29,6 +28,7 @@ from subscriptions.cursor import CursorSeal
 from subscriptions.delivery.manifest import ManifestMaker, describe, place_at
 from subscriptions.delivery.model import Delivery, Proof
 from subscriptions.delivery.store import save_delivery
+from subscriptions.errors import ConsumerPaused
 from subscriptions.feed import store as feed_store
 from subscriptions.feed.columns import Masks, apply_masks, build_schema, read_table
 from subscriptions.feed.page import MAX_ROWS, Form, Page, write_page
@@ -123,7 +123,7 @@ class FeedReader:
             consumer = await load_own_consumer(connection, subscription=subscription, name=wanted.consumer)
             if consumer.paused_at is not None:
                 msg = f"this consumer is paused ({consumer.pause_reason}); resume it first"
-                raise Conflict(msg)
+                raise ConsumerPaused(msg)
             grant, resource = await verify_subscription(
                 connection, subscription=subscription, purpose=purpose, now=self._now
             )

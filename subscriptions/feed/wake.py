@@ -28,6 +28,7 @@ class Waker:
     def __init__(self, url: str | None) -> None:
         self._url = url
         self._newest: dict[str, int] = {}
+        self._heard = 0
         self._arrived = asyncio.Condition()
         self._is_listening = False
         self._tellers: set[asyncio.Task[None]] = set()
@@ -58,6 +59,15 @@ class Waker:
         except TimeoutError:
             return
 
+    async def wait_any(self, *, heard: int, timeout_s: float) -> int:
+        """Return how many versions were told of, once that is more than `heard` or the time is up."""
+        try:
+            async with asyncio.timeout(timeout_s), self._arrived:
+                await self._arrived.wait_for(lambda: self._heard > heard)
+        except TimeoutError:
+            pass
+        return self._heard
+
     async def _listen(self, url: str) -> None:
         connection = await asyncpg.connect(url, timeout=10, server_settings={"application_name": "shuzheng"})
         try:
@@ -73,6 +83,7 @@ class Waker:
     def _on_notice(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         code, _, version = str(payload).rpartition(" ")
         if version.isdecimal():
+            self._heard += 1
             self._newest[code] = max(int(version), self._newest.get(code, -1))
             telling = asyncio.get_running_loop().create_task(self._tell())
             self._tellers.add(telling)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from core.caller import Caller, Purpose
+from core.settings import Settings
 from exchange.access.masks import Masker
 from hub.services import utc_now
 from signing.merkle.receipts import BatchSigner
@@ -87,7 +88,9 @@ class Feed:
 
 
 @asynccontextmanager
-async def open_feed(world: World, *, database_url: str | None = None) -> AsyncIterator[Feed]:
+async def open_feed(
+    world: World, *, database_url: str | None = None, settings: Settings | None = None
+) -> AsyncIterator[Feed]:
     """Assemble the services; with `database_url` they may listen for versions."""
     signer = BatchSigner(signer=HUB_KEY, issuer="hub", clock=utc_now)
     async with Batcher(signer, max_wait_ms=0) as batcher:
@@ -99,6 +102,9 @@ async def open_feed(world: World, *, database_url: str | None = None) -> AsyncIt
             masker=Masker(b"m" * 32),
             batcher=batcher,
             derive_key=lambda label: label.encode().ljust(32, b"."),
+            signer=HUB_KEY,
+            certificate_pem="",
+            settings=settings or Settings(push_networks="127.0.0.0/8"),
             now=utc_now,
         )
         yield Feed(world=world, services=services)

@@ -1,0 +1,1 @@
+"""Push: the hub brings changes to webhooks, databases, folders and buckets of the subscriber."""
