@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from multiprocessing import get_context
 
-from tests.fuzz.runner import Outcome, build_case, run_job, run_once
+from tests.fuzz.runner import RSS_LIMIT_BYTES, Outcome, build_case, run_job, run_once
 from tests.fuzz.targets import TARGETS
 
 MIB = 1 << 20
@@ -26,6 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--target", action="append", choices=sorted(TARGETS), help="only these targets")
     parser.add_argument("--processes", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--case", type=int, help="run this one case of one target and write its octets out")
+    parser.add_argument(
+        "--untraced", action="store_true", help="leave out tracemalloc, whose own memory counts in rss"
+    )
     options = parser.parse_args(arguments)
     names = options.target or list(TARGETS)
     if options.case is not None:
@@ -33,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes: list[Outcome] = []
     print(HEAD, flush=True)
     with get_context("fork").Pool(options.processes, maxtasksperchild=1) as pool:
-        jobs = [(name, options.cases, options.first) for name in names]
+        jobs = [(name, options.cases, options.first, not options.untraced) for name in names]
         for outcome in pool.imap_unordered(run_job, jobs, chunksize=1):
             outcomes += [outcome]
             print(_row(outcome), flush=True)
@@ -50,6 +53,8 @@ def _row(outcome: Outcome) -> str:
     lines = [f"{counts}{outcome.slowest_ms:7.1f} ms{memory}{outcome.seconds:7.0f}"]
     lines += [f"  CRASH case {number}: {text}" for number, text in outcome.crashes]
     lines += [f"  SLOW case {number}: {took} ms" for number, took in outcome.slow]
+    if outcome.rss_growth_bytes > RSS_LIMIT_BYTES:
+        lines += [f"  GROWN by {outcome.rss_growth_bytes / MIB:.0f} MiB"]
     lines += [f"  GREEDY case {number}: {peak / MIB:.0f} MiB" for number, peak in outcome.greedy]
     return "\n".join(lines)
 

@@ -15,6 +15,7 @@ from tests.fuzz.targets import TARGETS, Target
 
 TIME_LIMIT_S = 0.050
 MEMORY_LIMIT_BYTES = 64 * MAX_INPUT_BYTES
+RSS_LIMIT_BYTES = 2 * MEMORY_LIMIT_BYTES
 LARGE_BYTES = 50_000
 TRACED_SHARE = 200
 RETRIES = 5
@@ -26,7 +27,9 @@ class Outcome:
     """What a run of one target found.
 
     `crashes`, `slow` and `greedy` name cases: those where something else than our own errors came out, that
-    took more than 50 ms of processor time at every one of five trials, or that allocated more than 64 MiB.
+    took more than 50 ms of processor time at every one of five trials, or that allocated more than 64 MiB
+    of Python's memory. `rss_growth_bytes` is by how much the whole run let the process grow (getrusage, so
+    native libraries count too); it is bounded by 128 MiB.
     """
 
     target: str
@@ -46,7 +49,7 @@ class Outcome:
     @property
     def is_clean(self) -> bool:
         """Whether nothing was found."""
-        return not (self.crashes or self.slow or self.greedy)
+        return not (self.crashes or self.slow or self.greedy) and self.rss_growth_bytes <= RSS_LIMIT_BYTES
 
     def to_json(self) -> dict[str, object]:
         """Give the outcome as JSON-ready values."""
@@ -91,10 +94,10 @@ def run_target(name: str, cases: int, *, first: int = 0, measure: bool = True) -
     return outcome
 
 
-def run_job(job: tuple[str, int, int]) -> Outcome:
-    """Run a target in a process of its own: name, number of cases, first case."""
-    name, cases, first = job
-    return run_target(name, cases, first=first)
+def run_job(job: tuple[str, int, int, bool]) -> Outcome:
+    """Run a target in a process of its own: name, number of cases, first case, whether to trace memory."""
+    name, cases, first, measure = job
+    return run_target(name, cases, first=first, measure=measure)
 
 
 def _count(outcome: Outcome, target: Target, number: int, data: bytes) -> None:
