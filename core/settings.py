@@ -41,6 +41,10 @@ class Settings(BaseSettings):
         SecretStr | None,
         Field(description="32 bytes in hex that unlock the keys; unset reads `home`/master.key (0600)"),
     ] = None
+    signers: Annotated[
+        str | None,
+        Field(description="`package.module:function` that finds signers in a device, by key name"),
+    ] = None
     host: Annotated[str, Field(description="address to listen on")] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535, description="port to listen on")] = 8000
     workers: Annotated[int, Field(ge=1, le=64, description="hub processes")] = 1

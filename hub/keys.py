@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from core.pki.key_source import DeviceKeys, SigningKeys, load_finder
 from core.settings import Settings
 from signing import sm3
+from signing.keystore import KeyStore
 from signing.master_key import create_master_key, load_master_key
 
 MASTER_KEY_FILE = "master.key"
@@ -18,6 +20,12 @@ def open_master_key(settings: Settings) -> bytes:
     if not path.exists():
         return create_master_key(path)
     return load_master_key({}, path)
+
+
+def open_keys(settings: Settings, master_key: bytes) -> SigningKeys:
+    """Open the key store, behind the device that SHUZHENG_SIGNERS names, if any. Raises KeyUnusable."""
+    kept = KeyStore(settings.keys_dir, master_key)
+    return kept if settings.signers is None else DeviceKeys(load_finder(settings.signers), kept)
 
 
 def derive_key(master_key: bytes, label: str) -> bytes:

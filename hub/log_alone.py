@@ -11,10 +11,9 @@ from core.database.migrate import apply_migrations, load_migrations
 from core.log.services import LogServices
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
-from hub.keys import open_master_key
+from hub.keys import open_keys, open_master_key
 from hub.log import assemble_log, build_log_writer
 from hub.services import MIGRATED_PACKAGES, RECEIPT_ISSUER, utc_now
-from signing.keystore import KeyStore
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
 from signing.x509.names import Name
@@ -43,7 +42,7 @@ async def open_log(settings: Settings) -> AsyncIterator[LogServices]:
     async with open_database(settings) as database:
         pki = await PkiService.open(
             database=database,
-            key_store=KeyStore(settings.keys_dir, master_key),
+            key_store=open_keys(settings, master_key),
             log=writer,
             now=utc_now,
             public_url=settings.resolve_public_url(),

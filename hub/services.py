@@ -32,9 +32,8 @@ from exchange.assembly import assemble as assemble_exchange
 from exchange.intake import IntakeServices
 from exchange.intake import assemble as assemble_intake
 from hub.certificate_rows import build_row_reader
-from hub.keys import derive_key, open_master_key
+from hub.keys import derive_key, open_keys, open_master_key
 from hub.log import assemble_log, build_log_writer
-from signing.keystore import KeyStore
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
 from signing.x509.names import Name
@@ -114,10 +113,9 @@ async def _assembled(
     settings: Settings, *, database: Database, objects: ObjectStore, master_key: bytes
 ) -> AsyncIterator[Services]:
     writer = build_log_writer(settings, master_key, utc_now)
-    key_store = KeyStore(settings.keys_dir, master_key)
     pki = await PkiService.open(
         database=database,
-        key_store=key_store,
+        key_store=open_keys(settings, master_key),
         log=writer,
         now=utc_now,
         public_url=settings.resolve_public_url(),

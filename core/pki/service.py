@@ -10,8 +10,8 @@ from core.errors import Conflict, NotFound
 from core.log.model import Event
 from core.log.writer import LogWriter
 from core.pki import store
+from core.pki.key_source import SigningKeys
 from core.pki.model import CertifiedSigner
-from signing.keystore import KeyStore
 from signing.signer import Signer
 from signing.sm2 import PublicKey
 from signing.trust import TrustPolicy
@@ -38,7 +38,7 @@ class PkiService:
         self,
         *,
         database: Database,
-        key_store: KeyStore,
+        key_store: SigningKeys,
         log: LogWriter,
         now: Callable[[], datetime],
         root: Authority,
@@ -56,7 +56,7 @@ class PkiService:
         cls,
         *,
         database: Database,
-        key_store: KeyStore,
+        key_store: SigningKeys,
         log: LogWriter,
         now: Callable[[], datetime],
         public_url: str,
@@ -114,6 +114,7 @@ class PkiService:
             signer = self._key_store.create(name)
             if await store.has_certificate(connection, key_name=name):
                 signer = self._key_store.rotate(name)
+                await _refuse_certified(connection, name, signer)
             certificate = self._issuing.issue(
                 profile=profile,
                 subject=subject,
@@ -186,7 +187,7 @@ def _publication(public_url: str, authority: str) -> Publication:
     )
 
 
-def _load_matching(key_store: KeyStore, name: str, certificate: Certificate) -> Signer:
+def _load_matching(key_store: SigningKeys, name: str, certificate: Certificate) -> Signer:
     """Load the version of a key that a certificate was made for."""
     point = certificate.require_key().point
     for key_id in reversed(key_store.key_ids(name)):
@@ -200,10 +201,18 @@ def _load_matching(key_store: KeyStore, name: str, certificate: Certificate) -> 
     raise Conflict(msg)
 
 
+async def _refuse_certified(connection: Connection, name: str, signer: Signer) -> None:
+    """Raise Conflict where a key from outside had a certificate before: a revoked key stays revoked."""
+    former = await store.load_certificates_of_key(connection, key_name=name)
+    if signer.public_key.point in {each.require_key().point for each in former}:
+        msg = f"the certificate of the key {name} has ended; put a new key into the device that holds it"
+        raise Conflict(msg)
+
+
 async def _open_root(
     connection: Connection,
     *,
-    key_store: KeyStore,
+    key_store: SigningKeys,
     log: LogWriter,
     now: datetime,
     publication: Publication,
@@ -223,7 +232,7 @@ async def _open_root(
 
 
 async def _open_issuing(
-    connection: Connection, *, key_store: KeyStore, log: LogWriter, now: datetime, root: Authority
+    connection: Connection, *, key_store: SigningKeys, log: LogWriter, now: datetime, root: Authority
 ) -> CertifiedSigner:
     found = await store.load_certificate_of_key(connection, key_name=ISSUING_KEY, valid_at=now)
     if found is not None:

@@ -1,5 +1,13 @@
 """Certificate profiles: what each kind of certificate may do.
 
+HUB_SIGNER bears no extended key usage. One of our own would need an arc of object identifiers, which this
+project does not have; identifiers made of a UUID (ITU-T X.667, 2.25) need none, but Go's crypto/x509 does not
+read their 128-bit arcs, and receipts must verify with anybody's software; documentSigning (RFC 9336) is what
+other authorities write for those who seal, and so would separate nothing. What separates receipts from seals:
+a seal lists the certificates that may use it, and `core.log.trust` takes receipts and heads from the subject
+alone that the hub gives to its own signer. An operator with an arc of his own enters the identifier in RULES;
+`signing.seals.holders` then refuses such certificates as seals' signers.
+
 Source: GM/T 0015 annex C, RFC 5280 4.2, RFC 6960 4.2.2.2, RFC 3161 2.3.
 """
 
