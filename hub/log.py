@@ -99,15 +99,8 @@ async def assemble_log(
             load_resources=load_all_codes,
         ),
         witnesses=WitnessService(database=database, log=writer, heads=heads),
-        check=SelfCheck(
-            database=database,
-            log=writer,
-            heads=heads.verifier,
-            anchor=anchor,
-            now=now,
-            time_stamp_trust=trust,
-            event_tables=(VERSIONS, CERTIFICATES, STATUS_CHANGES),
-            recorded_tables=RECORDED_TABLES,
+        check=_build_check(
+            database=database, writer=writer, heads=heads, anchor=anchor, trust=trust, now=now
         ),
         export=ExportService(
             database=database,
@@ -122,6 +115,27 @@ async def assemble_log(
         load_certificates=load_certificates,
         check_hour=None if settings.log_check_hour < 0 else settings.log_check_hour,
         keep_days=settings.log_retention_days,
+    )
+
+
+def _build_check(
+    *,
+    database: Database,
+    writer: LogWriter,
+    heads: HeadKeys,
+    anchor: Anchor,
+    trust: TimeStampTrust,
+    now: Callable[[], datetime],
+) -> SelfCheck:
+    return SelfCheck(
+        database=database,
+        log=writer,
+        heads=heads.verifier,
+        anchor=anchor,
+        now=now,
+        time_stamp_trust=trust,
+        event_tables=(VERSIONS, CERTIFICATES, STATUS_CHANGES),
+        recorded_tables=RECORDED_TABLES,
     )
 
 

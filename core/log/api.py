@@ -39,9 +39,14 @@ class WitnessIn(BaseModel):
 def build_router(*, log: LogServices, authentication: Authentication) -> APIRouter:
     """Build the routes over `log`."""
     router = APIRouter(prefix="/v1/log", tags=["log"])
-    anyone = Annotated[Caller, Depends(authentication.requires())]
-    auditor = Annotated[Caller, Depends(authentication.requires(Scope.AUDIT))]
+    _add_head_routes(router, log=log)
+    _add_leaf_routes(router, log=log, authentication=authentication)
+    _add_tile_routes(router, log=log, authentication=authentication)
+    _add_witness_routes(router, log=log, authentication=authentication)
+    return router
 
+
+def _add_head_routes(router: APIRouter, *, log: LogServices) -> None:
     @router.get("/checkpoint", response_class=Response)
     async def checkpoint(witnesses: Annotated[int, Query(ge=0, le=100)] = 0) -> Response:
         """The newest signed head (C2SP tlog-checkpoint, signed with SM2), to anyone."""
@@ -78,6 +83,11 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
             "proof": [base64.b64encode(node).decode() for node in found.proof],
         }
 
+
+def _add_leaf_routes(router: APIRouter, *, log: LogServices, authentication: Authentication) -> None:
+    anyone = Annotated[Caller, Depends(authentication.requires())]
+    auditor = Annotated[Caller, Depends(authentication.requires(Scope.AUDIT))]
+
     @router.get("/leaves")
     async def leaves(
         caller: anyone,
@@ -102,6 +112,15 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
         """A leaf, its entry, and the proof that it stands in the newest signed tree (RFC 9162 2.1.3)."""
         return render_proof(await log.proofs.prove_leaf(leaf_id, caller=caller))
 
+    @router.get("/checks")
+    async def checks(_caller: auditor) -> dict[str, Any]:
+        """The outcomes of the log's self-checks, newest first, to auditors."""
+        return {"checks": await log.check.load_checks()}
+
+
+def _add_tile_routes(router: APIRouter, *, log: LogServices, authentication: Authentication) -> None:
+    auditor = Annotated[Caller, Depends(authentication.requires(Scope.AUDIT))]
+
     @router.get("/tile/entries/{path:path}", response_class=Response)
     async def entry_bundle(path: str, caller: auditor) -> Response:
         """An entry bundle (C2SP tlog-tiles), to auditors."""
@@ -121,15 +140,6 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
             raise NotFound(wrong.detail) from wrong
         data = await log.proofs.load_tile(wanted)
         return Response(data, media_type=OCTETS, headers={"Cache-Control": FOREVER})
-
-    _add_witness_routes(router, log=log, authentication=authentication)
-
-    @router.get("/checks")
-    async def checks(_caller: auditor) -> dict[str, Any]:
-        """The outcomes of the log's self-checks, newest first, to auditors."""
-        return {"checks": await log.check.load_checks()}
-
-    return router
 
 
 def _add_witness_routes(router: APIRouter, *, log: LogServices, authentication: Authentication) -> None:

@@ -90,7 +90,6 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
     """Build the routes over `log`."""
     router = APIRouter(prefix="/v1/audit", tags=["audit"])
     anyone = Annotated[Caller, Depends(authentication.requires())]
-    auditor = Annotated[Caller, Depends(authentication.requires(Scope.AUDIT))]
     filtered = Annotated[Filter, Depends(read_filter)]
 
     async def show(
@@ -144,6 +143,13 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
         headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
         return Response(build_csv(columns, rows), media_type=CSV, headers=headers)
 
+    _add_subject_routes(router, log=log, authentication=authentication)
+    return router
+
+
+def _add_subject_routes(router: APIRouter, *, log: LogServices, authentication: Authentication) -> None:
+    auditor = Annotated[Caller, Depends(authentication.requires(Scope.AUDIT))]
+
     @router.post("/subjects", response_model=None)
     async def subject(body: SubjectIn, caller: auditor) -> Any:
         """Who used a person's or firm's data, for what: the numbered leaves of its chain, to auditors.
@@ -165,8 +171,6 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
     async def subject_proof(body: SubjectIn, caller: auditor) -> dict[str, Any]:
         """The proof that the list is complete; `shuzheng log verify --proof` checks it offline."""
         return await log.prove_subject_for_file(body.number, caller=caller)
-
-    return router
 
 
 async def _stream_csv(log: LogServices, chosen: Filter, caller: Caller, view: str) -> AsyncIterator[str]:

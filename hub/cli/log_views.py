@@ -84,6 +84,11 @@ def add_commands(app: typer.Typer, run_on_log: RunOnLog) -> None:
         )
         print_leaves(_search(run_on_log, chosen, view="search"), shape)
 
+    _add_usage(app, run_on_log)
+    _add_subject(app, run_on_log)
+
+
+def _add_usage(app: typer.Typer, run_on_log: RunOnLog) -> None:
     @app.command()
     def usage(
         owner: Annotated[str | None, typer.Option(help="whose data: a credit code")] = None,
@@ -114,6 +119,8 @@ def add_commands(app: typer.Typer, run_on_log: RunOnLog) -> None:
         ]
         _print(columns, described, shape)
 
+
+def _add_subject(app: typer.Typer, run_on_log: RunOnLog) -> None:
     @app.command()
     def subject(
         number: Annotated[

@@ -7,6 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from core.log.heads import HeadVerifier
 from core.log.witness_duty import WitnessDuty
 from hub.services import utc_now
 from signing.errors import ShuzhengError
@@ -18,6 +19,40 @@ from tests.integration.core.log_acts import (
     settle,
     verifier_of,
 )
+
+
+async def run_round(hub: RunningHub, heads: HeadVerifier, cosigner: Sm2Cosigner, state: Path) -> int:
+    """Run the witness's code against the hub: its requests are answered over ASGI, one after another."""
+    answers: dict[str, httpx.Response] = {}
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        wanted = f"{request.method} {request.url.raw_path.decode()}"
+        if wanted not in answers:
+            raise LookupError(wanted, request.read())
+        return answers[wanted]
+
+    while True:
+        duty = WitnessDuty(
+            client=httpx.Client(transport=httpx.MockTransport(answer), base_url="http://hub.test"),
+            heads=heads,
+            cosigner=cosigner,
+            state_dir=state.parent / "trial",
+        )
+        trial = state.parent / "trial"
+        trial.mkdir(exist_ok=True)
+        last = state / "last-checkpoint"
+        if last.exists():
+            (trial / "last-checkpoint").write_text(last.read_text())
+        try:
+            done = duty.run_once()
+        except LookupError as missing:
+            method, path = str(missing.args[0]).split(" ", 1)
+            real = await hub.client.request(method, path, content=missing.args[1])
+            answers[missing.args[0]] = httpx.Response(real.status_code, content=real.content)
+            continue
+        state.mkdir(exist_ok=True)
+        last.write_text((trial / "last-checkpoint").read_text())
+        return done.tree_size
 
 
 async def test_witness_cosigns_what_continues_and_refuses_a_fork(hub: RunningHub, tmp_path: Path) -> None:
@@ -40,37 +75,7 @@ async def test_witness_cosigns_what_continues_and_refuses_a_fork(hub: RunningHub
     await settle(hub.services)
 
     async def one_round(state: Path) -> int:
-        """Run the witness's code against the hub: its requests are answered over ASGI, one after another."""
-        answers: dict[str, httpx.Response] = {}
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            wanted = f"{request.method} {request.url.raw_path.decode()}"
-            if wanted not in answers:
-                raise LookupError(wanted, request.read())
-            return answers[wanted]
-
-        while True:
-            duty = WitnessDuty(
-                client=httpx.Client(transport=httpx.MockTransport(answer), base_url="http://hub.test"),
-                heads=heads,
-                cosigner=cosigner,
-                state_dir=tmp_path / "trial",
-            )
-            trial = tmp_path / "trial"
-            trial.mkdir(exist_ok=True)
-            last = state / "last-checkpoint"
-            if last.exists():
-                (trial / "last-checkpoint").write_text(last.read_text())
-            try:
-                done = duty.run_once()
-            except LookupError as missing:
-                method, path = str(missing.args[0]).split(" ", 1)
-                real = await hub.client.request(method, path, content=missing.args[1])
-                answers[missing.args[0]] = httpx.Response(real.status_code, content=real.content)
-                continue
-            state.mkdir(exist_ok=True)
-            last.write_text((trial / "last-checkpoint").read_text())
-            return done.tree_size
+        return await run_round(hub, heads, cosigner, state)
 
     state = tmp_path / "state"
     first = await one_round(state)

@@ -121,6 +121,25 @@ def test_request_of_openssl_is_verified_and_issued_for(
 
 def test_chain_and_list_of_openssl_are_trusted(openssl: str, tmp_path: Path) -> None:
     """openssl plays a whole authority: root, end certificate, and a list that revokes it."""
+    authority = play_authority(openssl, tmp_path)
+    now = datetime.now(UTC)
+    crls = []
+    for revoke in (False, True):
+        if revoke:
+            harness.run([*authority, "-revoke", "leaf", "-crl_reason", "keyCompromise"], cwd=tmp_path)
+        harness.run([*authority, "-gencrl", "-sigopt", ID, "-out", "crl"], cwd=tmp_path)
+        crls.append((tmp_path / "crl").read_bytes())
+    root = Certificate.parse((tmp_path / "root").read_bytes())
+    leaf = Certificate.parse((tmp_path / "leaf").read_bytes())
+    good = assess_path(leaf, roots=[root], at=now + timedelta(seconds=5), crls=crls[:1])
+    assert good.trusted, good.problems
+    bad = assess_path(leaf, roots=[root], at=now + timedelta(minutes=5), crls=crls[1:])
+    assert bad.revoked
+    assert bad.revocation[0].reason is RevocationReason.KEY_COMPROMISE
+
+
+def play_authority(openssl: str, tmp_path: Path) -> list[str]:
+    """Let openssl make a root and certify a key; return the command that goes on as the authority."""
     write_key(tmp_path / "root.key", key(63))
     write_key(tmp_path / "leaf.key", key(64))
     sign = ["-sm3", "-sigopt", ID]
@@ -176,20 +195,7 @@ def test_chain_and_list_of_openssl_are_trusted(openssl: str, tmp_path: Path) -> 
         ],
         cwd=tmp_path,
     )
-    now = datetime.now(UTC)
-    crls = []
-    for revoke in (False, True):
-        if revoke:
-            harness.run([*authority, "-revoke", "leaf", "-crl_reason", "keyCompromise"], cwd=tmp_path)
-        harness.run([*authority, "-gencrl", "-sigopt", ID, "-out", "crl"], cwd=tmp_path)
-        crls.append((tmp_path / "crl").read_bytes())
-    root = Certificate.parse((tmp_path / "root").read_bytes())
-    leaf = Certificate.parse((tmp_path / "leaf").read_bytes())
-    good = assess_path(leaf, roots=[root], at=now + timedelta(seconds=5), crls=crls[:1])
-    assert good.trusted, good.problems
-    bad = assess_path(leaf, roots=[root], at=now + timedelta(minutes=5), crls=crls[1:])
-    assert bad.revoked
-    assert bad.revocation[0].reason is RevocationReason.KEY_COMPROMISE
+    return authority
 
 
 def test_list_of_ours_is_printed_by_openssl(openssl: str, tmp_path: Path, world: Hierarchy) -> None:
