@@ -21,6 +21,15 @@ FILLED = (
     ),
     f"INSERT INTO exchange.scenario VALUES (gen_random_uuid(), '开办餐馆', {_ORGANISATION}, now())",
     f"INSERT INTO exchange.mask_rule VALUES ({_RESOURCE}, 'XM', '', '{{}}')",
+    (
+        "INSERT INTO subscriptions.target (id, consumer_id, kind, address, system_id, service_item,"
+        " case_number, operator, batch_rows, created_at) SELECT gen_random_uuid(), id, 'webhook', '{}',"
+        " gen_random_uuid(), 's', 'c', 'o', 100, now() FROM subscriptions.consumer LIMIT 1"
+    ),
+    (
+        "INSERT INTO subscriptions.dead_letter SELECT gen_random_uuid(), id, gen_random_uuid(), 'x', 1, 1, 1,"
+        " 1, 1, 1, 'refused', now() FROM subscriptions.target"
+    ),
     "INSERT INTO exchange.calendar_day VALUES ('2026-10-01', false)",
     (
         f"INSERT INTO exchange.objection VALUES (gen_random_uuid(), {_RESOURCE}, 'XM', '{{x}}', NULL,"

@@ -49,6 +49,7 @@ UNRECORDED = {
     "exchange.station_count": "counted again whenever stations are compared",
     "exchange.upload": "work in progress",
     "exchange.upload_part": "work in progress",
+    "subscriptions.delivery": "holds the hub's own signed manifest; its reading is in the log",
     "certs.download_ticket": "lives for minutes",
     "certs.issue_request": "an answer kept for a repeated call",
     "certs.orphan_candidate": "work in progress",
