@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -76,6 +76,20 @@ class Settings(BaseSettings):
     accounting_interval_s: Annotated[
         float, Field(gt=0, le=3600, description="how often new versions are counted at their stations")
     ] = 2.0
+    lake: Annotated[
+        Literal["off", "shared", "all"],
+        Field(
+            description="resources followed into the lake: none, those with a grant of mode bulk, or all;"
+            " a provider may choose otherwise for its own"
+        ),
+    ] = "shared"
+    lake_interval_s: Annotated[
+        float, Field(gt=0, le=3600, description="how often the lake looks for new versions")
+    ] = 2.0
+    lake_retention_days: Annotated[
+        int,
+        Field(ge=1, le=3650, description="days that former versions can be read from the lake"),
+    ] = 30
     catalogue_review: Annotated[
         bool, Field(description="let an administrator review resources before they are published")
     ] = False

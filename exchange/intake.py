@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from core.log.writer import LogWriter
 from core.objects import ObjectStore
 from core.settings import Settings
 from exchange.accounting.accountant import Accountant
-from exchange.accounting.reconcile import ReconcileService
+from exchange.accounting.reconcile import FurtherStation, ReconcileService
 from exchange.publish.publish import PublishService
 from exchange.publish.retention import Needed, Retention
 from exchange.publish.rows import RowWriter
@@ -50,8 +50,12 @@ def assemble(
     publisher: PublishService,
     needed_after: Needed,
     now: Callable[[], datetime],
+    stations: Sequence[FurtherStation] = (),
 ) -> IntakeServices:
-    """Build the services; `needed_after` tells how far all subscribers of a resource have read."""
+    """Build the services; `needed_after` tells how far all subscribers of a resource have read.
+
+    `stations` are further ones that reconciliation compares with.
+    """
     uploads = UploadService(
         database=database,
         objects=objects,
@@ -67,7 +71,12 @@ def assemble(
         rows=RowWriter(database=database, publisher=publisher),
         accountant=accountant,
         reconciler=ReconcileService(
-            database=database, log=log, accountant=accountant, spool_dir=settings.spool_dir, now=now
+            database=database,
+            log=log,
+            accountant=accountant,
+            spool_dir=settings.spool_dir,
+            now=now,
+            further=stations,
         ),
         retention=Retention(
             database=database,

@@ -17,6 +17,7 @@ import core.pki.api
 import exchange.assembly
 import exchange.intake
 import subscriptions.assembly
+import subscriptions.lake.api
 from core.http.authentication import Authentication
 from core.identity.networks import parse_networks
 from core.settings import Settings
@@ -95,6 +96,9 @@ def include_routers(app: FastAPI, services: Services) -> None:
     app.include_router(core.log.api_audit.build_router(log=services.log, authentication=authentication))
     for router in subscriptions.assembly.build_routers(services.subscriptions, authentication=authentication):
         app.include_router(router)
+    app.include_router(
+        subscriptions.lake.api.build_router(lake=services.lake.service, authentication=authentication)
+    )
     for router in certs.assembly.build_routers(
         services.certificates,
         authentication=authentication,

@@ -40,6 +40,9 @@ from signing.x509.names import Name
 from signing.x509.profiles import Profile
 from subscriptions.assembly import SubscriptionServices
 from subscriptions.assembly import assemble as assemble_subscriptions
+from subscriptions.lake.assembly import LakeServices
+from subscriptions.lake.assembly import assemble as assemble_lake
+from subscriptions.lake.store import load_needed_after as load_lake_needed
 from subscriptions.store import load_followers, load_needed_after
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
@@ -68,6 +71,7 @@ class Services:
     exchange: ExchangeServices
     intake: IntakeServices
     subscriptions: SubscriptionServices
+    lake: LakeServices
     certificates: CertificateServices
 
 
@@ -95,6 +99,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 **services.intake.background,
                 **services.exchange.background,
                 **services.subscriptions.background,
+                **services.lake.background,
             }
             tasks = [asyncio.create_task(run(), name=name) for name, run in running.items()]
             try:
@@ -178,6 +183,7 @@ def _build(
         public_url=settings.resolve_public_url(),
         catalogue_review=settings.catalogue_review,
     )
+    lake = assemble_lake(settings=settings, database=database, log=writer, now=utc_now)
     identity = IdentityService(
         database=database,
         log=writer,
@@ -205,7 +211,9 @@ def _build(
             publisher=exchange.publisher,
             needed_after=_needed_after,
             now=utc_now,
+            stations=[lake.station],
         ),
+        lake=lake,
         subscriptions=assemble_subscriptions(
             database=database,
             database_url=settings.database_url.get_secret_value() if settings.database_url else None,
@@ -237,7 +245,12 @@ def _build(
 
 
 async def _needed_after(connection: Connection, resource_code: str) -> int | None:
-    return await load_needed_after(connection, resource_code=resource_code)
+    """Tell how far both the subscribers and the lake have read a resource's changes."""
+    read = [
+        await load_needed_after(connection, resource_code=resource_code),
+        await load_lake_needed(connection, resource_code=resource_code),
+    ]
+    return min((version for version in read if version is not None), default=None)
 
 
 def _produce_file(production: Production) -> ProducedFile:

@@ -166,6 +166,15 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.CHANGES_REDRIVEN: _spec(
         "parked changes were taken at last", "subscription consumer letter from to rows:integer"
     ),
+    Event.LAKE_CHOSEN: _spec("a provider chose whether a resource is followed into the lake", "followed"),
+    Event.LAKE_WRITTEN: _spec(
+        "a version was written to its table in the lake; how: whole, appended, merged, nothing, found",
+        "version:integer how commit:integer inserted:integer updated:integer deleted:integer",
+    ),
+    Event.LAKE_TENDED: _spec(
+        "a table in the lake was compacted, and files that no kept version needs were removed",
+        "joined:integer removed:integer kept_from",
+    ),
     Event.CERTIFICATE_TYPE_REGISTERED: _spec(
         "certificate types or their service items were registered",
         "type? version:integer? name? service_items:texts? shipped_types:integer?",

@@ -118,13 +118,16 @@ def _sync_directory(directory: Path) -> None:
 def open_object_store(settings: Settings) -> ObjectStore:
     """Open the store that the settings name. Raises BadInput for settings that do not fit together."""
     place = settings.object_store
-    if place is None:
-        return DirectoryStore(settings.home / "objects")
-    if place.startswith("s3://"):
+    if place is not None and place.startswith("s3://"):
         from core.objects.s3 import open_s3_store  # noqa: PLC0415 - the SDK loads slowly
 
         return open_s3_store(place, settings)
-    if "://" in place:
+    if place is not None and "://" in place:
         msg = "SHUZHENG_OBJECT_STORE must be s3://bucket[/prefix] or a directory"
         raise BadInput(msg)
-    return DirectoryStore(Path(place))
+    return DirectoryStore(directory_of(settings))
+
+
+def directory_of(settings: Settings) -> Path:
+    """Return the directory that a directory store of these settings lies in."""
+    return settings.home / "objects" if settings.object_store is None else Path(settings.object_store)

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
@@ -21,11 +21,35 @@ from exchange.access.row_filter import parse_row_filter
 from exchange.accounting import store, store_why
 from exchange.accounting.accountant import Accountant
 from exchange.accounting.buckets import BucketRows, BucketSums, differing
+from exchange.accounting.digest import RowsDigest
 from exchange.accounting.model import Difference, Station, Verdict
 from exchange.accounting.rows import read_rows
 from exchange.catalogue.model import Item, Resource
 
 MAX_DIFFERENCES = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StationReport:
+    """What a further station holds, and at which version. `different`: key, and current rows as the left."""
+
+    version: int
+    digest: RowsDigest
+    equal: bool
+    different: tuple[tuple[str, Verdict], ...]
+
+
+class FurtherStation(Protocol):
+    """A station that another package keeps, such as the lake."""
+
+    @property
+    def name(self) -> str:
+        """What the station is called in answers."""
+
+    async def compare(
+        self, connection: Connection, resource: Resource, *, limit: int
+    ) -> StationReport | None:
+        """Compare with the current rows as of the connection's snapshot; None where the station has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +81,9 @@ class ReconcileService:
         accountant: Accountant,
         spool_dir: Path,
         now: Callable[[], datetime],
+        further: Sequence[FurtherStation] = (),
     ) -> None:
+        self._further = tuple(further)
         self._database = database
         self._log = log
         self._accountant = accountant
@@ -165,7 +191,7 @@ class ReconcileService:
     async def compare_stations(self, resource: Resource, *, caller: Caller) -> dict[str, Any]:
         """Digest the provider's current rows afresh, and compare them with what the versions add up to.
 
-        They are compared with the change log key by key.
+        They are compared with the change log key by key, and with each further station.
         """
         async with self._database.transaction() as connection:
             await store.begin_snapshot(connection)
@@ -174,6 +200,7 @@ class ReconcileService:
             accounted = await store.load_count(
                 connection, resource_code=resource.code, version=version, station=Station.CURRENT
             )
+            reports = await self._compare_further(connection, resource, caller, current.rows)
             found = await store_why.compare_with_changes(connection, resource=resource, limit=MAX_DIFFERENCES)
             why = await store_why.explain(
                 connection, resource=resource, keys=[key for key, _ in found], with_rejects=True
@@ -192,9 +219,28 @@ class ReconcileService:
             "accounted": None
             if accounted is None
             else {"rows": accounted.rows, "digest": accounted.digest.hex()},
-            "equal": not differences and (accounted is None or accounted == current),
-            "differences": [render_difference(difference) for difference in differences],
+            "equal": not differences
+            and (accounted is None or accounted == current)
+            and all(report.equal for report in reports.values()),
+            **{name: _render_report(report) for name, report in reports.items()},
+            "differences": [render_difference(difference) for difference in differences]
+            + [each for name, report in reports.items() for each in _render_different(name, report)],
         }
+
+    async def _compare_further(
+        self, connection: Connection, resource: Resource, caller: Caller, rows: int
+    ) -> dict[str, StationReport]:
+        reports = {}
+        for station in self._further:
+            report = await station.compare(connection, resource, limit=MAX_DIFFERENCES)
+            if report is None:
+                continue
+            reports[station.name] = report
+            await self._note(
+                connection, caller, None, resource.code, left=Station.CURRENT, right=station.name,
+                version=report.version, rows=rows, different=len(report.different),
+            )  # fmt: skip
+        return reports
 
     def _read(self, connection: Connection, view: _View) -> AsyncGenerator[Any, None]:
         query = store.select_current(view.resource, view.items, view.row_filter)
@@ -263,6 +309,22 @@ class ReconcileService:
                 "different": different,
             },
         )
+
+
+def _render_report(report: StationReport) -> dict[str, Any]:
+    return {
+        "version": report.version,
+        "rows": report.digest.rows,
+        "digest": report.digest.digest.hex(),
+        "equal": report.equal,
+    }
+
+
+def _render_different(name: str, report: StationReport) -> list[dict[str, Any]]:
+    return [
+        {"key": key.split("\x1f"), "verdict": str(verdict), "why": [f"compared with the {name}"]}
+        for key, verdict in report.different
+    ]
 
 
 def _verdict(is_left: bool, is_right: bool) -> Verdict:

