@@ -4,7 +4,8 @@ ShuzhengError (signing.errors)
 ├── BadInput                        the request or file is wrong; says what to mend          400
 │   ├── SchemaViolation             fields or rows break their declared form                 422
 │   ├── TooLarge                    over a set limit                                         413
-│   └── UnsupportedContent          a content type or encoding that is not read here         415
+│   ├── UnsupportedContent          a content type or encoding that is not read here         415
+│   └── RangeOutside                a range of octets that a file does not have              416
 ├── Unauthenticated                 no token, an unknown one, an expired one                 401
 │   └── SignatureRefused            the request's signature is missing or does not hold
 ├── Forbidden                       known caller, not allowed                                403
@@ -55,6 +56,13 @@ class UnsupportedContent(BadInput):
 
     code = "INPUT-UNSUPPORTED"
     title = "Content not supported"
+
+
+class RangeOutside(BadInput):
+    """A range of octets that the file does not have (RFC 9110 15.5.17)."""
+
+    code = "RANGE-OUTSIDE"
+    title = "Range not satisfiable"
 
 
 class Unauthenticated(ShuzhengError):

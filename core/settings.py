@@ -90,6 +90,17 @@ class Settings(BaseSettings):
         int,
         Field(ge=1, le=3650, description="days that former versions can be read from the lake"),
     ] = 30
+    share_profile_days: Annotated[
+        int, Field(ge=1, le=3650, description="life of a Delta Sharing profile, at most that of its grant")
+    ] = 90
+    share_url_ttl_s: Annotated[
+        int,
+        Field(
+            ge=60,
+            le=86_400,
+            description="life of the address of a shared file; a grant that ends ends it at once",
+        ),
+    ] = 14_400
     catalogue_review: Annotated[
         bool, Field(description="let an administrator review resources before they are published")
     ] = False

@@ -18,6 +18,7 @@ import exchange.assembly
 import exchange.intake
 import subscriptions.assembly
 import subscriptions.lake.api
+import subscriptions.sharing.assembly
 from core.http.authentication import Authentication
 from core.identity.networks import parse_networks
 from core.settings import Settings
@@ -99,6 +100,10 @@ def include_routers(app: FastAPI, services: Services) -> None:
     app.include_router(
         subscriptions.lake.api.build_router(lake=services.lake.service, authentication=authentication)
     )
+    for router in subscriptions.sharing.assembly.build_routers(
+        services.sharing, authentication=authentication
+    ):
+        app.include_router(router)
     for router in certs.assembly.build_routers(
         services.certificates,
         authentication=authentication,

@@ -43,6 +43,8 @@ from subscriptions.assembly import assemble as assemble_subscriptions
 from subscriptions.lake.assembly import LakeServices
 from subscriptions.lake.assembly import assemble as assemble_lake
 from subscriptions.lake.store import load_needed_after as load_lake_needed
+from subscriptions.sharing.assembly import SharingServices
+from subscriptions.sharing.assembly import assemble as assemble_sharing
 from subscriptions.store import load_followers, load_needed_after
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
@@ -72,6 +74,7 @@ class Services:
     intake: IntakeServices
     subscriptions: SubscriptionServices
     lake: LakeServices
+    sharing: SharingServices
     certificates: CertificateServices
 
 
@@ -100,6 +103,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 **services.exchange.background,
                 **services.subscriptions.background,
                 **services.lake.background,
+                **services.sharing.background,
             }
             tasks = [asyncio.create_task(run(), name=name) for name, run in running.items()]
             try:
@@ -214,6 +218,17 @@ def _build(
             stations=[lake.station],
         ),
         lake=lake,
+        sharing=assemble_sharing(
+            settings=settings,
+            database=database,
+            objects=objects,
+            log=writer,
+            refusals=exchange.refusals,
+            masker=exchange.masker,
+            place=lake.place,
+            derive_key=lambda label: derive_key(master_key, label),
+            now=utc_now,
+        ),
         subscriptions=assemble_subscriptions(
             database=database,
             database_url=settings.database_url.get_secret_value() if settings.database_url else None,

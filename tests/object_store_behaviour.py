@@ -18,6 +18,15 @@ class ObjectStoreBehaviour:
             store.put(f"a/{len(data)}", data)
             assert store.get(f"a/{len(data)}") == data
 
+    def test_range_of_an_object_is_read_and_its_size_told(self, store: ObjectStore) -> None:
+        store.put("ranged", bytes(range(100)))
+        assert store.size("ranged") == 100
+        assert store.get_range("ranged", 10, 5) == bytes(range(10, 15))
+        assert store.get_range("ranged", 99, 1) == b"c"
+        for read in (lambda: store.size("none"), lambda: store.get_range("none", 0, 1)):
+            with pytest.raises(NotFound):
+                read()
+
     def test_put_of_the_same_bytes_again_is_harmless(self, store: ObjectStore) -> None:
         store.put("same", b"x")
         store.put("same", b"x")

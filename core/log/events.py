@@ -175,6 +175,14 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "a table in the lake was compacted, and files that no kept version needs were removed",
         "joined:integer removed:integer kept_from",
     ),
+    Event.SHARE_PROFILE_ISSUED: _spec(
+        "a profile file of Delta Sharing was downloaded under a grant of mode bulk", "profile expires_at"
+    ),
+    Event.SHARE_PROFILE_REVOKED: _spec("a profile file was revoked", "profile"),
+    Event.SHARE_READ: _spec(
+        "files of a shared table were given out; kind: snapshot, or changes of the versions from to",
+        "profile kind from:integer to:integer items:texts masked:texts? rows:integer files:integer",
+    ),
     Event.CERTIFICATE_TYPE_REGISTERED: _spec(
         "certificate types or their service items were registered",
         "type? version:integer? name? service_items:texts? shipped_types:integer?",

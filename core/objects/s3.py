@@ -65,8 +65,18 @@ class S3Store:
 
     def get(self, key: str) -> bytes:
         """Return the bytes under `key`. Raises NotFound."""
+        return self._read(key, 0, 0)
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Return `length` bytes under `key`, at least one, from `start` on. Raises NotFound."""
+        return self._read(key, start, length)
+
+    def _read(self, key: str, offset: int, length: int) -> bytes:
+        """Read bytes from `offset` on; length 0 means all."""
         try:
-            response = self._client.get_object(self._bucket, self._prefix + check_key(key))
+            response = self._client.get_object(
+                self._bucket, self._prefix + check_key(key), offset=offset, length=length
+            )
         except S3Error as trouble:
             if trouble.code in MISSING_CODES:
                 msg = f"no object is stored as {key}"
@@ -82,16 +92,24 @@ class S3Store:
             response.close()
             response.release_conn()
 
-    def exists(self, key: str) -> bool:
-        """Tell whether there is an object under `key`."""
+    def size(self, key: str) -> int:
+        """Return how many bytes are under `key`. Raises NotFound."""
         try:
-            self._client.stat_object(self._bucket, self._prefix + check_key(key))
+            return int(self._client.stat_object(self._bucket, self._prefix + check_key(key)).size or 0)
         except S3Error as trouble:
             if trouble.code in MISSING_CODES:
-                return False
+                msg = f"no object is stored as {key}"
+                raise NotFound(msg) from None
             raise _unavailable() from trouble
         except TROUBLES as trouble:
             raise _unavailable() from trouble
+
+    def exists(self, key: str) -> bool:
+        """Tell whether there is an object under `key`."""
+        try:
+            self.size(key)
+        except NotFound:
+            return False
         return True
 
     def keys(self, prefix: str = "") -> Iterator[str]:

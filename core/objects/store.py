@@ -17,7 +17,7 @@ MAX_KEY_CHARACTERS = 512
 
 
 class ObjectStore(Protocol):
-    """Five methods that block: call them off the event loop (`asyncio.to_thread`).
+    """Methods that block: call them off the event loop (`asyncio.to_thread`).
 
     Keys are `/`-joined parts of ASCII letters, digits, `.`, `_`, `=` and `-`; none begins with a dot. Objects
     are written whole or not at all and are never changed in place.
@@ -29,6 +29,12 @@ class ObjectStore(Protocol):
 
     def get(self, key: str) -> bytes:
         """Return the bytes under `key`. Raises NotFound."""
+
+    def size(self, key: str) -> int:
+        """Return how many bytes are under `key`. Raises NotFound."""
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Return `length` bytes under `key`, at least one, from `start` on. Raises NotFound."""
 
     def exists(self, key: str) -> bool:
         """Tell whether there is an object under `key`."""
@@ -83,8 +89,26 @@ class DirectoryStore:
         try:
             return (self._root / check_key(key)).read_bytes()
         except FileNotFoundError:
-            msg = f"no object is stored as {key}"
-            raise NotFound(msg) from None
+            raise _missing(key) from None
+        except OSError as trouble:
+            msg = "the object store cannot be read"
+            raise Unavailable(msg) from trouble
+
+    def size(self, key: str) -> int:
+        """Return how many bytes are under `key`. Raises NotFound."""
+        try:
+            return (self._root / check_key(key)).stat().st_size
+        except FileNotFoundError:
+            raise _missing(key) from None
+
+    def get_range(self, key: str, start: int, length: int) -> bytes:
+        """Return `length` bytes under `key`, at least one, from `start` on. Raises NotFound."""
+        try:
+            with (self._root / check_key(key)).open("rb") as file:
+                file.seek(start)
+                return file.read(length)
+        except FileNotFoundError:
+            raise _missing(key) from None
         except OSError as trouble:
             msg = "the object store cannot be read"
             raise Unavailable(msg) from trouble
@@ -105,6 +129,10 @@ class DirectoryStore:
     def delete(self, key: str) -> None:
         """Remove the object; nothing happens where there is none."""
         (self._root / check_key(key)).unlink(missing_ok=True)
+
+
+def _missing(key: str) -> NotFound:
+    return NotFound(f"no object is stored as {key}")
 
 
 def _sync_directory(directory: Path) -> None:

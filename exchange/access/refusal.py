@@ -53,16 +53,22 @@ class RefusalLog:
 
         Raises PurposeMissing or RateLimited, on record, or SchemaViolation.
         """
-        purpose = None
         try:
             purpose = await read_purpose(request)
-            if self._gate is not None:
-                await self._gate.admit(caller, purpose)
-            return purpose
         except PurposeMissing as refused:
             await self._record(caller, None, resource_code, action, refused.code)
             mark_recorded(refused)
             raise
+        await self.admit(caller, purpose, resource_code=resource_code, action=action)
+        return purpose
+
+    async def admit(
+        self, caller: Caller, purpose: Purpose, *, resource_code: str | None, action: str
+    ) -> None:
+        """Let a call whose purpose is known already pass the gate. Raises RateLimited, on record."""
+        try:
+            if self._gate is not None:
+                await self._gate.admit(caller, purpose)
         except RateLimited as refused:
             if self._is_first_this_minute(caller):
                 await self._record(caller, purpose, resource_code, action, refused.code)

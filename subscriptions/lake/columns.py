@@ -83,6 +83,19 @@ def read_spooled(path: Path, resource: Resource, extra: Sequence[str] = ()) -> I
             yield pa.RecordBatch.from_arrays(columns, schema=ordered)
 
 
+def plain_types(table: pa.Table) -> pa.Table:
+    """Bring text to Arrow's plain string type; delta-rs marks it as string view, which few kernels take."""
+    fields = [
+        field.with_type(pa.string()) if _is_text(field.type) and field.type != pa.string() else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(fields))
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
 def _text_type(kind: pa.DataType) -> pa.DataType:
     """Return the type that CSV is read as: seconds have no zone there, and are in UTC."""
     return pa.timestamp("s") if pa.types.is_timestamp(kind) else kind

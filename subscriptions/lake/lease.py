@@ -14,9 +14,18 @@ from subscriptions.lake import store
 
 
 class Lease:
-    """The lease of one resource's table for one process."""
+    """The lease of one resource's table for one process; `busy` names the tables that it is at already."""
 
-    def __init__(self, *, database: Database, code: str, holder: UUID, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        code: str,
+        holder: UUID,
+        busy: set[str],
+        now: Callable[[], datetime],
+    ) -> None:
+        self._busy = busy
         self._database = database
         self._code = code
         self._holder = holder
@@ -24,7 +33,19 @@ class Lease:
 
     @asynccontextmanager
     async def held(self) -> AsyncIterator[bool]:
-        """Hold the lease until the block ends; False where another process holds it."""
+        """Hold the lease until the block ends; False where another process, or this one, holds it."""
+        if self._code in self._busy:
+            yield False
+            return
+        self._busy.add(self._code)
+        try:
+            async with self._taken() as is_held:
+                yield is_held
+        finally:
+            self._busy.discard(self._code)
+
+    @asynccontextmanager
+    async def _taken(self) -> AsyncIterator[bool]:
         if not await self._take():
             yield False
             return

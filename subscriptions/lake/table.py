@@ -26,7 +26,7 @@ from deltalake import (
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from core.errors import Conflict, Unavailable
-from subscriptions.lake.columns import OPERATION_COLUMN
+from subscriptions.lake.columns import OPERATION_COLUMN, plain_types
 from subscriptions.lake.model import DataFile
 from subscriptions.lake.place import LakePlace
 
@@ -252,7 +252,7 @@ class LakeTable:
         """Read the change data feed of one commit: the columns, and `_change_type`."""
         try:
             reader = self._at(delta_version).load_cdf(delta_version, delta_version)
-            return pa.table(reader).drop_columns(["_commit_version", "_commit_timestamp"])
+            return plain_types(pa.table(reader).drop_columns(["_commit_version", "_commit_timestamp"]))
         except (DeltaError, OSError) as trouble:
             raise _unavailable() from trouble
 

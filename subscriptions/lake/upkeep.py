@@ -41,6 +41,7 @@ class LakeKeeper:
         self._log = log
         self._place = place
         self._holder = writer.holder
+        self._busy = writer.busy
         self._keep = keep
         self._now = now
 
@@ -68,7 +69,7 @@ class LakeKeeper:
 
     async def tend(self, code: str) -> bool:
         """Tend one table; False where another process holds it."""
-        lease = Lease(database=self._database, code=code, holder=self._holder, now=self._now)
+        lease = Lease(database=self._database, code=code, holder=self._holder, busy=self._busy, now=self._now)
         async with lease.held() as is_held:
             table = await asyncio.to_thread(LakeTable.open, self._place, code) if is_held else None
             if table is None:

@@ -80,6 +80,7 @@ class LakeWriter:
         self._keep = keep
         self._now = now
         self.holder: UUID = uuid4()
+        self.busy: set[str] = set()
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -101,7 +102,7 @@ class LakeWriter:
 
     async def follow(self, code: str) -> int:
         """Bring one table further; return how many versions it took over. Trouble is recorded, not raised."""
-        lease = Lease(database=self._database, code=code, holder=self.holder, now=self._now)
+        lease = Lease(database=self._database, code=code, holder=self.holder, busy=self.busy, now=self._now)
         async with lease.held() as is_held:
             if not is_held:
                 return 0

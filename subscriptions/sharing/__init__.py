@@ -1,0 +1,1 @@
+"""Delta Sharing: bulk copies under a grant, read by any client of the protocol."""
