@@ -49,6 +49,10 @@ bench-certs: $(STAMP)  ## compare issuing, looking up and verifying with their f
 bench-hostile: $(STAMP)  ## examine packages made to exhaust a reader: at most 2 s and 200 MB each
 	@$(BIN)/python -m tests.fuzz.run_hostile
 
+.PHONY: bench-feed
+bench-feed: $(STAMP)  ## compare the feed with raw COPY, push to 100 webhooks, time from commit to subscriber
+	@$(BIN)/python -m bench.feed
+
 .PHONY: bench-log
 bench-log: $(STAMP)  ## compare the transparency log with plain inserts, and calls with the log on and off
 	@$(BIN)/python -m bench.log

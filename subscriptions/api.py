@@ -21,7 +21,7 @@ class SubscriptionIn(BaseModel):
     """A subscription to begin, under a grant or under the grant on a resource.
 
     `from`: `now`; `start` (first all rows of the present version, as inserts); or a version's number, to get
-    the changes after it. `kind`: `changes`, or `leads`, whose rows are each to be signed for and answered.
+    the changes after it.
     """
 
     model_config = ConfigDict(extra="forbid")

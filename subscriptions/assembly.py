@@ -11,6 +11,7 @@ from fastapi import APIRouter
 import subscriptions.api
 import subscriptions.delivery.api
 import subscriptions.feed.api
+import subscriptions.leads.api
 import subscriptions.push.api
 from core.database import Database
 from core.http.authentication import Authentication
@@ -26,6 +27,8 @@ from subscriptions.delivery.acknowledge import Acknowledger
 from subscriptions.delivery.manifest import ManifestMaker
 from subscriptions.feed.read import FeedReader
 from subscriptions.feed.wake import Waker
+from subscriptions.leads.keeper import LeadKeeper
+from subscriptions.leads.service import LeadService
 from subscriptions.push.assembly import PushServices
 from subscriptions.push.assembly import assemble as assemble_push
 from subscriptions.service import SubscriptionService
@@ -41,11 +44,18 @@ class SubscriptionServices:
     waker: Waker
     refusals: RefusalLog
     push: PushServices
+    leads: LeadService
+    lead_keeper: LeadKeeper
+    now: Callable[[], datetime]
 
     @property
     def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """What has to run as long as the hub does, by name."""
-        return {"waker": self.waker.run, "pusher": self.push.pusher.run}
+        return {
+            "waker": self.waker.run,
+            "pusher": self.push.pusher.run,
+            "lead-keeper": self.lead_keeper.run,
+        }
 
 
 def assemble(
@@ -82,6 +92,11 @@ def assemble(
     return SubscriptionServices(
         subscriptions=service,
         feed=feed,
+        leads=LeadService(
+            database=database, log=log, refusals=refusals, subscriptions=service, feed=feed, now=now
+        ),
+        lead_keeper=LeadKeeper(database=database, seal=seal, waker=waker, now=now),
+        now=now,
         push=assemble_push(
             database=database,
             log=log,
@@ -121,5 +136,11 @@ def build_routers(services: SubscriptionServices, *, authentication: Authenticat
             authentication=authentication,
             key_id=services.push.key_id,
             certificate_pem=services.push.certificate_pem,
+        ),
+        subscriptions.leads.api.build_router(
+            leads=services.leads,
+            refusals=services.refusals,
+            authentication=authentication,
+            now=services.now,
         ),
     ]

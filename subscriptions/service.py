@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -74,7 +75,6 @@ class SubscriptionService:
         grant_id: UUID | None,
         resource_code: str | None,
         start: Start | int,
-        kind: Kind = Kind.CHANGES,
     ) -> Standing:
         """Begin a subscription under a grant, named or found by its resource, with one consumer.
 
@@ -82,39 +82,69 @@ class SubscriptionService:
         version, then the changes after it; a number the changes after that version. Raises GrantMissing,
         NotFound, BadInput or VersionsPruned.
         """
+        async with self.creating(caller, purpose, resource_code) as connection:
+            return await self.create_on(
+                connection,
+                caller=caller,
+                purpose=purpose,
+                grant_id=grant_id,
+                resource_code=resource_code,
+                start=start,
+                kind=Kind.CHANGES,
+            )
+
+    @asynccontextmanager
+    async def creating(
+        self, caller: Caller, purpose: Purpose, resource_code: str | None
+    ) -> AsyncIterator[Connection]:
+        """Open the transaction in which a subscription begins; a refusal is put on record."""
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="subscribe"
         )
         async with watch, self._database.transaction() as connection:
-            grant, resource = await self._find_grant(
-                connection, caller=caller, purpose=purpose, grant_id=grant_id, resource_code=resource_code
-            )
-            subscription = Subscription(
-                id=uuid4(),
-                grant_id=grant.id,
-                resource_code=resource.code,
-                organisation_code=caller.organisation_code,
-                kind=kind,
-                created_at=self._now(),
-            )
-            consumer = await self._place(connection, subscription.id, DEFAULT_CONSUMER, resource, start)
-            await store.save_subscription(connection, subscription=subscription)
-            await store.save_consumer(connection, consumer=consumer)
-            await self._log.append(
-                connection,
-                event=Event.SUBSCRIPTION_CREATED,
-                caller=caller,
-                purpose=purpose,
-                resource_code=resource.code,
-                grant_id=grant.id,
-                details={
-                    "subscription": str(subscription.id),
-                    "start": str(start),
-                    "version": resource.current_version,
-                    "kind": str(kind),
-                },
-            )
-            return await self._standing(connection, subscription, consumer.name)
+            yield connection
+
+    async def create_on(
+        self,
+        connection: Connection,
+        *,
+        caller: Caller,
+        purpose: Purpose,
+        grant_id: UUID | None,
+        resource_code: str | None,
+        start: Start | int,
+        kind: Kind,
+    ) -> Standing:
+        """Do what `create` does in a transaction of the caller's."""
+        grant, resource = await self._find_grant(
+            connection, caller=caller, purpose=purpose, grant_id=grant_id, resource_code=resource_code
+        )
+        subscription = Subscription(
+            id=uuid4(),
+            grant_id=grant.id,
+            resource_code=resource.code,
+            organisation_code=caller.organisation_code,
+            kind=kind,
+            created_at=self._now(),
+        )
+        consumer = await self._place(connection, subscription.id, DEFAULT_CONSUMER, resource, start)
+        await store.save_subscription(connection, subscription=subscription)
+        await store.save_consumer(connection, consumer=consumer)
+        await self._log.append(
+            connection,
+            event=Event.SUBSCRIPTION_CREATED,
+            caller=caller,
+            purpose=purpose,
+            resource_code=resource.code,
+            grant_id=grant.id,
+            details={
+                "subscription": str(subscription.id),
+                "start": str(start),
+                "version": resource.current_version,
+                "kind": str(kind),
+            },
+        )
+        return await self._standing(connection, subscription, consumer.name)
 
     async def list_own(self, *, caller: Caller) -> list[Standing]:
         """List the consumers of the subscriptions of the caller's organisation with their lag."""

@@ -25,6 +25,7 @@ class NoticeKind(StrEnum):
     OBJECTION_CLOSED = "objection.closed"
     CORRECTION = "correction"
     GUARD_ALERT = "guard.alert"
+    LEADS_OVERDUE = "leads.overdue"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

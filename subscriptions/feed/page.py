@@ -1,4 +1,4 @@
-"""A page of the feed, and its three forms: NDJSON, an Arrow IPC stream, Parquet."""
+"""A page of the feed, and its forms: NDJSON, an Arrow IPC stream, Parquet, CSV."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Final
 from uuid import UUID
 
 import pyarrow as pa
+import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from exchange.access.values import render_value
@@ -27,9 +28,10 @@ class Form(StrEnum):
     NDJSON = "application/x-ndjson"
     ARROW = "application/vnd.apache.arrow.stream"
     PARQUET = "application/vnd.apache.parquet"
+    CSV = "text/csv"
 
 
-MAX_ROWS: Final = {Form.NDJSON: 10_000, Form.ARROW: 250_000, Form.PARQUET: 250_000}
+MAX_ROWS: Final = {Form.NDJSON: 10_000, Form.ARROW: 250_000, Form.PARQUET: 250_000, Form.CSV: 250_000}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +52,7 @@ class Page:
     form: Form
     body: bytes
     delivery_id: UUID | None = None
+    receipt: bytes = b""
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -81,6 +84,8 @@ def write_page(table: pa.Table, form: Form, *, key_names: Sequence[str]) -> byte
     if form is Form.ARROW:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table, max_chunksize=ARROW_CHUNK_ROWS)
+    elif form is Form.CSV:
+        pa_csv.write_csv(table, sink)
     else:
         pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()

@@ -174,6 +174,7 @@ class FeedReader:
             form=wanted.form,
             body=body,
             delivery_id=None if delivery is None else delivery.id,
+            receipt=b"" if delivery is None else delivery.receipt,
         )
 
     async def _choose_masks(self, connection: Connection, call: _Call) -> Masks:

@@ -17,7 +17,10 @@ from signing.signer import Signer
 from subscriptions.feed.read import FeedReader
 from subscriptions.feed.wake import Waker
 from subscriptions.push.addresses import AddressBook
+from subscriptions.push.files import DirectoryCarrier, S3Carrier
 from subscriptions.push.model import TargetKind
+from subscriptions.push.mysql import MySqlCarrier
+from subscriptions.push.postgresql import PostgresCarrier
 from subscriptions.push.progress import Progress
 from subscriptions.push.secret_box import SecretBox
 from subscriptions.push.service import TargetService
@@ -58,6 +61,10 @@ def assemble(
     http_signer = Sm2HttpSigner(key_id=key_id, signer=signer)
     carriers: dict[TargetKind, Carrier] = {
         TargetKind.WEBHOOK: WebhookCarrier(addresses=addresses, signer=http_signer, now=now),
+        TargetKind.POSTGRESQL: PostgresCarrier(addresses=addresses),
+        TargetKind.MYSQL: MySqlCarrier(addresses=addresses),
+        TargetKind.DIRECTORY: DirectoryCarrier(settings.push_directory),
+        TargetKind.S3: S3Carrier(addresses=addresses),
     }
     return PushServices(
         targets=TargetService(

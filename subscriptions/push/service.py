@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
-from core.errors import GrantMissing, NotFound, SchemaViolation
+from core.errors import FieldError, GrantMissing, NotFound, SchemaViolation
 from core.log.model import Event
 from core.log.writer import LogWriter
 from core.text import check_text
 from exchange.access.refusal import RefusalLog
 from exchange.access.store import load_grant
+from subscriptions.feed.page import MAX_ROWS, Form
 from subscriptions.ground import load_own
 from subscriptions.model import Start
 from subscriptions.push import store
@@ -25,7 +26,7 @@ from subscriptions.push.secret_box import SecretBox
 from subscriptions.service import MAX_REASON_CHARACTERS, SubscriptionService
 
 DEFAULT_BATCH_ROWS: Final = 1000
-MAX_BATCH_ROWS: Final = 10_000
+MAX_BATCH_ROWS: Final = 100_000
 
 
 class TargetService:
@@ -67,6 +68,10 @@ class TargetService:
         Raises SchemaViolation, GrantMissing, NotFound, Conflict.
         """
         checked = check_address(kind, address, secret=secret)
+        if kind is TargetKind.WEBHOOK and batch_rows > MAX_ROWS[Form.NDJSON]:
+            msg = f"a webhook gets at most {MAX_ROWS[Form.NDJSON]} rows at once"
+            error = FieldError(pointer="/batch_rows", code="TOO-MANY", detail=msg)
+            raise SchemaViolation(msg, errors=(error,))
         watch = self._refusals.watch(caller=caller, purpose=purpose, resource_code=None, action="push")
         async with watch, self._database.transaction() as connection:
             standing = await self._subscriptions.begin_consumer(

@@ -47,13 +47,11 @@ class Carrier(Protocol):
         """Return when the target has the message for good. Raises DeliveryFailed."""
 
 
-FORMS: Final = {
-    TargetKind.WEBHOOK: Form.NDJSON,
-    TargetKind.POSTGRESQL: Form.ARROW,
-    TargetKind.MYSQL: Form.ARROW,
-    TargetKind.DIRECTORY: Form.PARQUET,
-    TargetKind.S3: Form.PARQUET,
-}
+def choose_form(target: Target) -> Form:
+    """Return the form in which a target gets changes."""
+    if target.kind is TargetKind.WEBHOOK:
+        return Form.NDJSON
+    return {"csv": Form.CSV, "parquet": Form.PARQUET}.get(str(target.address.get("format")), Form.ARROW)
 
 
 class Pusher:
@@ -199,7 +197,7 @@ class Pusher:
             consumer=target.consumer,
             after=after,
             limit_rows=limit_rows,
-            form=FORMS[target.kind],
+            form=choose_form(target),
             proof=Proof.ROWS,
         )
         try:

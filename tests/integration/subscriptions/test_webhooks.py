@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from random import Random
@@ -12,11 +11,7 @@ from uuid import UUID
 
 import pytest
 
-from core.caller import Scope
-from core.database import Database
 from core.errors import Forbidden, NotFound, SchemaViolation, Unavailable
-from core.identity import store as identity_store
-from core.identity.model import System
 from core.identity.networks import parse_networks
 from core.settings import Settings
 from hub.services import utc_now
@@ -28,36 +23,10 @@ from subscriptions.push.progress import MAX_BACKOFF_S, MAX_REFUSALS, Progress
 from subscriptions.push.secret_box import SecretBox
 from subscriptions.push.webhook import WebhookCarrier
 from subscriptions.push.worker import Pusher
-from tests.exchange_world import PURPOSE, World, build_row, open_world
+from tests.exchange_world import PURPOSE, World, build_row
 from tests.integration.subscriptions.feed_world import HUB_KEY, Feed, open_feed
 from tests.integration.subscriptions.receiver import Receiver, running_receiver
 from tests.integration.subscriptions.test_feed import begin
-
-
-@pytest.fixture
-async def world(database: Database) -> World:
-    world = await open_world(database)
-    async with database.transaction() as connection:
-        system = System(
-            id=world.consumer.system_id,
-            organisation_code=world.consumer.organisation_code,
-            name="业务系统",
-            scopes=frozenset(Scope),
-        )
-        await identity_store.save_system(connection, system=system)
-    return world
-
-
-@pytest.fixture
-async def feed(world: World) -> AsyncIterator[Feed]:
-    async with open_feed(world) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with running_receiver() as running:
-        yield running
 
 
 def build_worker(feed: Feed, *, lease_s: float = 30.0, timeout_s: float = 2.0, now: Any = utc_now) -> Pusher:

@@ -1,0 +1,106 @@
+"""A real MariaDB on loopback: the one that is installed, or Debian's packages unpacked below `.interop`."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pymysql
+import pytest
+
+from tests.interop.harness import CACHE
+
+PACKAGES = ("mariadb-server-core", "mariadb-common", "mysql-common", "liburing2", "libaio1", "libnuma1")
+PASSWORD = "only-for-tests"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MariaDb:
+    """A running server with the database `copy` and the user `hub`."""
+
+    port: int
+
+    def connect(self) -> pymysql.Connection[pymysql.cursors.Cursor]:
+        """Connect as the subscriber."""
+        return pymysql.connect(
+            host="127.0.0.1", port=self.port, user="hub", password=PASSWORD, database="copy", autocommit=True
+        )
+
+
+def find_server() -> tuple[str, Path, dict[str, str]]:
+    """Return the program, the folder of its SQL files, and its environment; skip where there is none."""
+    installed = shutil.which("mariadbd") or shutil.which("/usr/sbin/mariadbd")
+    if installed is not None:
+        return installed, Path("/usr/share/mysql"), dict(os.environ)
+    if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
+        pytest.skip("mariadbd is not installed, and there is no apt-get to fetch it with")
+    root = CACHE / "mariadb" / "root"
+    program = root / "usr/sbin/mariadbd"
+    if not program.exists():
+        root.mkdir(parents=True, exist_ok=True)
+        for package in PACKAGES:
+            done = subprocess.run(
+                ["apt-get", "download", package], cwd=root.parent, capture_output=True, check=False
+            )
+            if done.returncode and package in {"mariadb-server-core", "mariadb-common"}:
+                pytest.skip(f"mariadbd is not installed, and Debian's {package} cannot be fetched")
+        for archive in root.parent.glob("*.deb"):
+            subprocess.run(["dpkg", "-x", str(archive), str(root)], check=True)
+    libraries = ":".join(str(path) for path in root.glob("usr/lib/*-linux-gnu"))
+    return str(program), root / "usr/share/mysql", os.environ | {"LD_LIBRARY_PATH": libraries}
+
+
+@contextmanager
+def running_mariadb(folder: Path) -> Iterator[MariaDb]:
+    """Set a server up in `folder` and run it on a free port until the block ends."""
+    program, share, environment = find_server()
+    data = folder / "data"
+    data.mkdir()
+    common = [
+        program, "--no-defaults", f"--datadir={data}", f"--lc-messages-dir={share}",
+        f"--character-sets-dir={share}/charsets", "--user=root", f"--socket={folder}/s",
+        f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0",
+    ]  # fmt: skip
+    scripts = [share / name for name in ("mysql_system_tables.sql", "mysql_system_tables_data.sql")]
+    text = "CREATE DATABASE mysql;\nUSE mysql;\n" + "\n".join(path.read_text() for path in scripts)
+    done = subprocess.run(
+        [*common, "--bootstrap"], input=text.encode(), env=environment, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stderr.decode()[-2000:]
+    setup = folder / "setup.sql"
+    setup.write_text(
+        "CREATE DATABASE copy;\n"
+        f"CREATE USER hub@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON copy.* TO hub@'%';\n"
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    network = ["--bind-address=127.0.0.1", f"--port={port}", f"--init-file={setup}", "--skip-name-resolve"]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen([*common, *network], env=environment, stdout=log, stderr=log)
+        try:
+            server = MariaDb(port=port)
+            _wait_until_ready(server, process, folder / "log")
+            yield server
+        finally:
+            process.kill()
+            process.wait()
+
+
+def _wait_until_ready(server: MariaDb, process: subprocess.Popen[bytes], log: Path) -> None:
+    for _ in range(300):
+        assert process.poll() is None, log.read_text()[-2000:]
+        try:
+            server.connect().close()
+        except pymysql.err.Error:
+            time.sleep(0.1)
+        else:
+            return
+    pytest.fail(log.read_text()[-2000:])

@@ -1,0 +1,116 @@
+"""Into the subscriber's MariaDB: the table equals the rows, through crashes of the server too."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from core.database import Database
+from subscriptions.model import Start
+from subscriptions.push.model import Target, TargetKind
+from subscriptions.push.mysql import MySqlCarrier
+from tests.exchange_world import World, build_row
+from tests.integration.subscriptions.conftest import build_push_world
+from tests.integration.subscriptions.feed_world import Feed, open_feed
+from tests.integration.subscriptions.test_push_database import LOCAL, build_worker
+from tests.integration.subscriptions.test_webhooks import add, work
+from tests.interop.mariadb_server import PASSWORD, MariaDb, running_mariadb
+
+pytestmark = pytest.mark.interop
+
+
+@pytest.fixture(scope="module")
+def mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDb]:
+    with running_mariadb(tmp_path_factory.mktemp("maria")) as server:
+        yield server
+
+
+@pytest.fixture
+async def world(database: Database) -> World:
+    return await build_push_world(database)
+
+
+@pytest.fixture
+async def feed(world: World) -> AsyncIterator[Feed]:
+    async with open_feed(world) as opened:
+        yield opened
+
+
+async def add_table(feed: Feed, mariadb: MariaDb, table: str, **more: Any) -> Target:
+    address = {
+        "host": "127.0.0.1",
+        "port": mariadb.port,
+        "database": "copy",
+        "user": "hub",
+        "table": table,
+        "ssl": "disable",
+    }
+    return await add(feed, "", kind=TargetKind.MYSQL, address=address, secret=PASSWORD, name="copy", **more)
+
+
+def read_rows(mariadb: MariaDb, table: str, columns: str) -> dict[str, tuple[Any, ...]]:
+    connection = mariadb.connect()
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT GMSFHM, {columns} FROM `{table}`")
+        found = {row[0]: row[1:] for row in cursor.fetchall()}
+    connection.close()
+    return found
+
+
+async def test_table_in_mariadb_equals_the_rows_with_their_types(
+    world: World, feed: Feed, mariadb: MariaDb
+) -> None:
+    await world.give()
+    moment = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+    hard = ["'; DROP TABLE people; --", "\\", "\\'", '"', "🀄", "a\nb"]
+    await world.publish([build_row(n, XM=text, JKSJ=moment) for n, text in enumerate(hard)])
+    await add_table(feed, mariadb, "people", start=Start.START)
+    await world.publish([build_row(1, XM=None)], [str(build_row(0)["GMSFHM"])])
+    await work(build_worker(feed, TargetKind.MYSQL, MySqlCarrier(addresses=LOCAL)))
+    rows = read_rows(mariadb, "people", "XM, CSRQ, SR, SFYX, JKSJ")
+    assert {row[0] for row in rows.values()} == {None, *hard[2:]}
+    second = rows[str(build_row(2)["GMSFHM"])]
+    assert second[1:] == (date(1990, 1, 3), Decimal("0.50"), 1, moment.replace(tzinfo=None))
+
+
+async def test_message_that_comes_again_changes_nothing_and_refused_rows_are_parked(
+    world: World, feed: Feed, mariadb: MariaDb
+) -> None:
+    await world.give(items=("GMSFHM", "XM"))
+    target = await add_table(feed, mariadb, "again", batch_rows=1)
+    connection = mariadb.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE again (GMSFHM varchar(18) PRIMARY KEY, XM varchar(3)) CHARSET utf8mb4")
+        cursor.execute("CREATE TABLE effects (number varchar(18))")
+        cursor.execute(
+            "CREATE TRIGGER noted AFTER INSERT ON again FOR EACH ROW INSERT INTO effects VALUES (NEW.GMSFHM)"
+        )
+    await world.publish([build_row(1), build_row(2, XM="太长的名字不行"), build_row(3)])
+    carrier = MySqlCarrier(addresses=LOCAL)
+    worker = build_worker(feed, TargetKind.MYSQL, _Twice(carrier))
+    await work(worker)
+    assert sorted(read_rows(mariadb, "again", "XM").values()) == [("人1",), ("人3",)]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*), count(DISTINCT number) FROM effects")
+        assert cursor.fetchone() == (2, 2)
+    connection.close()
+    letters = await feed.services.push.targets.list_dead_letters(
+        caller=world.consumer, subscription_id=target.subscription_id, name="copy"
+    )
+    assert [letter.rows for letter in letters] == [1]
+    assert "太长" not in letters[0].reason
+
+
+class _Twice:
+    """Delivers every message twice, as a worker does that was killed before it wrote down the first time."""
+
+    def __init__(self, carrier: MySqlCarrier) -> None:
+        self._carrier = carrier
+
+    async def deliver(self, message: Any, secret: str | None, /) -> None:
+        await self._carrier.deliver(message, secret)
+        await self._carrier.deliver(message, secret)
