@@ -114,6 +114,10 @@ class Settings(BaseSettings):
     push_directory: Annotated[
         Path | None, Field(description="folder below which changes are pushed as files; unset pushes none")
     ] = None
+    metrics_token: Annotated[
+        SecretStr | None,
+        Field(description="bearer token for `/metrics`; unset answers callers on this machine only"),
+    ] = None
     graceful_stop_s: Annotated[int, Field(ge=1, le=600, description="what open requests get at SIGTERM")] = 15
     log_interval_s: Annotated[
         float, Field(gt=0, le=60, description="how often the transparency log integrates new leaves")

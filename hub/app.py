@@ -22,7 +22,7 @@ import subscriptions.sharing.assembly
 from core.http.authentication import Authentication
 from core.identity.networks import parse_networks
 from core.settings import Settings
-from hub import health
+from hub import health, metrics
 from hub.documentation import add_documentation
 from hub.middleware import BodyLimit, BodyLimitMiddleware, LastResortMiddleware, TargetMiddleware
 from hub.problem_schema import describe_problems
@@ -56,12 +56,15 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None,
     )
     app.include_router(health.build_router(lambda: getattr(app.state, "services", None)))
+    request_metrics = metrics.RequestMetrics()
+    app.include_router(metrics.build_router(lambda: getattr(app.state, "services", None), request_metrics))
     add_documentation(app)
     describe_problems(app)
     install_problem_handlers(app)
     app.add_middleware(BodyLimitMiddleware, limits=body_limits(settings))
     app.add_middleware(TargetMiddleware)
     app.add_middleware(LastResortMiddleware)
+    app.add_middleware(metrics.MetricsMiddleware, metrics=request_metrics)
     return app
 
 

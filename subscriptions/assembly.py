@@ -12,6 +12,7 @@ import subscriptions.api
 import subscriptions.delivery.api
 import subscriptions.feed.api
 import subscriptions.leads.api
+import subscriptions.operations.api
 import subscriptions.push.api
 from core.database import Database
 from core.http.authentication import Authentication
@@ -29,6 +30,7 @@ from subscriptions.feed.read import FeedReader
 from subscriptions.feed.wake import Waker
 from subscriptions.leads.keeper import LeadKeeper
 from subscriptions.leads.service import LeadService
+from subscriptions.operations.service import OperationsService
 from subscriptions.push.assembly import PushServices
 from subscriptions.push.assembly import assemble as assemble_push
 from subscriptions.service import SubscriptionService
@@ -46,6 +48,7 @@ class SubscriptionServices:
     push: PushServices
     leads: LeadService
     lead_keeper: LeadKeeper
+    operations: OperationsService
     now: Callable[[], datetime]
 
     @property
@@ -95,6 +98,7 @@ def assemble(
         leads=LeadService(
             database=database, log=log, refusals=refusals, subscriptions=service, feed=feed, now=now
         ),
+        operations=OperationsService(database=database, now=now),
         lead_keeper=LeadKeeper(database=database, seal=seal, waker=waker, now=now),
         now=now,
         push=assemble_push(
@@ -136,6 +140,9 @@ def build_routers(services: SubscriptionServices, *, authentication: Authenticat
             authentication=authentication,
             key_id=services.push.key_id,
             certificate_pem=services.push.certificate_pem,
+        ),
+        subscriptions.operations.api.build_router(
+            operations=services.operations, authentication=authentication
         ),
         subscriptions.leads.api.build_router(
             leads=services.leads,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +12,14 @@ from rich.console import Console
 
 from connectors import HubClient, Purpose
 from core.caller import OrganisationCode
+from core.errors import BadInput
 from exchange.accounting.copies import CopyDigest, digest_copy, read_buckets
 from exchange.catalogue.model import CheckRule, Item, Resource, ShareType, Theme, UpdateCycle
 from exchange.publish.compression import unpack
 from exchange.publish.model import Upload
+from hub.cli.log_offline import verify_receipt_file
 from hub.cli.samples import open_client, read_kind
+from subscriptions.delivery.compare import compare_copy
 
 ROWS_PER_CALL = 10_000
 
@@ -33,12 +37,23 @@ def reconcile(
     service_item: Annotated[str | None, typer.Option(help="service item; subscribers say why")] = None,
     case_number: Annotated[str, typer.Option(help="case number")] = "reconcile",
     operator: Annotated[str, typer.Option(help="operator")] = "reconcile",
+    receipt: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="receipt of a delivery: compare with it, offline"),
+    ] = None,
+    ca: Annotated[
+        Path | None, typer.Option("--ca", exists=True, dir_okay=False, help="the hub's root certificate")
+    ] = None,
 ) -> None:
     """Compare a file (the owner's or a subscriber's copy) with the hub's current rows.
 
     Without a file: the hub's current rows with its accounting and its change log. Ends with code 1 where
-    something differs. Credentials come from SHUZHENG_CLIENT_ID and SHUZHENG_CLIENT_SECRET.
+    something differs. With `--receipt` and `--ca` a subscriber's copy of one delivery is compared with the
+    hub's signed manifest, without a connection. Credentials come from SHUZHENG_CLIENT_ID and
+    SHUZHENG_CLIENT_SECRET.
     """
+    if receipt is not None:
+        raise typer.Exit(0 if compare_delivery(file, receipt, ca) else 1)
     purpose = None
     if service_item is not None:
         purpose = Purpose(service_item=service_item, case_number=case_number, operator=operator)
@@ -56,6 +71,28 @@ def reconcile(
         key = " ".join(difference["key"])
         typer.echo(f"{difference['verdict']}\t{key}\t{'; '.join(difference['why'])}")
     raise typer.Exit(0 if facts["equal"] else 1)
+
+
+def compare_delivery(file: Path | None, receipt: Path, ca: Path | None) -> bool:
+    """Compare a copy of one delivery with its signed manifest; print what was found."""
+    if file is None or ca is None:
+        msg = "with --receipt name your copy, and the hub's root certificate with --ca"
+        raise BadInput(msg)
+    verified = verify_receipt_file(receipt, ca=ca, payload=None)
+    manifest = json.loads(receipt.read_bytes())["payload"]
+    found = compare_copy(file.read_bytes(), manifest)
+    console = Console(stderr=True)
+    facts = {
+        "delivery": manifest["delivery"],
+        "signed by": f"{verified.issuer} at {verified.signed_at.isoformat()}",
+        "rows delivered": found.rows_delivered,
+        "rows found": found.rows_found,
+        "same bytes": found.same_bytes,
+        "same rows": "not proved by this manifest" if found.same_rows is None else found.same_rows,
+    }
+    for name, value in facts.items():
+        console.print(f"{name:>20}  {value}", markup=False, highlight=False)
+    return found.equal
 
 
 def compare_file(
