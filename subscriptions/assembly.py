@@ -99,7 +99,7 @@ def assemble(
             database=database, log=log, refusals=refusals, subscriptions=service, feed=feed, now=now
         ),
         operations=OperationsService(database=database, now=now),
-        lead_keeper=LeadKeeper(database=database, seal=seal, waker=waker, now=now),
+        lead_keeper=LeadKeeper(database=database, log=log, seal=seal, waker=waker, now=now),
         now=now,
         push=assemble_push(
             database=database,

@@ -24,6 +24,8 @@ _UNDER_WAY: Final = frozenset(
 
 RECORDED: Final = (
     RecordedTable(name="subscriptions.subscription", key=("id",)),
+    RecordedTable(name="subscriptions.lead_terms", key=("subscription_id",)),
+    RecordedTable(name="subscriptions.lead", key=("id",), passing=frozenset({"reminded_at"})),
     RecordedTable(name="subscriptions.consumer", key=("id",), passing=_PLACE),
     RecordedTable(name="subscriptions.target", key=("id",), passing=_UNDER_WAY),
     RecordedTable(

@@ -183,6 +183,9 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "files of a shared table were given out; kind: snapshot, or changes of the versions from to",
         "profile kind from:integer to:integer items:texts masked:texts? rows:integer files:integer",
     ),
+    Event.LEADS_PUSHED: _spec(
+        "changes became leads, to be signed for and answered", "subscription leads:integer to"
+    ),
     Event.LEAD_SIGNED: _spec("a subscriber signed for a lead", "subscription lead at overdue:boolean"),
     Event.LEAD_ANSWERED: _spec(
         "a subscriber said what came of a lead", "subscription lead at overdue:boolean result"

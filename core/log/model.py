@@ -65,6 +65,7 @@ class Event(StrEnum):
     SHARE_PROFILE_ISSUED = "share_profile.issued"
     SHARE_PROFILE_REVOKED = "share_profile.revoked"
     SHARE_READ = "share.read"
+    LEADS_PUSHED = "leads.pushed"
     LEAD_SIGNED = "lead.signed"
     LEAD_ANSWERED = "lead.answered"
     CERTIFICATE_TYPE_REGISTERED = "certificate_type.registered"

@@ -11,6 +11,8 @@ from uuid import UUID, uuid4
 from core.caller import OrganisationCode
 from core.database import Connection, Database
 from core.errors import Forbidden
+from core.log.model import Event
+from core.log.writer import LogWriter
 from exchange.access.deadlines import compute_due_at
 from exchange.access.row_filter import parse_row_filter
 from exchange.access.store_applications import load_calendar_days
@@ -26,7 +28,7 @@ from subscriptions.feed.store import select_changes
 from subscriptions.feed.wake import Waker
 from subscriptions.ground import load_own_consumer, verify_subscription
 from subscriptions.leads import store
-from subscriptions.leads.model import LEAD_CONSUMER, Lead
+from subscriptions.leads.model import LEAD_CONSUMER, Lead, LeadTerms
 from subscriptions.model import Change, Cursor, Operation, Position
 
 BATCH_ROWS: Final = 1000
@@ -39,9 +41,16 @@ class LeadKeeper:
     """Follows the subscriptions to leads. Any number of hubs may run one."""
 
     def __init__(
-        self, *, database: Database, seal: CursorSeal, waker: Waker, now: Callable[[], datetime]
+        self,
+        *,
+        database: Database,
+        log: LogWriter,
+        seal: CursorSeal,
+        waker: Waker,
+        now: Callable[[], datetime],
     ) -> None:
         self._database = database
+        self._log = log
         self._seal = seal
         self._waker = waker
         self._now = now
@@ -98,12 +107,8 @@ class LeadKeeper:
             )
             table = await read_table(connection, query, build_schema(resource, items))
             changes = list(iterate_changes(table, [item.name for item in resource.key_items]))
-            await store.save_leads(
-                connection,
-                leads=await self._build(
-                    connection, subscription_id, changes, terms.sign_working_days, terms.answer_working_days
-                ),
-            )
+            leads = await self._build(connection, subscription_id, changes, terms)
+            await store.save_leads(connection, leads=leads)
             end = Position(version=resource.current_version + 1, sequence=0)
             position = changes[-1].position if len(changes) == BATCH_ROWS else end
             await subscription_store.save_place(
@@ -113,6 +118,19 @@ class LeadKeeper:
                 cursor=self._seal.write(Cursor(position=position), subscription_id=subscription_id),
                 at=self._now(),
             )
+            if leads:
+                await self._log.append(
+                    connection,
+                    event=Event.LEADS_PUSHED,
+                    caller=None,
+                    resource_code=resource.code,
+                    grant_id=grant.id,
+                    details={
+                        "subscription": str(subscription_id),
+                        "leads": len(leads),
+                        "to": str(leads[-1].position),
+                    },
+                )
             return len(changes) if len(changes) == BATCH_ROWS else 0
 
     async def _build(
@@ -120,13 +138,13 @@ class LeadKeeper:
         connection: Connection,
         subscription_id: UUID,
         changes: list[Change],
-        sign_days: int,
-        answer_days: int,
+        terms: LeadTerms,
     ) -> list[Lead]:
         at = self._now()
         calendar = await load_calendar_days(connection, first=at.astimezone(BEIJING).date())
         sign_due_at, answer_due_at = (
-            compute_due_at(at, working_days=days, exceptions=calendar) for days in (sign_days, answer_days)
+            compute_due_at(at, working_days=days, exceptions=calendar)
+            for days in (terms.sign_working_days, terms.answer_working_days)
         )
         return [
             Lead(

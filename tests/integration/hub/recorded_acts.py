@@ -30,6 +30,11 @@ FILLED = (
         "INSERT INTO subscriptions.dead_letter SELECT gen_random_uuid(), id, gen_random_uuid(), 'x', 1, 1, 1,"
         " 1, 1, 1, 'refused', now() FROM subscriptions.target"
     ),
+    "INSERT INTO subscriptions.lead_terms SELECT id, 1, 5 FROM subscriptions.subscription LIMIT 1",
+    (
+        "INSERT INTO subscriptions.lead SELECT gen_random_uuid(), subscription_id, 1, 1, 'insert', now(), now(),"
+        " now() FROM subscriptions.lead_terms"
+    ),
     "INSERT INTO exchange.calendar_day VALUES ('2026-10-01', false)",
     (
         f"INSERT INTO exchange.objection VALUES (gen_random_uuid(), {_RESOURCE}, 'XM', '{{x}}', NULL,"

@@ -29,6 +29,7 @@ TERMS = LeadTerms(sign_working_days=1, answer_working_days=5)
 def build_keeper(world: World) -> LeadKeeper:
     return LeadKeeper(
         database=world.database,
+        log=world.log,
         seal=CursorSeal(b"cursor".ljust(16, b".")),
         waker=Waker(None),
         now=utc_now,
