@@ -10,13 +10,15 @@ from uuid import UUID, uuid4
 
 from core.caller import OrganisationCode
 from core.database import Connection, Database
-from core.errors import Forbidden
+from core.errors import Conflict, Forbidden
 from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.access.deadlines import compute_due_at
+from exchange.access.model import Grant
 from exchange.access.row_filter import parse_row_filter
 from exchange.access.store_applications import load_calendar_days
 from exchange.access.values import BEIJING
+from exchange.catalogue.model import Resource
 from exchange.notices.model import NoticeKind
 from exchange.notices.store import save_notice
 from signing.errors import ShuzhengError
@@ -29,7 +31,7 @@ from subscriptions.feed.wake import Waker
 from subscriptions.ground import load_own_consumer, verify_subscription
 from subscriptions.leads import store
 from subscriptions.leads.model import LEAD_CONSUMER, Lead, LeadTerms
-from subscriptions.model import Change, Cursor, Operation, Position
+from subscriptions.model import Change, Consumer, Cursor, Operation, Position
 
 BATCH_ROWS: Final = 1000
 BATCH_SUBSCRIPTIONS: Final = 50
@@ -79,7 +81,7 @@ class LeadKeeper:
         return made
 
     async def _follow(self, subscription_id: UUID) -> int:
-        """Make the next leads of one subscription; return how many changes were looked at."""
+        """Make the next leads of one subscription; return how many changes were looked at, 0 at the end."""
         async with self._database.transaction() as connection:
             if not await store.lock_consumer(connection, subscription_id=subscription_id):
                 return 0
@@ -93,45 +95,41 @@ class LeadKeeper:
                 grant, resource = await verify_subscription(
                     connection, subscription=subscription, purpose=None, now=self._now
                 )
-            except Forbidden:
+            except (Forbidden, Conflict):
                 return 0
             consumer = await load_own_consumer(connection, subscription=subscription, name=LEAD_CONSUMER)
-            items = grant.open_items(resource)
-            query = select_changes(
-                resource,
-                after=consumer.acknowledged,
-                to_version=resource.current_version,
-                items=items,
-                row_filter=parse_row_filter(resource, grant.terms.row_filter),
-                limit_rows=BATCH_ROWS,
-            )
-            table = await read_table(connection, query, build_schema(resource, items))
-            changes = list(iterate_changes(table, [item.name for item in resource.key_items]))
+            changes = await _load_changes(connection, consumer, grant, resource)
             leads = await self._build(connection, subscription_id, changes, terms)
             await store.save_leads(connection, leads=leads)
+            is_full = len(changes) == BATCH_ROWS
             end = Position(version=resource.current_version + 1, sequence=0)
-            position = changes[-1].position if len(changes) == BATCH_ROWS else end
-            await subscription_store.save_place(
-                connection,
-                consumer_id=consumer.id,
-                position=max(position, consumer.acknowledged),
-                cursor=self._seal.write(Cursor(position=position), subscription_id=subscription_id),
-                at=self._now(),
-            )
+            await self._move(connection, consumer, changes[-1].position if is_full else end)
             if leads:
-                await self._log.append(
-                    connection,
-                    event=Event.LEADS_PUSHED,
-                    caller=None,
-                    resource_code=resource.code,
-                    grant_id=grant.id,
-                    details={
-                        "subscription": str(subscription_id),
-                        "leads": len(leads),
-                        "to": str(leads[-1].position),
-                    },
-                )
-            return len(changes) if len(changes) == BATCH_ROWS else 0
+                await self._record(connection, leads, grant)
+            return len(changes) if is_full else 0
+
+    async def _move(self, connection: Connection, consumer: Consumer, position: Position) -> None:
+        await subscription_store.save_place(
+            connection,
+            consumer_id=consumer.id,
+            position=max(position, consumer.acknowledged),
+            cursor=self._seal.write(Cursor(position=position), subscription_id=consumer.subscription_id),
+            at=self._now(),
+        )
+
+    async def _record(self, connection: Connection, leads: list[Lead], grant: Grant) -> None:
+        await self._log.append(
+            connection,
+            event=Event.LEADS_PUSHED,
+            caller=None,
+            resource_code=grant.resource_code,
+            grant_id=grant.id,
+            details={
+                "subscription": str(leads[-1].subscription_id),
+                "leads": len(leads),
+                "to": str(leads[-1].position),
+            },
+        )
 
     async def _build(
         self,
@@ -173,3 +171,20 @@ class LeadKeeper:
                         details={"subscription": str(row["id"]), "leads": row["leads"]},
                         at=self._now(),
                     )
+
+
+async def _load_changes(
+    connection: Connection, consumer: Consumer, grant: Grant, resource: Resource
+) -> list[Change]:
+    """Load the next changes after a consumer's place, as the grant shows them."""
+    items = grant.open_items(resource)
+    query = select_changes(
+        resource,
+        after=consumer.acknowledged,
+        to_version=resource.current_version,
+        items=items,
+        row_filter=parse_row_filter(resource, grant.terms.row_filter),
+        limit_rows=BATCH_ROWS,
+    )
+    table = await read_table(connection, query, build_schema(resource, items))
+    return list(iterate_changes(table, [item.name for item in resource.key_items]))

@@ -32,8 +32,8 @@ FILLED = (
     ),
     "INSERT INTO subscriptions.lead_terms SELECT id, 1, 5 FROM subscriptions.subscription LIMIT 1",
     (
-        "INSERT INTO subscriptions.lead SELECT gen_random_uuid(), subscription_id, 1, 1, 'insert', now(), now(),"
-        " now() FROM subscriptions.lead_terms"
+        "INSERT INTO subscriptions.lead SELECT gen_random_uuid(), subscription_id, 1, 1, 'insert', now(),"
+        " now(), now() FROM subscriptions.lead_terms"
     ),
     "INSERT INTO exchange.calendar_day VALUES ('2026-10-01', false)",
     (
