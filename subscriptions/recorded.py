@@ -31,4 +31,6 @@ RECORDED: Final = (
     RecordedTable(
         name="subscriptions.dead_letter", key=("id",), passing=frozenset({"attempts", "reason", "wanted_at"})
     ),
+    RecordedTable(name="subscriptions.lake_choice", key=("resource_code",)),
+    RecordedTable(name="subscriptions.share_profile", key=("id",), passing=frozenset({"used_at"})),
 )

@@ -30,6 +30,11 @@ FILLED = (
         "INSERT INTO subscriptions.dead_letter SELECT gen_random_uuid(), id, gen_random_uuid(), 'x', 1, 1, 1,"
         " 1, 1, 1, 'refused', now() FROM subscriptions.target"
     ),
+    f"INSERT INTO subscriptions.lake_choice VALUES ({_RESOURCE}, true)",
+    (
+        f"INSERT INTO subscriptions.share_profile VALUES (gen_random_uuid(), {_GRANT}, {_RESOURCE},"
+        f" {_ORGANISATION}, gen_random_uuid(), '\\x01', 's', 'c', 'o', NULL, now(), now())"
+    ),
     "INSERT INTO subscriptions.lead_terms SELECT id, 1, 5 FROM subscriptions.subscription LIMIT 1",
     (
         "INSERT INTO subscriptions.lead SELECT gen_random_uuid(), subscription_id, 1, 1, 'insert', now(),"
