@@ -1,29 +1,32 @@
 """Issue many certificates in one call, each on its own: what fails leaves the others alone.
 
-Orders are taken in chunks: checked one after another, their files made and stored side by side, then
-registered in one transaction in which every certificate has a savepoint of its own. A kill -9 leaves
-whole chunks; sent again under the same key, the batch goes on where it stopped.
+Orders are taken in chunks: checked together, their files made and stored side by side, then registered in one
+transaction, while the files of the next chunk are being made. Where one of a chunk cannot be registered, each
+is tried under a savepoint of its own. A kill -9 leaves whole chunks; sent again under the same key, the batch
+goes on where it stopped.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
 from certs.issue.model import Certificate, IssueOrder
 from certs.issue.prepare import PreparedOrder
-from certs.issue.record import RequestKey
+from certs.issue.record import Entry, RequestKey
 from certs.issue.rows import RowReference
 from certs.issue.service import IssueService
+from certs.seals.model import OpenSeal
 from certs.seals.service import SealService
 from core.caller import Caller, Purpose
-from core.database import Database
-from core.errors import Conflict, ShuzhengError, Unavailable
+from core.database import Connection, Database
+from core.errors import Conflict, IdempotencyConflict, ShuzhengError, Unavailable
 
 CHUNK: Final = 50
 
@@ -56,8 +59,7 @@ class BatchOutcome:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
     item: BatchItem
-    prepared: PreparedOrder
-    certificate: Certificate
+    entry: Entry
 
 
 class BatchIssuer:
@@ -76,59 +78,101 @@ class BatchIssuer:
         Never raises for a line: trouble with the database or the store fails the lines of its chunk.
         """
         remaining = iter(items)
-        while chunk := await asyncio.to_thread(_take, remaining):
-            try:
-                outcomes = await self._run_chunk(chunk, actor=actor, purpose=purpose, dry_run=dry_run)
-            except ShuzhengError as trouble:
-                outcomes = [BatchOutcome(line=item.line, error=trouble) for item in chunk]
-            except (asyncpg.PostgresError, OSError):
-                lost = Unavailable("the hub could not finish this part of the batch; send it again")
-                outcomes = [BatchOutcome(line=item.line, error=lost) for item in chunk]
-            for outcome in sorted(outcomes, key=lambda each: each.line):
-                yield outcome
+        recording: asyncio.Task[list[BatchOutcome]] | None = None
+        try:
+            while chunk := await asyncio.to_thread(_take, remaining):
+                made = await self._make_chunk(chunk, actor=actor, purpose=purpose, dry_run=dry_run)
+                if recording is not None:
+                    for outcome in await recording:
+                        yield outcome
+                recording = asyncio.create_task(self._finish(made, actor=actor, purpose=purpose))
+            if recording is not None:
+                for outcome in await recording:
+                    yield outcome
+        finally:
+            if recording is not None and not recording.done():
+                recording.cancel()
+                await asyncio.wait([recording])
 
-    async def _run_chunk(
+    async def _make_chunk(
         self, chunk: Sequence[BatchItem], *, actor: Caller, purpose: Purpose | None, dry_run: bool
+    ) -> list[BatchOutcome | _Made]:
+        """Check the orders of a chunk and make their files."""
+        try:
+            ready = await self._prepare(chunk, actor=actor, purpose=purpose)
+            seals = await self._open_seals([each[1] for each in ready if isinstance(each, tuple)], actor)
+            return await asyncio.gather(
+                *(
+                    self._make(*each, seals=seals, actor=actor, dry_run=dry_run)
+                    if isinstance(each, tuple)
+                    else _give(each)
+                    for each in ready
+                )
+            )
+        except (Unavailable, asyncpg.PostgresError, OSError) as trouble:
+            return [BatchOutcome(line=item.line, error=_explain(trouble)) for item in chunk]
+
+    async def _finish(
+        self, made: Sequence[BatchOutcome | _Made], *, actor: Caller, purpose: Purpose | None
     ) -> list[BatchOutcome]:
-        outcomes: list[BatchOutcome] = []
-        waiting: list[tuple[BatchItem, PreparedOrder]] = []
-        for item in chunk:
-            ready = await self._prepare(item, actor=actor, purpose=purpose)
-            if isinstance(ready, BatchOutcome):
-                outcomes.append(ready)
-            else:
-                waiting.append((item, ready))
-        made = await asyncio.gather(
-            *(self._make(item, prepared, actor=actor, dry_run=dry_run) for item, prepared in waiting)
-        )
-        outcomes += [each for each in made if isinstance(each, BatchOutcome)]
+        """Register the files of a chunk; return the outcomes of all its lines, in order."""
+        outcomes = [each for each in made if isinstance(each, BatchOutcome)]
         files = [each for each in made if isinstance(each, _Made)]
-        if files:
+        try:
             outcomes += await self._record(files, actor=actor, purpose=purpose)
-        return outcomes
+        except (Unavailable, asyncpg.PostgresError, OSError) as trouble:
+            outcomes += [BatchOutcome(line=each.item.line, error=_explain(trouble)) for each in files]
+        return sorted(outcomes, key=lambda each: each.line)
 
     async def _prepare(
-        self, item: BatchItem, *, actor: Caller, purpose: Purpose | None
-    ) -> PreparedOrder | BatchOutcome:
-        if item.order is None:
-            return BatchOutcome(line=item.line, error=item.error)
-        try:
-            if (done := await self._issue.find_done(actor, item.key)) is not None:
-                return BatchOutcome(
-                    line=item.line, identifier=done.identifier, certificate=done, is_again=True
-                )
-            order = await self._issue.fill(item.order, item.reference, actor=actor, purpose=purpose)
-            return await self._issue.preparer.prepare(order, actor=actor)
-        except Unavailable:
-            raise
-        except ShuzhengError as refusal:
-            return BatchOutcome(line=item.line, error=refusal)
+        self, chunk: Sequence[BatchItem], *, actor: Caller, purpose: Purpose | None
+    ) -> list[tuple[BatchItem, PreparedOrder] | BatchOutcome]:
+        keys = [item.key for item in chunk if item.key is not None]
+        done = await self._issue.find_all_done(actor, keys)
+        found = {item.line: _recall(item, done) for item in chunk}
+        waiting: list[tuple[BatchItem, IssueOrder]] = []
+        for item in chunk:
+            if found[item.line] is None and item.order is not None:
+                try:
+                    order = await self._issue.fill(item.order, item.reference, actor=actor, purpose=purpose)
+                    waiting.append((item, order))
+                except Unavailable:
+                    raise
+                except ShuzhengError as refusal:
+                    found[item.line] = BatchOutcome(line=item.line, error=refusal)
+        prepared = await self._issue.preparer.prepare_all([order for _, order in waiting], actor=actor)
+        ready: list[tuple[BatchItem, PreparedOrder] | BatchOutcome] = [
+            BatchOutcome(line=item.line, error=each) if isinstance(each, ShuzhengError) else (item, each)
+            for (item, _), each in zip(waiting, prepared, strict=True)
+        ]
+        return ready + [each for each in found.values() if each is not None]
+
+    async def _open_seals(
+        self, prepared: Sequence[PreparedOrder], actor: Caller
+    ) -> dict[UUID | None, OpenSeal | ShuzhengError]:
+        seals: dict[UUID | None, OpenSeal | ShuzhengError] = {}
+        for seal_id in {each.order.seal_id for each in prepared}:
+            try:
+                seals[seal_id] = await self._seals.open_seal(actor=actor, seal_id=seal_id)
+            except Unavailable:
+                raise
+            except ShuzhengError as refusal:
+                seals[seal_id] = refusal
+        return seals
 
     async def _make(
-        self, item: BatchItem, prepared: PreparedOrder, *, actor: Caller, dry_run: bool
+        self,
+        item: BatchItem,
+        prepared: PreparedOrder,
+        *,
+        seals: Mapping[UUID | None, OpenSeal | ShuzhengError],
+        actor: Caller,
+        dry_run: bool,
     ) -> _Made | BatchOutcome:
+        seal = seals[prepared.order.seal_id]
+        if isinstance(seal, ShuzhengError):
+            return BatchOutcome(line=item.line, error=seal)
         try:
-            seal = await self._seals.open_seal(actor=actor, seal_id=prepared.order.seal_id)
             if dry_run:
                 await self._issue.lay_out(prepared, seal, actor=actor)
                 return BatchOutcome(line=item.line, identifier=prepared.identifier)
@@ -137,35 +181,64 @@ class BatchIssuer:
             raise
         except ShuzhengError as refusal:
             return BatchOutcome(line=item.line, error=refusal)
-        return _Made(item=item, prepared=prepared, certificate=certificate)
+        entry = Entry(certificate=certificate, source=prepared.order.source, key=item.key)
+        return _Made(item=item, entry=entry)
 
     async def _record(
         self, files: Sequence[_Made], *, actor: Caller, purpose: Purpose | None
     ) -> list[BatchOutcome]:
-        outcomes: list[BatchOutcome] = []
+        if not files:
+            return []
+        entries = [made.entry for made in files]
         async with self._database.transaction() as connection:
-            for made in files:
-                line, certificate = made.item.line, made.certificate
-                try:
-                    async with connection.transaction():
-                        await self._issue.recorder.record(
-                            connection,
-                            certificate,
-                            source=made.prepared.order.source,
-                            key=made.item.key,
-                            purpose=purpose,
-                            actor=actor,
-                        )
-                except asyncpg.UniqueViolationError:
-                    taken = Conflict("another call with this key is issuing the same line; send it again")
-                    outcomes.append(BatchOutcome(line=line, error=taken))
-                except ShuzhengError as refusal:
-                    outcomes.append(BatchOutcome(line=line, error=refusal))
-                else:
-                    outcomes.append(
-                        BatchOutcome(line=line, identifier=certificate.identifier, certificate=certificate)
-                    )
-        return outcomes
+            try:
+                async with connection.transaction():
+                    await self._issue.recorder.record(connection, entries, purpose=purpose, actor=actor)
+            except (asyncpg.UniqueViolationError, Conflict):
+                return [
+                    await self._record_one(connection, made, actor=actor, purpose=purpose) for made in files
+                ]
+        return [_issued(made) for made in files]
+
+    async def _record_one(
+        self, connection: Connection, made: _Made, *, actor: Caller, purpose: Purpose | None
+    ) -> BatchOutcome:
+        try:
+            async with connection.transaction():
+                await self._issue.recorder.record(connection, [made.entry], purpose=purpose, actor=actor)
+        except asyncpg.UniqueViolationError:
+            taken = Conflict("another call with this key is issuing the same line; send it again")
+            return BatchOutcome(line=made.item.line, error=taken)
+        except ShuzhengError as refusal:
+            return BatchOutcome(line=made.item.line, error=refusal)
+        return _issued(made)
+
+
+def _recall(item: BatchItem, done: Mapping[str, Certificate | IdempotencyConflict]) -> BatchOutcome | None:
+    """Return the outcome that a line has before any work: it is no order, or it was done before."""
+    if item.order is None:
+        return BatchOutcome(line=item.line, error=item.error)
+    found = None if item.key is None else done.get(item.key.key)
+    if found is None:
+        return None
+    if isinstance(found, IdempotencyConflict):
+        return BatchOutcome(line=item.line, error=found)
+    return BatchOutcome(line=item.line, identifier=found.identifier, certificate=found, is_again=True)
+
+
+def _issued(made: _Made) -> BatchOutcome:
+    certificate = made.entry.certificate
+    return BatchOutcome(line=made.item.line, identifier=certificate.identifier, certificate=certificate)
+
+
+def _explain(trouble: Exception) -> ShuzhengError:
+    if isinstance(trouble, ShuzhengError):
+        return trouble
+    return Unavailable("the hub could not finish this part of the batch; send it again")
+
+
+async def _give(outcome: BatchOutcome) -> BatchOutcome:
+    return outcome
 
 
 def _take(remaining: Iterator[BatchItem]) -> list[BatchItem]:

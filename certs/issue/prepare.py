@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -15,10 +15,10 @@ from certs.issue.model import REPLACEABLE, Certificate, CertificateStatus, Issue
 from certs.issue.production import ProducedFile, Production
 from certs.seals.model import OpenSeal
 from certs.types.model import CertificateType
-from certs.types.store import load_type
+from certs.types.store import UNKNOWN, load_types_by_code
 from core.caller import Caller
 from core.database import Connection, Database
-from core.errors import Conflict, FieldError, SchemaViolation
+from core.errors import Conflict, FieldError, NotFound, SchemaViolation, ShuzhengError
 from signing import sm3
 
 
@@ -43,25 +43,53 @@ class Preparer:
     async def prepare(self, order: IssueOrder, *, actor: Caller) -> PreparedOrder:
         """Check an order. Raises SchemaViolation with everything wrong, NotFound for an unknown type,
         Conflict where the number was issued before or the predecessor cannot be replaced."""
+        (outcome,) = await self.prepare_all([order], actor=actor)
+        if isinstance(outcome, ShuzhengError):
+            raise outcome
+        return outcome
+
+    async def prepare_all(
+        self, orders: Sequence[IssueOrder], *, actor: Caller
+    ) -> list[PreparedOrder | ShuzhengError]:
+        """Check orders, each on its own: the prepared order, or what `prepare` would raise."""
         async with self._database.acquire() as connection:
-            kind = await load_type(connection, code=order.type_code)
-            order = replace(order, data=standardise_data(order.data, kind.items))
-            errors = check_order(order, kind, today=china_day(self._now()))
-            version = 1
-            if order.predecessor is not None:
-                version, found = await _check_predecessor(connection, order, actor)
-                errors += found
-            if errors:
-                msg = f"the order has {len(errors)} fields that are not right; see errors for each"
-                raise SchemaViolation(msg, errors=tuple(errors))
-            identifier = build_identifier(
-                type_code=order.type_code,
-                issuer_code=actor.organisation_code,
-                serial=derive_serial(order.number),
-                version=version,
-            )
-            if await store.find_certificate(connection, identifier=str(identifier)) is not None:
-                raise Conflict(store.NUMBER_TAKEN)
+            kinds = await load_types_by_code(connection, codes=[order.type_code for order in orders])
+            outcomes: list[PreparedOrder | ShuzhengError] = []
+            for order in orders:
+                try:
+                    kind = kinds.get(order.type_code)
+                    outcomes.append(await self._check(connection, order, kind, actor))
+                except (SchemaViolation, Conflict, NotFound) as refusal:
+                    outcomes.append(refusal)
+            identifiers = [each.identifier for each in outcomes if isinstance(each, PreparedOrder)]
+            taken = await store.find_taken(connection, identifiers=identifiers)
+        return [
+            Conflict(store.NUMBER_TAKEN)
+            if isinstance(each, PreparedOrder) and each.identifier in taken
+            else each
+            for each in outcomes
+        ]
+
+    async def _check(
+        self, connection: Connection, order: IssueOrder, kind: CertificateType | None, actor: Caller
+    ) -> PreparedOrder:
+        if kind is None:
+            raise NotFound(UNKNOWN)
+        order = replace(order, data=standardise_data(order.data, kind.items))
+        errors = check_order(order, kind, today=china_day(self._now()))
+        version = 1
+        if order.predecessor is not None:
+            version, found = await _check_predecessor(connection, order, actor)
+            errors += found
+        if errors:
+            msg = f"the order has {len(errors)} fields that are not right; see errors for each"
+            raise SchemaViolation(msg, errors=tuple(errors))
+        identifier = build_identifier(
+            type_code=order.type_code,
+            issuer_code=actor.organisation_code,
+            serial=derive_serial(order.number),
+            version=version,
+        )
         return PreparedOrder(order=order, kind=kind, identifier=str(identifier), version=version)
 
     def plan(self, prepared: PreparedOrder, *, seal: OpenSeal, face: FaceKey, actor: Caller) -> Production:

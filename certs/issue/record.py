@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -22,7 +22,7 @@ from core.caller import Caller, Purpose
 from core.database import Connection
 from core.errors import BadInput, Conflict
 from core.log.model import Event
-from core.log.writer import LogWriter
+from core.log.writer import LogWriter, NewLeaf
 
 MAX_KEY_CHARACTERS: Final = 128
 ISSUED_REASON: Final = "issued"
@@ -42,6 +42,15 @@ class RequestKey:
             raise BadInput(msg)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A certificate to register, the row that it rests on, and the request that asked for it."""
+
+    certificate: Certificate
+    source: SourceFingerprint | None = None
+    key: RequestKey | None = None
+
+
 class Recorder:
     """Writes certificates on a transaction that the caller holds."""
 
@@ -50,66 +59,50 @@ class Recorder:
         self._now = now
 
     async def record(
-        self,
-        connection: Connection,
-        certificate: Certificate,
-        *,
-        source: SourceFingerprint | None,
-        key: RequestKey | None,
-        purpose: Purpose | None,
-        actor: Caller,
+        self, connection: Connection, entries: Sequence[Entry], *, purpose: Purpose | None, actor: Caller
     ) -> None:
-        """Register the certificate, retire its predecessor and write the log. Raises Conflict."""
-        seal = await load_seal(connection, seal_id=certificate.seal_id)
-        if seal.status is not SealStatus.ACTIVE:
-            msg = f"the seal was {seal.status} while the certificate was made"
-            raise Conflict(msg)
-        if certificate.predecessor is not None:
-            await self._supersede(connection, certificate, actor)
-        await store.save_certificate(connection, certificate=certificate)
-        step = self._step(certificate, certificate.status, before=None, reason=ISSUED_REASON, actor=actor)
-        await store.save_change(connection, change=step)
-        if source is not None:
-            await store.save_source(connection, identifier=certificate.identifier, source=source)
-        if key is not None:
-            request = store.IssueRequest(
-                system_id=actor.system_id,
-                key=key.key,
-                body_sm3=key.body_sm3,
-                identifier=certificate.identifier,
-                requested_at=self._now(),
-            )
-            await store.save_request(connection, request=request)
-        await self._write_leaf(connection, certificate, source=source, purpose=purpose, actor=actor)
+        """Register certificates, retire their predecessors and write the log: all of them, or none.
 
-    async def _write_leaf(
-        self,
-        connection: Connection,
-        certificate: Certificate,
-        *,
-        source: SourceFingerprint | None,
-        purpose: Purpose | None,
-        actor: Caller,
-    ) -> None:
-        await self._log.append(
-            connection,
-            event=Event.CERTIFICATE_ISSUED,
-            caller=actor,
-            purpose=purpose,
-            certificate_id=certificate.identifier,
-            subject=certificate.holder.code,
-            details={
-                "type": certificate.type_code,
-                "version": certificate.version,
-                "digest_sm3": certificate.digest_sm3.hex(),
-                "sealed_sm3": certificate.sealed_sm3.hex(),
-                "seal": str(certificate.seal_id),
-                "predecessor": certificate.predecessor,
-                "source": None if source is None else source.resource_code,
-                "source_version": None if source is None else source.version,
-                "source_sm3": None if source is None else source.row_sm3.hex(),
-            },
-        )
+        Raises Conflict, or asyncpg.UniqueViolationError where a request's key is taken.
+        """
+        for seal_id in {entry.certificate.seal_id for entry in entries}:
+            seal = await load_seal(connection, seal_id=seal_id)
+            if seal.status is not SealStatus.ACTIVE:
+                msg = f"the seal was {seal.status} while the certificate was made"
+                raise Conflict(msg)
+        certificates = [entry.certificate for entry in entries]
+        for certificate in certificates:
+            if certificate.predecessor is not None:
+                await self._supersede(connection, certificate, actor)
+        await store.save_certificates(connection, certificates=certificates)
+        steps = [
+            self._step(each, each.status, before=None, reason=ISSUED_REASON, actor=actor)
+            for each in certificates
+        ]
+        await store.save_changes(connection, changes=steps)
+        sources = {
+            entry.certificate.identifier: entry.source for entry in entries if entry.source is not None
+        }
+        if sources:
+            await store.save_sources(connection, sources=sources)
+        if requests := self._requests(entries, actor):
+            await store.save_requests(connection, requests=requests)
+        leaves = [_describe_leaf(entry, purpose=purpose, actor=actor) for entry in entries]
+        await self._log.append_all(connection, leaves)
+
+    def _requests(self, entries: Sequence[Entry], actor: Caller) -> list[store.IssueRequest]:
+        now = self._now()
+        return [
+            store.IssueRequest(
+                system_id=actor.system_id,
+                key=entry.key.key,
+                body_sm3=entry.key.body_sm3,
+                identifier=entry.certificate.identifier,
+                requested_at=now,
+            )
+            for entry in entries
+            if entry.key is not None
+        ]
 
     async def _supersede(self, connection: Connection, successor: Certificate, actor: Caller) -> None:
         assert successor.predecessor is not None
@@ -144,3 +137,26 @@ class Recorder:
             system_id=actor.system_id,
             changed_at=self._now(),
         )
+
+
+def _describe_leaf(entry: Entry, *, purpose: Purpose | None, actor: Caller) -> NewLeaf:
+    certificate, source = entry.certificate, entry.source
+    return NewLeaf(
+        event=Event.CERTIFICATE_ISSUED,
+        caller=actor,
+        purpose=purpose,
+        certificate_id=certificate.identifier,
+        owner=certificate.issuer_code,
+        subject=certificate.holder.code,
+        details={
+            "type": certificate.type_code,
+            "version": certificate.version,
+            "digest_sm3": certificate.digest_sm3.hex(),
+            "sealed_sm3": certificate.sealed_sm3.hex(),
+            "seal": str(certificate.seal_id),
+            "predecessor": certificate.predecessor,
+            "source": None if source is None else source.resource_code,
+            "source_version": None if source is None else source.version,
+            "source_sm3": None if source is None else source.row_sm3.hex(),
+        },
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Final
 
 import asyncpg
 
@@ -16,7 +17,7 @@ from certs.issue.production import LayOut
 from certs.issue.production import Produce as Produce
 from certs.issue.production import ProducedFile as ProducedFile
 from certs.issue.production import Production as Production
-from certs.issue.record import Recorder
+from certs.issue.record import Entry, Recorder
 from certs.issue.record import RequestKey as RequestKey
 from certs.issue.rows import ReadRow, RowReference, fill_from_row
 from certs.seals.model import OpenSeal
@@ -26,6 +27,8 @@ from core.database import Database
 from core.errors import Conflict, IdempotencyConflict, PurposeMissing, Unavailable
 from core.log.writer import LogWriter
 from core.objects import ObjectStore
+
+KEY_TAKEN: Final = "this Idempotency-Key came before with another order; take a new key"
 
 
 class IssueService:
@@ -81,9 +84,8 @@ class IssueService:
         certificate = await self.make_file(prepared, seal, actor=actor)
         try:
             async with self._database.transaction() as connection:
-                await self.recorder.record(
-                    connection, certificate, source=order.source, key=key, purpose=purpose, actor=actor
-                )
+                entry = Entry(certificate=certificate, source=order.source, key=key)
+                await self.recorder.record(connection, [entry], purpose=purpose, actor=actor)
         except (Conflict, asyncpg.UniqueViolationError):
             if (done := await self.find_done(actor, key)) is not None:
                 return done
@@ -145,11 +147,27 @@ class IssueService:
         """Return what came of a key before; None at its first use. Raises IdempotencyConflict."""
         if key is None:
             return None
+        found = (await self.find_all_done(actor, [key])).get(key.key)
+        if isinstance(found, IdempotencyConflict):
+            raise found
+        return found
+
+    async def find_all_done(
+        self, actor: Caller, keys: Sequence[RequestKey]
+    ) -> dict[str, Certificate | IdempotencyConflict]:
+        """Return what came of keys before, by key; those at their first use are left out."""
+        if not keys:
+            return {}
+        found: dict[str, Certificate | IdempotencyConflict] = {}
         async with self._database.acquire() as connection:
-            request = await store.load_request(connection, system_id=actor.system_id, key=key.key)
-            if request is None:
-                return None
-            if request.body_sm3 != key.body_sm3:
-                msg = "this Idempotency-Key came before with another order; take a new key"
-                raise IdempotencyConflict(msg)
-            return await store.load_certificate(connection, identifier=request.identifier)
+            names = [key.key for key in keys]
+            requests = await store.load_requests(connection, system_id=actor.system_id, keys=names)
+            for key in keys:
+                request = requests.get(key.key)
+                if request is None:
+                    continue
+                if request.body_sm3 != key.body_sm3:
+                    found[key.key] = IdempotencyConflict(KEY_TAKEN)
+                else:
+                    found[key.key] = await store.load_certificate(connection, identifier=request.identifier)
+        return found

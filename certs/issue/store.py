@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -32,44 +32,55 @@ class IssueRequest:
     requested_at: datetime
 
 
-async def save_certificate(connection: Connection, *, certificate: Certificate) -> None:
-    """Insert a certificate. Raises Conflict where its number, or a successor of its predecessor, exists."""
+_INSERT_CERTIFICATE: Final = (
+    "INSERT INTO certs.certificate (identifier, type_code, type_version, number, version,"
+    " holder_name, holder_code, holder_code_type, issuer_code, issuer_name, status, predecessor,"
+    " issued_on, valid_from, valid_until, data, qr_payload, service_item, case_number, seal_id,"
+    " object_key, size_bytes, digest_sm3, sealed_sm3, created_at)"
+    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
+    " $20, $21, $22, $23, $24, $25)"
+)
+
+
+async def save_certificates(connection: Connection, *, certificates: Sequence[Certificate]) -> None:
+    """Insert certificates in one round trip.
+
+    Raises Conflict where the number of one, or a successor of its predecessor, exists: then none is inserted.
+    """
     try:
-        await connection.execute(
-            "INSERT INTO certs.certificate (identifier, type_code, type_version, number, version,"
-            " holder_name, holder_code, holder_code_type, issuer_code, issuer_name, status, predecessor,"
-            " issued_on, valid_from, valid_until, data, qr_payload, service_item, case_number, seal_id,"
-            " object_key, size_bytes, digest_sm3, sealed_sm3, created_at)"
-            " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
-            " $20, $21, $22, $23, $24, $25)",
-            certificate.identifier,
-            certificate.type_code,
-            certificate.type_version,
-            certificate.number,
-            certificate.version,
-            certificate.holder.name,
-            certificate.holder.code,
-            certificate.holder.code_type,
-            certificate.issuer_code,
-            certificate.issuer_name,
-            certificate.status,
-            certificate.predecessor,
-            certificate.issued_on,
-            certificate.valid_from,
-            certificate.valid_until,
-            dict(certificate.data),
-            certificate.qr_payload,
-            certificate.service_item,
-            certificate.case_number,
-            certificate.seal_id,
-            certificate.object_key,
-            certificate.size_bytes,
-            certificate.digest_sm3,
-            certificate.sealed_sm3,
-            certificate.created_at,
-        )
+        await connection.executemany(_INSERT_CERTIFICATE, [_row(each) for each in certificates])
     except asyncpg.UniqueViolationError as taken:
         raise Conflict(_explain(taken.constraint_name)) from taken
+
+
+def _row(certificate: Certificate) -> tuple[object, ...]:
+    return (
+        certificate.identifier,
+        certificate.type_code,
+        certificate.type_version,
+        certificate.number,
+        certificate.version,
+        certificate.holder.name,
+        certificate.holder.code,
+        certificate.holder.code_type,
+        certificate.issuer_code,
+        certificate.issuer_name,
+        certificate.status,
+        certificate.predecessor,
+        certificate.issued_on,
+        certificate.valid_from,
+        certificate.valid_until,
+        dict(certificate.data),
+        certificate.qr_payload,
+        certificate.service_item,
+        certificate.case_number,
+        certificate.seal_id,
+        certificate.object_key,
+        certificate.size_bytes,
+        certificate.digest_sm3,
+        certificate.sealed_sm3,
+        certificate.created_at,
+    )
 
 
 def _explain(constraint: str | None) -> str:
@@ -78,15 +89,15 @@ def _explain(constraint: str | None) -> str:
     return NUMBER_TAKEN
 
 
-async def save_source(connection: Connection, *, identifier: str, source: SourceFingerprint) -> None:
-    """Insert the fingerprint of the row that a certificate rests on."""
-    await connection.execute(
+async def save_sources(connection: Connection, *, sources: Mapping[str, SourceFingerprint]) -> None:
+    """Insert the fingerprints of the rows that certificates rest on, by identifier."""
+    await connection.executemany(
         "INSERT INTO certs.certificate_source (identifier, resource_code, version, row_sm3)"
         " VALUES ($1, $2, $3, $4)",
-        identifier,
-        source.resource_code,
-        source.version,
-        source.row_sm3,
+        [
+            (identifier, source.resource_code, source.version, source.row_sm3)
+            for identifier, source in sources.items()
+        ],
     )
 
 
@@ -113,19 +124,24 @@ async def load_by_number(
     return [_certificate(row) for row in rows]
 
 
-async def save_change(connection: Connection, *, change: StatusChange) -> None:
-    """Insert one step in a certificate's life."""
-    await connection.execute(
+async def save_changes(connection: Connection, *, changes: Sequence[StatusChange]) -> None:
+    """Insert steps in the lives of certificates."""
+    await connection.executemany(
         "INSERT INTO certs.status_change (id, identifier, from_status, to_status, reason, organisation_code,"
         " system_id, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        uuid4(),
-        change.identifier,
-        change.from_status,
-        change.to_status,
-        change.reason,
-        change.organisation_code,
-        change.system_id,
-        change.changed_at,
+        [
+            (
+                uuid4(),
+                change.identifier,
+                change.from_status,
+                change.to_status,
+                change.reason,
+                change.organisation_code,
+                change.system_id,
+                change.changed_at,
+            )
+            for change in changes
+        ],
     )
 
 
@@ -136,25 +152,36 @@ async def set_status(connection: Connection, *, identifier: str, status: Certifi
     )
 
 
-async def save_request(connection: Connection, *, request: IssueRequest) -> None:
-    """Insert an idempotent request. asyncpg.UniqueViolationError where the key is taken."""
-    await connection.execute(
+async def save_requests(connection: Connection, *, requests: Sequence[IssueRequest]) -> None:
+    """Insert idempotent requests. asyncpg.UniqueViolationError where a key is taken."""
+    await connection.executemany(
         "INSERT INTO certs.issue_request (system_id, key, body_sm3, identifier, requested_at)"
         " VALUES ($1, $2, $3, $4, $5)",
-        request.system_id,
-        request.key,
-        request.body_sm3,
-        request.identifier,
-        request.requested_at,
+        [
+            (request.system_id, request.key, request.body_sm3, request.identifier, request.requested_at)
+            for request in requests
+        ],
     )
 
 
-async def load_request(connection: Connection, *, system_id: UUID, key: str) -> IssueRequest | None:
-    """Load what came of a key; None before its first use."""
-    row = await connection.fetchrow(
-        "SELECT * FROM certs.issue_request WHERE system_id = $1 AND key = $2", system_id, key
+async def load_requests(
+    connection: Connection, *, system_id: UUID, keys: Sequence[str]
+) -> dict[str, IssueRequest]:
+    """Load what came of keys, by key; those never used are left out."""
+    rows = await connection.fetch(
+        "SELECT * FROM certs.issue_request WHERE system_id = $1 AND key = ANY($2::text[])",
+        system_id,
+        list(keys),
     )
-    return None if row is None else IssueRequest(**dict(row))
+    return {row["key"]: IssueRequest(**dict(row)) for row in rows}
+
+
+async def find_taken(connection: Connection, *, identifiers: Sequence[str]) -> frozenset[str]:
+    """Tell which of these identifiers are registered."""
+    rows = await connection.fetch(
+        "SELECT identifier FROM certs.certificate WHERE identifier = ANY($1::text[])", list(identifiers)
+    )
+    return frozenset(row["identifier"] for row in rows)
 
 
 async def load_certificate(connection: Connection, *, identifier: str) -> Certificate:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -18,7 +18,7 @@ from certs.types.model import (
 from core.database import Connection
 from core.errors import NotFound
 
-_UNKNOWN: Final = "no certificate type of that code is registered; GET /v1/certificate-types lists them"
+UNKNOWN: Final = "no certificate type of that code is registered; GET /v1/certificate-types lists them"
 
 
 async def save_type(connection: Connection, *, kind: CertificateType) -> bool:
@@ -67,8 +67,16 @@ async def load_type(connection: Connection, *, code: str) -> CertificateType:
     """Load the newest version of one type. Raises NotFound."""
     row = await connection.fetchrow("SELECT * FROM certs.described_type WHERE code = $1 AND is_newest", code)
     if row is None:
-        raise NotFound(_UNKNOWN)
+        raise NotFound(UNKNOWN)
     return _type(row)
+
+
+async def load_types_by_code(connection: Connection, *, codes: Iterable[str]) -> dict[str, CertificateType]:
+    """Load the newest version of each type named; unknown codes are left out."""
+    rows = await connection.fetch(
+        "SELECT * FROM certs.described_type WHERE code = ANY($1::text[]) AND is_newest", sorted(set(codes))
+    )
+    return {row["code"]: _type(row) for row in rows}
 
 
 async def load_versions(connection: Connection, *, code: str) -> list[CertificateType]:
@@ -77,7 +85,7 @@ async def load_versions(connection: Connection, *, code: str) -> list[Certificat
         "SELECT * FROM certs.described_type WHERE code = $1 ORDER BY version DESC", code
     )
     if not rows:
-        raise NotFound(_UNKNOWN)
+        raise NotFound(UNKNOWN)
     return [_type(row) for row in rows]
 
 

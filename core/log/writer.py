@@ -36,13 +36,15 @@ class Owners(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLeaf:
-    """One act on a resource that a leaf is to record; see `LogWriter.append`."""
+    """One act that a leaf is to record; see `LogWriter.append`. `owner` is whose data it touched."""
 
     event: Event
     caller: Caller
-    purpose: Purpose
-    resource_code: str
-    grant_id: UUID | None
+    purpose: Purpose | None
+    resource_code: str | None = None
+    grant_id: UUID | None = None
+    certificate_id: str | None = None
+    owner: str | None = None
     subject: str | None
     details: Mapping[str, object]
 
@@ -119,18 +121,20 @@ class LogWriter:
 
         `owners` names the owners of resources that the caller knows already, by resource code.
         """
-        known = dict(owners or {})
+        known: dict[str | None, str] = dict(owners.items()) if owners else {}
         built = []
         for new in leaves:
-            if new.resource_code not in known:
-                known[new.resource_code] = await self._find_owner(connection, new.resource_code, None) or ""
+            place = new.resource_code or new.certificate_id
+            if new.owner is None and place not in known:
+                found = await self._find_owner(connection, new.resource_code, new.certificate_id)
+                known[place] = found or ""
             context = _Context(
                 caller=new.caller,
                 purpose=new.purpose,
-                owner=known[new.resource_code] or None,
+                owner=new.owner or known[place] or None,
                 resource_code=new.resource_code,
                 grant_id=new.grant_id,
-                certificate_id=None,
+                certificate_id=new.certificate_id,
             )
             subjects = () if new.subject is None else (self.hash_subject(new.subject),)
             built.append(self._build(new.event, context, subjects, check_details(new.event, new.details)))
