@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 
 import certs.assembly
@@ -35,6 +36,23 @@ e-certificates are issued under SM2 e-seals and verified. Every error is an RFC 
 """
 
 
+class Application(FastAPI):
+    """FastAPI with one flat list of routes.
+
+    FastAPI keeps included routers as a tree, whose search took a quarter of the time of a small request.
+    """
+
+    def include_router(self, router: APIRouter, **options: Any) -> None:
+        """Add a router's routes to those of the application itself, unless options say more."""
+        if options:
+            super().include_router(router, **options)
+            return
+        for route in router.routes:
+            if isinstance(route, APIRoute):
+                route.unique_id = _operation_id(route)
+            self.router.routes.append(route)
+
+
 def create_app(settings: Settings) -> FastAPI:
     """Build the application. Services open when it starts and close when it stops."""
 
@@ -46,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
             yield
             app.state.services = None
 
-    app = FastAPI(
+    app = Application(
         title="Shuzheng 数证",
         version="0.1.0",
         description=DESCRIPTION,
