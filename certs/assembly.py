@@ -12,13 +12,16 @@ import certs.face.api
 import certs.issue.api
 import certs.issue.batch_api
 import certs.present.api
+import certs.present.lists_api
 import certs.preview.api
 import certs.seals.api
 import certs.seals.sign_api
+import certs.sharing.api
 import certs.types.api
 import certs.use.api
 import certs.use.more_api
 import certs.verify.api
+from certs.authorise.listing import ListingService
 from certs.authorise.service import AuthoriseService
 from certs.copies.model import Annotate
 from certs.copies.service import CopyService
@@ -37,6 +40,7 @@ from certs.seals.make import DrawPicture
 from certs.seals.service import SealService
 from certs.seals.stamping import StampService
 from certs.seals.timestamps import SealTimeStamps
+from certs.sharing.service import SharingService
 from certs.types.service import TypeService
 from certs.use.service import UseService
 from certs.use.verdict import StatementService
@@ -64,6 +68,7 @@ class CertificateServices:
     statements: StatementService
     copies: CopyService
     authorise: AuthoriseService
+    listing: ListingService
     present: PresentService
     public: PublicService
     public_url: str
@@ -93,6 +98,7 @@ def assemble(
     """
     authorise = AuthoriseService(database=database, log=log, now=now)
     use = UseService(database=database, objects=objects, log=log, authorise=authorise, now=now)
+    time_stamps = SealTimeStamps(pki=pki, now=now)
     seals = SealService(database=database, log=log, pki=pki, draw_picture=draw_picture, now=now)
     issue = IssueService(
         database=database,
@@ -103,6 +109,7 @@ def assemble(
         public_url=public_url,
         now=now,
         face=FaceSigner(pki=pki, now=now),
+        time_stamps=time_stamps,
         lay_out=lay_out,
         read_row=read_row,
     )
@@ -113,7 +120,7 @@ def assemble(
             database=database,
             log=log,
             seals=seals,
-            time_stamps=SealTimeStamps(pki=pki, now=now),
+            time_stamps=time_stamps,
             now=now,
         ),
         issue=issue,
@@ -132,6 +139,7 @@ def assemble(
             now=now,
         ),
         authorise=authorise,
+        listing=ListingService(database=database, log=log, now=now),
         present=PresentService(database=database, log=log, authorise=authorise, now=now),
         public=PublicService(database=database, log=log, now=now),
         public_url=public_url,
@@ -169,6 +177,21 @@ def build_routers(
             present=services.present,
             authentication=authentication,
             clock=now,
+        ),
+        certs.present.lists_api.build_router(listing=services.listing, authentication=authentication),
+        certs.sharing.api.build_router(
+            sharing=SharingService(
+                use=services.use,
+                copies=services.copies,
+                statements=services.statements,
+                verify=services.verify,
+                types=services.types,
+                previews=services.previews,
+                public_url=services.public_url,
+                max_file_bytes=max_certificate_bytes,
+                now=now,
+            ),
+            authentication=authentication,
         ),
         certs.face.api.build_router(public=services.public),
         certs.use.api.build_router(use=services.use, authentication=authentication, clock=now),

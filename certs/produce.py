@@ -18,6 +18,7 @@ from certs.templates import Template, lay_out_certificate, load_template
 from certs.watermark import draw_watermark
 from core.errors import BadInput
 from signing import sm3
+from signing.seals.build import TimestampHook
 
 
 def build_producer(fonts: FontShelf) -> Produce:
@@ -29,7 +30,8 @@ def build_producer(fonts: FontShelf) -> Produce:
     def produce(production: Production) -> ProducedFile:
         template = _template_of(production)
         stamp = _place_seal(template, production.seal)
-        return _seal(_lay_out(production, fonts), stamp, production.seal, production.sealed_at)
+        unsigned = _lay_out(production, fonts)
+        return _seal(unsigned, stamp, production.seal, production.sealed_at, production.timestamp)
 
     return produce
 
@@ -92,9 +94,17 @@ def _lay_out(production: Production, fonts: FontShelf) -> OfdPackage:
     )
 
 
-def _seal(unsigned: OfdPackage, stamp: Stamp, seal: OpenSeal, sealed_at: datetime) -> ProducedFile:
+def _seal(
+    unsigned: OfdPackage,
+    stamp: Stamp,
+    seal: OpenSeal,
+    sealed_at: datetime,
+    timestamp: TimestampHook | None = None,
+) -> ProducedFile:
     def sign(data_hash: bytes, property_info: str) -> bytes:
-        return seal.signer.sign(data_hash=data_hash, property_info=property_info, signed_at=sealed_at)
+        return seal.signer.sign(
+            data_hash=data_hash, property_info=property_info, signed_at=sealed_at, timestamp=timestamp
+        )
 
     signed = sign_opened(unsigned, seal_der=seal.seal.der, stamps=[stamp], sign=sign, signed_at=sealed_at)
     return ProducedFile(data=signed.data, sealed_sm3=signed.description_sm3)

@@ -139,6 +139,7 @@ def body_limits(settings: Settings) -> list[BodyLimit]:
     return [
         BodyLimit(prefix="/v1/resources/", suffix="/batches", max_bytes=settings.max_batch_bytes),
         BodyLimit(prefix="/v1/certificates", suffix="/batch", max_bytes=settings.max_batch_bytes),
+        BodyLimit(prefix="/gbt36906/verifyFile", suffix="", max_bytes=2 * settings.max_certificate_bytes),
         BodyLimit(prefix="/v1/seals/", suffix="/sign", max_bytes=settings.max_certificate_bytes),
         BodyLimit(
             prefix="/v1/certificates/", suffix="/verify", max_bytes=settings.max_certificate_call_bytes

@@ -6,7 +6,7 @@ import logging
 import traceback
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from fastapi import FastAPI, Request
@@ -83,6 +83,9 @@ async def _on_known(request: Request, error: Exception) -> JSONResponse:
     services = getattr(request.app.state, "services", None)
     if services is not None:
         await record_refusal(request, error, database=services.database, log=services.log_writer)
+    render_error = getattr(request.state, "render_error", None)  # of a route that speaks another envelope
+    if render_error is not None:
+        return cast(JSONResponse, render_error(error))
     status = status_of(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("%s: %s", error.code, error.detail)
@@ -106,6 +109,9 @@ async def _on_validation(request: Request, error: Exception) -> JSONResponse:
         return await _on_known(request, errors.UnsupportedContent(detail))
     found = tuple(_field_error(entry) for entry in error.errors()[:100])
     malformed = any(entry["type"] == "json_invalid" for entry in error.errors())
+    if hasattr(request.state, "render_error"):
+        detail = "the request body is not JSON" if malformed else "the request breaks its declared form"
+        return await _on_known(request, errors.SchemaViolation(detail, errors=found))
     problem = build_problem(
         status=HTTPStatus.BAD_REQUEST if malformed else HTTPStatus.UNPROCESSABLE_ENTITY,
         code="INPUT-INVALID" if malformed else "INPUT-SCHEMA",

@@ -98,6 +98,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings, database=database, objects=objects, master_key=master_key
         ) as services:
             await services.certificates.types.install_shipped()
+            await services.certificates.seals.destroy_left_keys()
             running = {
                 **services.intake.background,
                 **services.exchange.background,

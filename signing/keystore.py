@@ -151,6 +151,20 @@ class KeyStore:
                 raise _unknown(key_id)
             _replace(folder / _POINTER, f"{version}\n".encode())
 
+    def destroy(self, name: str) -> bool:
+        """Remove every version of a key for good; False where there is none. Nothing brings it back."""
+        folder = self._folder(name)
+        with _storage_errors():
+            versions = _versions(folder)
+            if not versions:
+                return False
+            with _lock(folder):
+                for version in versions:
+                    (folder / f"{version}.p8").unlink(missing_ok=True)
+                (folder / _POINTER).unlink(missing_ok=True)
+                _sync_directory(folder)
+        return True
+
     def names(self) -> tuple[str, ...]:
         """List the names in the store, sorted."""
         with _storage_errors():

@@ -124,6 +124,42 @@ async def revoke_delegation(
     return done.endswith(" 1")
 
 
+async def load_authorisations_for(
+    connection: Connection, *, code: str, code_type: str, at: datetime, limit: int
+) -> list[Authorisation]:
+    """Load the authorisations over certificates that a person holds, or may act for at `at`, newest first."""
+    rows = await connection.fetch(
+        f"SELECT {_COLUMNS} FROM certs.authorisation a WHERE EXISTS"
+        " (SELECT FROM certs.certificate c WHERE c.identifier = a.identifier"
+        " AND c.holder_code = $1 AND c.holder_code_type = $2)"
+        " OR EXISTS (SELECT FROM certs.delegation d WHERE d.identifier = a.identifier"
+        " AND d.delegate_code = $1 AND d.delegate_code_type = $2"
+        " AND d.revoked_at IS NULL AND d.expires_at > $3)"
+        " ORDER BY created_at DESC, id LIMIT $4",
+        code,
+        code_type,
+        at,
+        limit,
+    )
+    return [_authorisation(row) for row in rows]
+
+
+async def load_delegations_for(
+    connection: Connection, *, code: str, code_type: str, limit: int
+) -> list[Delegation]:
+    """Load the delegations that a person gave, as holder, or was given, newest first."""
+    rows = await connection.fetch(
+        "SELECT d.* FROM certs.delegation d JOIN certs.certificate c ON c.identifier = d.identifier"
+        " WHERE (c.holder_code = $1 AND c.holder_code_type = $2)"
+        " OR (d.delegate_code = $1 AND d.delegate_code_type = $2)"
+        " ORDER BY d.created_at DESC, d.id LIMIT $3",
+        code,
+        code_type,
+        limit,
+    )
+    return [Delegation(**dict(row)) for row in rows]
+
+
 async def is_copies_only(connection: Connection, *, type_code: str, service_item: str) -> bool:
     """Tell whether cases of a service item get only annotated copies of certificates of a type."""
     return bool(

@@ -61,6 +61,7 @@ class OrderIn(BaseModel):
     )
     seal_id: UUID | None = Field(default=None, description="the newest seal in use where left out")
     is_active: bool = Field(default=True, description="false issues it not yet activated")
+    timestamp: bool = Field(default=False, description="add a time stamp of the hub's authority to the seal")
     source: SourceIn | None = Field(default=None, description="a published row that fills data")
 
 
@@ -223,6 +224,7 @@ def parse_order(body: OrderIn, *, today: date) -> IssueOrder:
         predecessor=body.predecessor,
         seal_id=body.seal_id,
         is_active=body.is_active,
+        with_timestamp=body.timestamp,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final
 
-from certs.issue.model import CHINA_TIME, IssueOrder
+from certs.issue.model import CHINA_TIME, Certificate, IssueOrder
 from certs.types.model import CertificateType
 
 IDENTIFIER: Final = "ZZBS"
@@ -49,6 +49,29 @@ def build_metadata(
     shown = [item for item in kind.items if not item.is_photo]
     elements |= {item.metadata_name: order.data.get(item.name, "") for item in shown}
     return {name: value for name, value in elements.items() if value}
+
+
+def describe_metadata(certificate: Certificate, kind: CertificateType) -> dict[str, str]:
+    """Rebuild the metadata of a registered certificate as they stand in its file, but for the seal's name."""
+    order = IssueOrder(
+        type_code=certificate.type_code,
+        holder=certificate.holder,
+        number=certificate.number,
+        data=certificate.data,
+        issued_on=certificate.issued_on,
+        valid_from=certificate.valid_from,
+        valid_until=certificate.valid_until,
+        predecessor=certificate.predecessor,
+    )
+    return build_metadata(
+        order=order,
+        kind=kind,
+        identifier=certificate.identifier,
+        issuer_name=certificate.issuer_name,
+        issuer_code=certificate.issuer_code,
+        seal_name="",
+        sealed_at=certificate.created_at,
+    )
 
 
 def _day(day: date | None) -> str:

@@ -69,6 +69,7 @@ class IssueOrder:
 
     `data` holds the items of the type, as text. `valid_until` None means no fixed end; the last day
     counts as valid. `predecessor` is the identifier of the certificate that this one corrects or renews.
+    `with_timestamp` adds a time stamp of the hub's authority to the seal's signature.
     """
 
     type_code: str
@@ -83,6 +84,7 @@ class IssueOrder:
     predecessor: str | None = None
     seal_id: UUID | None = None
     is_active: bool = True
+    with_timestamp: bool = False
     source: SourceFingerprint | None = None
 
 

@@ -9,6 +9,7 @@ from typing import Protocol
 from certs.issue.model import IssueOrder
 from certs.seals.model import OpenSeal
 from certs.types.model import CertificateType
+from signing.seals.build import TimestampHook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,7 @@ class Production:
     qr_payload: str
     seal: OpenSeal
     sealed_at: datetime
+    timestamp: TimestampHook | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

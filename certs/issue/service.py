@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
@@ -22,6 +23,7 @@ from certs.issue.record import RequestKey as RequestKey
 from certs.issue.rows import ReadRow, RowReference, fill_from_row
 from certs.seals.model import OpenSeal
 from certs.seals.service import SealService
+from certs.seals.timestamps import SealTimeStamps
 from core.caller import Caller, Purpose
 from core.database import Database
 from core.errors import Conflict, IdempotencyConflict, PurposeMissing, Unavailable
@@ -45,6 +47,7 @@ class IssueService:
         public_url: str,
         now: Callable[[], datetime],
         face: FaceSigner,
+        time_stamps: SealTimeStamps,
         lay_out: LayOut | None = None,
         read_row: ReadRow | None = None,
     ) -> None:
@@ -55,6 +58,7 @@ class IssueService:
         self._read_row = read_row
         self._lay_out = lay_out
         self._face = face
+        self._time_stamps = time_stamps
         self.preparer = Preparer(database=database, public_url=public_url, now=now)
         self.recorder = Recorder(log=log, now=now)
 
@@ -133,10 +137,11 @@ class IssueService:
     async def make_file(self, prepared: PreparedOrder, seal: OpenSeal, *, actor: Caller) -> Certificate:
         """Make the file of a prepared order and put it into the object store, off the event loop."""
         key = await self._face.open()
+        hook = await self._time_stamps.open() if prepared.order.with_timestamp else None
 
         def make() -> Certificate:
             production = self.preparer.plan(prepared, seal=seal, face=key, actor=actor)
-            produced = self._produce(production)
+            produced = self._produce(replace(production, timestamp=hook))
             certificate = describe(prepared, production, produced, actor=actor)
             self._objects.put(certificate.object_key, produced.data)
             return certificate

@@ -35,6 +35,10 @@ class PersonIn(Body):
     code: str = Field(max_length=128)
     code_type: HolderCodeType
 
+    def to_holder(self) -> Holder:
+        """Name the person; portals tell the number only."""
+        return Holder(name="", code=self.code.strip(), code_type=self.code_type)
+
 
 class TermsIn(Body):
     """How far an authorisation reaches."""
@@ -188,7 +192,7 @@ def build_router(
             service_item=body.service_item,
             case_number=body.case_number,
         )
-        acting = _person(body.acting)
+        acting = body.acting.to_holder()
         return _render_new(
             await authorise.authorise_by_holder(body.identifier, acting=acting, terms=terms, portal=portal)
         )
@@ -197,24 +201,24 @@ def build_router(
     async def revoke(authorisation_id: UUID, body: RevokeIn, caller: user) -> AuthorisationOut:
         """Give an authorisation up, as the organisation that has it."""
         found = await authorise.revoke(authorisation_id, acting=None, reason=body.reason, actor=caller)
-        return _render(found)
+        return render_authorisation(found)
 
     @router.post("/v1/holders/authorisations/{authorisation_id}/revoke")
     async def revoke_by_holder(
         authorisation_id: UUID, body: RevokeIn, portal: holder_portal
     ) -> AuthorisationOut:
         """Take an authorisation back, in the name of the holder."""
-        acting = _person(body.acting) if body.acting is not None else _nobody()
+        acting = body.acting.to_holder() if body.acting is not None else _nobody()
         found = await authorise.revoke(authorisation_id, acting=acting, reason=body.reason, actor=portal)
-        return _render(found)
+        return render_authorisation(found)
 
     @router.post("/v1/holders/delegations", status_code=201)
     async def delegate(body: DelegateIn, portal: holder_portal) -> DelegationOut:
         """Let somebody authorise the use of a certificate in the holder's place (委托)."""
         made = await authorise.delegate(
             body.identifier,
-            holder=_person(body.acting),
-            delegate=_person(body.delegate),
+            holder=body.acting.to_holder(),
+            delegate=body.delegate.to_holder(),
             life=timedelta(days=body.days),
             portal=portal,
         )
@@ -224,7 +228,7 @@ def build_router(
     async def revoke_delegation(delegation_id: UUID, body: ShowIn, portal: holder_portal) -> None:
         """Take a delegation back."""
         await authorise.revoke_delegation(
-            body.identifier, delegation_id, holder=_person(body.acting), portal=portal
+            body.identifier, delegation_id, holder=body.acting.to_holder(), portal=portal
         )
 
     @router.put("/v1/certificate-types/{type_code}/copies-only", status_code=204)
@@ -235,7 +239,7 @@ def build_router(
     @router.post("/v1/presentations", status_code=201)
     async def show(body: ShowIn, portal: holder_portal) -> PresentationOut:
         """Show a certificate (亮证): a code for one scan within 60 seconds."""
-        shown = await present.show(body.identifier, acting=_person(body.acting), portal=portal)
+        shown = await present.show(body.identifier, acting=body.acting.to_holder(), portal=portal)
         return _render_presentation(shown.presentation, code=shown.code)
 
     @router.post("/v1/presentations/scan")
@@ -252,7 +256,7 @@ def build_router(
     @router.post("/v1/presentations/{presentation_id}/watch")
     async def watch(presentation_id: UUID, body: ActingIn, portal: holder_portal) -> PresentationOut:
         """Tell the holder who scanned the code, and where the presentation stands."""
-        acting = _person(body.acting)
+        acting = body.acting.to_holder()
         return _render_presentation(await present.watch(presentation_id, acting=acting, caller=portal))
 
     @router.get("/v1/presentations/{presentation_id}")
@@ -264,7 +268,7 @@ def build_router(
     async def decide(presentation_id: UUID, body: DecideIn, portal: holder_portal) -> PresentationOut:
         """Let the holder confirm or decline."""
         found = await present.decide(
-            presentation_id, acting=_person(body.acting), confirm=body.confirm, portal=portal
+            presentation_id, acting=body.acting.to_holder(), confirm=body.confirm, portal=portal
         )
         return _render_presentation(found)
 
@@ -276,10 +280,6 @@ def build_router(
         return CertificateDataOut(**summary.model_dump(), data=dict(certificate.data))
 
     return router
-
-
-def _person(person: PersonIn) -> Holder:
-    return Holder(name="", code=person.code.strip(), code_type=person.code_type)
 
 
 def _nobody() -> Holder:
@@ -298,10 +298,10 @@ def _terms(body: TermsIn, *, organisation_code: str, service_item: str, case_num
 
 
 def _render_new(made: NewAuthorisation) -> AuthorisationOut:
-    return _render(made.authorisation, code=made.code)
+    return render_authorisation(made.authorisation, code=made.code)
 
 
-def _render(found: Authorisation, *, code: str | None = None) -> AuthorisationOut:
+def render_authorisation(found: Authorisation, *, code: str | None = None) -> AuthorisationOut:
     named = {name: getattr(found, name) for name in AuthorisationOut.model_fields if name != "code"}
     return AuthorisationOut(**named, code=code)
 

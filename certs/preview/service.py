@@ -68,13 +68,28 @@ class PreviewService:
             identifier, allow_invalid=allow_invalid, caller=caller, purpose=purpose
         )
 
+        data = await self.draw_file(
+            fetched.data, page=page, form=form, width_px=width_px, watermark=watermark
+        )
+        return Preview(identifier=identifier, data=data, format=form)
+
+    async def draw_file(
+        self,
+        file: bytes,
+        *,
+        page: int,
+        form: PreviewFormat,
+        width_px: int | None = None,
+        watermark: Watermark | None = None,
+    ) -> bytes:
+        """Draw one page of a file that the caller may have. Raises as `draw`, access aside."""
+
         def draw() -> bytes:
-            package = OfdPackage.parse(fetched.data)
+            package = OfdPackage.parse(file)
             drawn = render_page(package, number=page, fonts=self._fonts(), watermark=watermark)
             if form is PreviewFormat.SVG:
                 return drawn.svg.encode()
             return rasterise(drawn, width_px=width_px)
 
         async with self._turn:
-            data = await asyncio.to_thread(draw)
-        return Preview(identifier=identifier, data=data, format=form)
+            return await asyncio.to_thread(draw)

@@ -41,6 +41,10 @@ class SealOpener:
             seal = await self._choose(connection, organisation_code, seal_id)
         return OpenSeal(seal=seal, signer=await self._open_signer(seal))
 
+    def forget(self, seal_id: UUID) -> None:
+        """Let go of the key of a seal that was opened before."""
+        self._ready.pop(seal_id, None)
+
     async def _choose(
         self, connection: Connection, organisation_code: str, seal_id: UUID | None
     ) -> RegisteredSeal:

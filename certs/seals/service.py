@@ -144,6 +144,8 @@ class SealService:
     ) -> RegisteredSeal:
         """Suspend, take up again or destroy a seal. Raises Conflict for a change that there is not.
 
+        With the seal, the private key that it was set with is destroyed: nobody can sign with it again.
+
         `compromised`, with `destroyed` only, also revokes the certificate of the seal's key: then what it
         signed without a time stamp is no longer to be relied upon.
         """
@@ -161,10 +163,23 @@ class SealService:
                 connection, seal, status, reason=reason, actor=actor, revoked=compromised or None
             )
             changed = await store.load_seal(connection, seal_id=seal_id)
+        if changed.status is SealStatus.DESTROYED:
+            await self._destroy_key(changed)
         if compromised:
             serial = Certificate.parse(seal.signer_certificate).serial
             await self._pki.revoke(serial=serial, reason=RevocationReason.KEY_COMPROMISE)
         return changed
+
+    async def destroy_left_keys(self) -> int:
+        """Destroy the keys of destroyed seals that a crash left behind; return how many there were."""
+        async with self._database.acquire() as connection:
+            seals = await store.load_seals(connection, organisation_code=None)
+        destroyed = [seal for seal in seals if seal.status is SealStatus.DESTROYED]
+        return sum([await self._destroy_key(seal) for seal in destroyed])
+
+    async def _destroy_key(self, seal: RegisteredSeal) -> bool:
+        self._opener.forget(seal.id)
+        return await self._pki.destroy_key(seal.signer_key)
 
     async def open_seal(self, *, actor: Caller, seal_id: UUID | None) -> OpenSeal:
         """Open a seal of the actor's organisation to sign; see `SealOpener.open`.

@@ -14,7 +14,7 @@ from certs.types.shipped import SHIPPED_TYPES
 from certs.types.table import Draft
 from core.caller import Caller
 from core.database import Connection, Database
-from core.errors import Conflict, FieldError, SchemaViolation
+from core.errors import Conflict, FieldError, NotFound, SchemaViolation
 from core.log.model import Event
 from core.log.writer import LogWriter
 
@@ -79,6 +79,14 @@ class TypeService:
         """Return the newest version of a type. Raises NotFound."""
         async with self._database.acquire() as connection:
             return await store.load_type(connection, code=code)
+
+    async def get_version(self, code: str, version: int) -> CertificateType:
+        """Return one version of a type. Raises NotFound."""
+        found = next((each for each in await self.list_versions(code) if each.version == version), None)
+        if found is None:
+            msg = "the certificate type has no such version"
+            raise NotFound(msg)
+        return found
 
     async def list_versions(self, code: str) -> list[CertificateType]:
         """Return every version of a type, the newest first. Raises NotFound."""

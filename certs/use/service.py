@@ -46,6 +46,12 @@ class CertificateNotValid(Conflict):
     code = "CERT-NOT-VALID"
     title = "Certificate not valid"
 
+    def __init__(self, status: CertificateStatus) -> None:
+        super().__init__(
+            f"the certificate is {status}; ask with allow_invalid=true if the case needs it all the same"
+        )
+        self.status = status
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedFile:
@@ -247,7 +253,5 @@ def _find_refusal(
             "an administrator can add it to the type"
         )
     if status is not CertificateStatus.ACTIVE and not allow_invalid:
-        return CertificateNotValid(
-            f"the certificate is {status}; ask with allow_invalid=true if the case needs it all the same"
-        )
+        return CertificateNotValid(status)
     return None

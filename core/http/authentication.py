@@ -60,21 +60,23 @@ class Authentication:
         """
 
         async def current_caller(request: Request) -> Caller:
-            caller = await self._admit(request)
-            request.state.caller = caller
-            if scopes and not caller.scopes & set(scopes):
-                names = " or ".join(str(scope) for scope in scopes)
-                msg = f"this call needs the scope {names}; the token does not carry it"
-                raise ScopeMissing(msg)
-            return caller
+            return await self.admit_token(request, read_bearer(request), *scopes)
 
         return current_caller
 
-    async def _admit(self, request: Request) -> Caller:
+    async def admit_token(self, request: Request, token: str, *scopes: Scope) -> Caller:
+        """Admit a call whose token came elsewhere than in its header; scopes and errors as `requires`."""
+        caller = await self._admit(request, token)
+        request.state.caller = caller
+        if scopes and not caller.scopes & set(scopes):
+            names = " or ".join(str(scope) for scope in scopes)
+            msg = f"this call needs the scope {names}; the token does not carry it"
+            raise ScopeMissing(msg)
+        return caller
+
+    async def _admit(self, request: Request, token: str) -> Caller:
         message = read_message(request, self._public_url)
-        admitted = await self._admission.admit(
-            read_bearer(request), address=self.address_of(request), message=message
-        )
+        admitted = await self._admission.admit(token, address=self.address_of(request), message=message)
         if admitted.is_signed:
             try:
                 cover_body(request, message)

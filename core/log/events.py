@@ -218,7 +218,8 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.STATEMENT_VERIFIED: _spec("a statement about a certificate was judged", "result:integer status?"),
     Event.CERTIFICATE_VERIFIED: _spec("a file was verified", "status register match? digest_sm3"),
     Event.CERTIFICATE_AUTHORISED: _spec(
-        "the use of a certificate was authorised or delegated, or that was taken back", "act authorisation"
+        "the use of a certificate was authorised or delegated, that was taken back, or holders listed it",
+        "act authorisation?",
     ),
     Event.CERTIFICATE_PRESENTED: _spec("a presentation took a step", "presentation status"),
     Event.COPIES_ONLY_SET: _spec(

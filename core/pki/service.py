@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -133,6 +134,10 @@ class PkiService:
         """Load every certificate of the key `name`, in force or not, newest first."""
         async with self._database.acquire() as connection:
             return await store.load_certificates_of_key(connection, key_name=name)
+
+    async def destroy_key(self, name: str) -> bool:
+        """Remove a key for good; False where there is none. Its certificates stay on record."""
+        return await asyncio.to_thread(self._key_store.destroy, name)
 
     async def revoke(self, *, serial: int, reason: RevocationReason) -> None:
         """Revoke a certificate of the issuing authority. Raises NotFound for an unknown number."""

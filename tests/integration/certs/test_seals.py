@@ -132,6 +132,24 @@ async def test_destroyed_seal_never_returns_and_a_compromised_one_loses_its_cert
     await register_seal(world)
 
 
+async def test_destroyed_seal_takes_its_key_with_it_also_after_a_crash(world: World) -> None:
+    services, keys = world.hub.services, world.hub.services.settings.home / "keys"
+    seal, other = await register_seal(world), await register_seal(world, "police")
+    name = f"seal-{seal['id']}"
+    kept = {path.name: path.read_bytes() for path in keys.rglob(f"{name}/*.p8")}
+    assert len(kept) == 1
+    await change(world, seal, to="destroyed", reason="停用")
+    assert list(keys.rglob(f"{name}/*.p8")) == []
+    assert len(list(keys.rglob(f"seal-{other['id']}/*.p8"))) == 1
+    for file, octets in kept.items():  # as a kill between the row and the file leaves it
+        path = next(keys.rglob(name)) / file
+        path.write_bytes(octets)
+        path.chmod(0o600)
+    assert await world.certs.seals.destroy_left_keys() == 1
+    assert list(keys.rglob(f"{name}/*.p8")) == []
+    assert await services.pki.destroy_key(name) is False
+
+
 async def test_further_signers_stand_in_the_seal_and_strangers_are_refused(world: World) -> None:
     market = world.hub.members["market"]
     pki = world.hub.services.pki
