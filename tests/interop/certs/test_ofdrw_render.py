@@ -44,9 +44,11 @@ def command() -> list[str]:
     return java_command(HARNESS, "harness.Render")
 
 
-def draw_with_ofdrw(command: list[str], data: bytes, folder: Path) -> Drawing:
+def draw_with_ofdrw(
+    command: list[str], data: bytes, folder: Path, *, dots_per_mm: int = DOTS_PER_MM
+) -> Drawing:
     (folder / "file.ofd").write_bytes(data)
-    printed = run([*command, folder / "file.ofd", folder, str(DOTS_PER_MM)])
+    printed = run([*command, folder / "file.ofd", folder, str(dots_per_mm)])
     told = dict(line.split("=", 1) for line in printed.splitlines() if "=" in line)
     return Drawing(told=told, page=Image.open(folder / "page-1.png").convert("L"))
 
