@@ -38,6 +38,10 @@ class SigningKeys(Protocol):
         """List the identifiers of all versions, oldest first."""
         ...
 
+    def destroy(self, name: str) -> bool:
+        """Remove a key for good; False where there is none to remove."""
+        ...
+
 
 class DeviceKeys:
     """Keys of a device, and the key store for the names that the device does not hold."""
@@ -57,6 +61,10 @@ class DeviceKeys:
             return self._store.load(key_id)
         _, name, place = key_id.split(":")
         return self._held(name)[int(place)]
+
+    def destroy(self, name: str) -> bool:
+        """Remove a key of the store; those of the device are removed by who runs it."""
+        return self._store.destroy(name)
 
     def rotate(self, name: str) -> Signer:
         """Return the newest signer of the device: whoever runs it puts the next key there before."""
