@@ -2,7 +2,8 @@
 
 Written from the facts of the standard, not from our writer: which elements may stand where and in which
 order, which attributes they need, how values look, that every number is given once and every location leads
-to a file.
+to a file. The standard's own schema files are in no registry that was looked through: ofdrw's jars and the
+wheel easyofd carry none. Where a department has them, they are to be tried in addition.
 """
 
 from __future__ import annotations
