@@ -61,6 +61,10 @@ bench-log: $(STAMP)  ## compare the transparency log with plain inserts, and cal
 bench-access: $(STAMP)  ## compare query and verification with bare FastAPI and asyncpg, by wrk
 	@$(BIN)/python -m bench.access
 
+.PHONY: bench-sharing
+bench-sharing: $(STAMP)  ## compare reading a share by the delta-sharing client with the same client on the bare files
+	@$(BIN)/python -m bench.sharing
+
 lint: $(STAMP)  ## ruff and the strict type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -17,6 +17,7 @@ import pytest
 
 from core.database import Database
 from core.errors import Conflict
+from core.objects import open_object_store
 from core.settings import Settings
 from hub.services import utc_now
 from subscriptions.lake import store
@@ -69,6 +70,7 @@ class LakeWorld:
 async def open_lake_world(database: Database, settings: Settings) -> AsyncIterator[LakeWorld]:
     """Set the world up with a lake of these settings."""
     Path(settings.spool_dir).mkdir(parents=True, exist_ok=True)
+    await asyncio.to_thread(open_object_store, settings)  # which makes the bucket
     world = await open_world(database)
     lake = assemble(settings=settings, database=database, log=world.log, now=utc_now)
     yield LakeWorld(world=world, lake=lake, settings=settings)

@@ -9,6 +9,7 @@ ENGINES = [
     "polars==1.35.2",
     "deltalake==1.6.6",
     "pyarrow==24.0.0",
+    "pytz==2025.2",
 ]
 
 READ_SHARE = """
@@ -26,7 +27,7 @@ hinted = delta_sharing.load_as_pandas(url, jsonPredicateHints=json.dumps({"op": 
     {"op": "literal", "value": "4", "valueType": "string"}]}))
 changes = delta_sharing.load_table_changes_as_pandas(url, starting_version=1)
 def rows(frame, *columns):
-    return sorted([[None if value != value else str(value) for value in row]
+    return sorted([[None if value is None or value != value else str(value) for value in row]
                    for row in frame[list(columns)].astype(object).values.tolist()], key=str)
 kinds = ("_commit_version", "_change_type", "code", "name")
 print("RESULT " + json.dumps({

@@ -10,6 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from core.database import Database
+from core.objects import open_object_store
 from core.settings import Settings
 from hub.services import utc_now
 from subscriptions.lake import store
@@ -78,6 +79,7 @@ async def test_server_that_goes_away_is_trouble_and_nothing_is_lost(
     with running_s3_server(folder) as running:
         settings = on_s3(running, "away", home=tmp_path / "home")
         settings.spool_dir.mkdir(parents=True)
+        open_object_store(settings)
         lake = assemble(settings=settings, database=database, log=world.log, now=utc_now)
         assert await lake.writer.follow("people") == 1
     await world.publish([build_row(2)])
