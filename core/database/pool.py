@@ -108,6 +108,9 @@ class Database:
         ) as trouble:
             msg = "the database connection broke; nothing was changed; try again later"
             raise Unavailable(msg) from trouble
+        except (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError) as trouble:
+            msg = "the database cannot store this (its disk or memory is short); nothing was changed"
+            raise Unavailable(msg) from trouble
         finally:
             await self._pool.release(connection)
 

@@ -78,6 +78,28 @@ def parse_mask(written: object) -> Mask | None:
     return Mask(kind=MaskKind.KEEP, keep_first=first, keep_last=last)
 
 
+def choose_masks(terms: Terms, rules: MasksJson, *, service_item: str) -> dict[str, Mask]:
+    """Return the mask of each item that is masked under these terms for this service item.
+
+    The grant's own mask of an item comes first, then the resource's rule; in each the service item's own
+    mask, then that for all others.
+    """
+    if not terms.masks and not rules:
+        return {}
+    chosen = {}
+    for item in {*terms.masks, *rules}:
+        written = [
+            masks[key]
+            for masks in (terms.masks.get(item, {}), rules.get(item, {}))
+            for key in (service_item, ANY_SERVICE_ITEM)
+            if key in masks
+        ]
+        mask = parse_mask(written[0]) if written else None
+        if mask is not None and mask.kind is not MaskKind.NONE:
+            chosen[item] = mask
+    return chosen
+
+
 class Masker:
     """Applies masks. `key` is the hub's; each consumer's hash key is derived from it."""
 
@@ -87,25 +109,9 @@ class Masker:
     def choose(
         self, terms: Terms, rules: MasksJson, *, service_item: str, organisation_code: OrganisationCode
     ) -> dict[str, Callable[[object], str | None]]:
-        """Return what to do with each masked item under these terms for this service item.
-
-        The grant's own mask of an item comes first, then the resource's rule; in each the service item's own
-        mask, then that for all others.
-        """
-        if not terms.masks and not rules:
-            return {}
-        chosen = {}
-        for item in {*terms.masks, *rules}:
-            written = [
-                masks[key]
-                for masks in (terms.masks.get(item, {}), rules.get(item, {}))
-                for key in (service_item, ANY_SERVICE_ITEM)
-                if key in masks
-            ]
-            mask = parse_mask(written[0]) if written else None
-            if mask is not None and mask.kind is not MaskKind.NONE:
-                chosen[item] = self._bind(mask, item, organisation_code)
-        return chosen
+        """Return what to do with each masked item under these terms for this service item."""
+        masks = choose_masks(terms, rules, service_item=service_item)
+        return {item: self._bind(mask, item, organisation_code) for item, mask in masks.items()}
 
     def _bind(
         self, mask: Mask, item: str, organisation_code: OrganisationCode

@@ -12,6 +12,8 @@ import logging
 from contextlib import aclosing
 from pathlib import Path
 
+import asyncpg
+
 from core.database import Connection, Database
 from core.errors import ShuzhengError
 from exchange.accounting import store
@@ -40,7 +42,7 @@ class Accountant:
             try:
                 if await self.follow() < BATCH_VERSIONS:
                     await asyncio.sleep(self._interval_s)
-            except (ShuzhengError, OSError) as trouble:
+            except (ShuzhengError, OSError, asyncpg.PostgresError) as trouble:
                 logger.warning("accounting waits: %s", type(trouble).__name__)
                 await asyncio.sleep(self._interval_s)
 

@@ -15,9 +15,11 @@ from core.database import Connection, Database
 from core.errors import BadInput, Conflict, GrantMissing, PurposeMissing
 from core.log.model import Event
 from core.log.writer import LogWriter
+from exchange.access.masks import choose_masks
 from exchange.access.model import Mode, RowFilter
 from exchange.access.resources import load_known_resource, verify_grant
 from exchange.access.row_filter import parse_row_filter
+from exchange.access.store import load_mask_rules
 from exchange.accounting import store, store_why
 from exchange.accounting.accountant import Accountant
 from exchange.accounting.buckets import BucketRows, BucketSums, differing
@@ -278,6 +280,12 @@ class ReconcileService:
         lacking = set(items) - set(grant.open_items(resource))
         if lacking:
             msg = f"the grant does not cover {', '.join(sorted(lacking))}"
+            raise GrantMissing(msg)
+        rules = await load_mask_rules(connection, resource_code=code)
+        masks = choose_masks(grant.terms, rules, service_item=purpose.service_item)
+        if masked := masks.keys() & set(items):
+            # Hashes of the values themselves would tell whether a guess is right.
+            msg = f"{', '.join(sorted(masked))} are masked for you; compare a copy without them"
             raise GrantMissing(msg)
         row_filter = parse_row_filter(resource, grant.terms.row_filter)
         return _View(resource=resource, items=chosen, row_filter=row_filter, is_provider=False)

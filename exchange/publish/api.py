@@ -41,7 +41,18 @@ def build_router(
 ) -> APIRouter:
     """Build the routes over `publisher` and `quarantine`."""
     router = APIRouter(prefix="/v1/resources/{code}/batches", tags=["publish"])
-    provider = Annotated[Caller, Depends(authentication.requires(Scope.PUBLISH))]
+    provider = Depends(authentication.requires(Scope.PUBLISH))
+    _add_publishing(router, publisher, settings, provider)
+    _add_batches(router, publisher, provider)
+    _add_quarantine(router, publisher, quarantine, provider)
+    _add_download(router, publisher, quarantine, settings, provider)
+    return router
+
+
+def _add_publishing(
+    router: APIRouter, publisher: PublishService, settings: Settings, requires_provider: Any
+) -> None:
+    provider = Annotated[Caller, requires_provider]
 
     @router.post("", openapi_extra=_BODY)
     async def publish_batch(
@@ -88,6 +99,10 @@ def build_router(
             response.headers["Idempotency-Replayed"] = "true"
         return published.answer
 
+
+def _add_batches(router: APIRouter, publisher: PublishService, requires_provider: Any) -> None:
+    provider = Annotated[Caller, requires_provider]
+
     @router.get("")
     async def list_batches(
         code: str,
@@ -103,6 +118,12 @@ def build_router(
         """Show how far a batch is, and its accounting."""
         resource = await publisher.require_own(code, caller=caller)
         return await publisher.load_batch(resource, batch_id)
+
+
+def _add_quarantine(
+    router: APIRouter, publisher: PublishService, quarantine: Quarantine, requires_provider: Any
+) -> None:
+    provider = Annotated[Caller, requires_provider]
 
     @router.get("/{batch_id}/rejects")
     async def list_rejects(
@@ -127,6 +148,16 @@ def build_router(
         resource = await publisher.require_own(code, caller=caller)
         found = await quarantine.load_flags(resource, batch_id, caller=caller, after=after)
         return {"flags": found, "after": found[-1]["row"] if found else after}
+
+
+def _add_download(
+    router: APIRouter,
+    publisher: PublishService,
+    quarantine: Quarantine,
+    settings: Settings,
+    requires_provider: Any,
+) -> None:
+    provider = Annotated[Caller, requires_provider]
 
     @router.get("/{batch_id}/rejects.{extension}", response_class=FileResponse)
     async def download_rejects(
@@ -161,8 +192,6 @@ def build_router(
             await written.__aexit__(None, None, None)
 
         return FileResponse(Path(file.path), media_type=kind, background=BackgroundTask(remove))
-
-    return router
 
 
 async def read_body(request: Request) -> AsyncIterator[bytes]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,20 +14,48 @@ import pyarrow.csv as pa_csv
 from numpy.typing import NDArray
 
 from core.errors import BadInput
-from exchange.publish.decoded import DecodedBatch, refuse_row
+from exchange.publish.decoded import BATCH_ROWS, DecodedBatch, refuse_row
 from exchange.publish.encodings import read_pieces
 from exchange.publish.model import Reject
 
 BLOCK_BYTES: Final = 4 * 1024 * 1024
+MAX_ROW_BYTES: Final = 64 * 1024 * 1024
+MAX_BATCH_ROWS: Final = 500_000
 MAX_HEADER_BYTES: Final = 1024 * 1024
 MAX_PENDING_MALFORMED: Final = 200_000
 
 
-def require_closed_quotes(path: Path) -> None:
-    """Refuse a file with an open quote, which would swallow the rows after it (RFC 4180 section 2)."""
-    if sum(piece.count(b'"') for piece in read_pieces(path)) % 2:
+def measure_rows(path: Path) -> int:
+    """Return how many bytes the longest row has, or somewhat more.
+
+    Raises BadInput for a row over MAX_ROW_BYTES, and for an open quote, which would swallow the rows after it
+    (RFC 4180 section 2).
+    """
+    is_open, run_bytes, longest_bytes = False, 0, 0
+    for piece in read_pieces(path):
+        run_bytes += len(piece)
+        longest_bytes = max(longest_bytes, run_bytes)
+        ends, is_open = _find_end(piece, is_open=is_open)
+        if ends:
+            run_bytes = len(piece)
+    if is_open:
         msg = "a quote is opened and not closed; inside a quoted cell a quote is written twice"
         raise BadInput(msg)
+    if longest_bytes > MAX_ROW_BYTES:
+        msg = f"a row is longer than {MAX_ROW_BYTES} bytes; look for a stray quote or wrong line ends"
+        raise BadInput(msg)
+    return longest_bytes
+
+
+def _find_end(piece: bytes, *, is_open: bool) -> tuple[bool, bool]:
+    """Tell whether a row ends in a piece, and whether a quote is open behind it."""
+    quotes = piece.count(b'"')
+    if not quotes:
+        return not is_open and (b"\n" in piece or b"\r" in piece), is_open
+    octets = np.frombuffer(piece, dtype=np.uint8)
+    ends = np.flatnonzero((octets == ord("\n")) | (octets == ord("\r")))
+    before = np.searchsorted(np.flatnonzero(octets == ord('"')), ends) + is_open
+    return bool((before % 2 == 0).any()), is_open ^ bool(quotes % 2)
 
 
 def read_header(path: Path) -> list[str]:
@@ -61,7 +89,8 @@ class _MalformedRows:
         return taken
 
 
-def read_rows(path: Path, header: Sequence[str]) -> Iterator[DecodedBatch]:
+def read_rows(path: Path, header: Sequence[str], *, longest_bytes: int = 0) -> Iterator[DecodedBatch]:
+    """Read the rows below the header; `longest_bytes` is what `measure_rows` told."""
     malformed = _MalformedRows()
     skipped: set[int] = set()
     next_number = 1
@@ -69,7 +98,10 @@ def read_rows(path: Path, header: Sequence[str]) -> Iterator[DecodedBatch]:
         reader = pa_csv.open_csv(
             path,
             read_options=pa_csv.ReadOptions(
-                block_size=BLOCK_BYTES, use_threads=False, column_names=list(header), skip_rows=1
+                block_size=max(BLOCK_BYTES, longest_bytes),
+                use_threads=False,
+                column_names=list(header),
+                skip_rows=1,
             ),
             parse_options=pa_csv.ParseOptions(newlines_in_values=True, invalid_row_handler=malformed),
             convert_options=pa_csv.ConvertOptions(
@@ -79,7 +111,7 @@ def read_rows(path: Path, header: Sequence[str]) -> Iterator[DecodedBatch]:
                 quoted_strings_can_be_null=True,
             ),
         )
-        for batch in reader:
+        for batch in _in_parts(reader):
             taken = malformed.take()
             skipped |= {reject.row_number for reject in taken}
             numbers = _number_rows(next_number, batch.num_rows, skipped)
@@ -94,6 +126,15 @@ def read_rows(path: Path, header: Sequence[str]) -> Iterator[DecodedBatch]:
         raise BadInput(msg) from trouble
     if rest := malformed.take():
         yield DecodedBatch(numbers=[], columns={}, malformed=rest)
+
+
+def _in_parts(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Cut up what a large block gave, so that memory does not grow with it."""
+    for batch in batches:
+        if batch.num_rows <= MAX_BATCH_ROWS:
+            yield batch
+        else:
+            yield from (batch.slice(at, BATCH_ROWS) for at in range(0, batch.num_rows, BATCH_ROWS))
 
 
 def _number_rows(first: int, count: int, skipped: set[int]) -> NDArray[np.int64]:

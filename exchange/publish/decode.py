@@ -34,9 +34,10 @@ def open_upload(
         raise BadInput(msg)
     if upload.media_type == CSV:
         path = to_utf8(upload)
-        csv_rows.require_closed_quotes(path)
+        longest_bytes = csv_rows.measure_rows(path)
         header = csv_rows.read_header(path)
-        return match_header(header, resource, keys_only=keys_only), csv_rows.read_rows(path, header)
+        columns = match_header(header, resource, keys_only=keys_only)
+        return columns, csv_rows.read_rows(path, header, longest_bytes=longest_bytes)
     if upload.media_type == NDJSON:
         names = ndjson_rows.read_names(upload.path)
         columns = match_header(names, resource, keys_only=keys_only)

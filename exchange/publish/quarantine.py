@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from uuid import UUID
 
 from core.caller import Caller
 from core.database import Database
-from core.errors import NotFound
+from core.errors import NotFound, Unavailable
 from core.log.chain import name_mass_reading
 from core.log.model import Event
 from core.log.writer import LogWriter
@@ -79,7 +79,8 @@ class Quarantine:
         """Write a batch's refused rows into a file of the kind that they came in, or of `media_type`.
 
         It has the columns of the batch, and row number, raw line, ticket and reasons beside them; the hub
-        passes over those when the mended file comes. It is removed when the block ends. Raises NotFound.
+        passes over those when the mended file comes. It is removed when the block ends. Raises NotFound, and
+        Unavailable where the disk refuses.
         """
         async with self._database.acquire() as connection:
             row = await store.load_batch(connection, resource_code=resource.code, batch_id=batch_id)
@@ -92,9 +93,15 @@ class Quarantine:
         with tempfile.TemporaryDirectory(prefix="rejects-", dir=spool_dir) as folder:
             path = Path(folder) / "rejects"
             writer = open_reject_file(path, kind, columns, charset)
-            async for page in self.read_rejects(resource, batch_id, caller=caller, open_only=open_only):
-                await asyncio.to_thread(writer.write, page)
-            await asyncio.to_thread(writer.close)
+            try:
+                async for page in self.read_rejects(resource, batch_id, caller=caller, open_only=open_only):
+                    await asyncio.to_thread(writer.write, page)
+                await asyncio.to_thread(writer.close)
+            except OSError as trouble:
+                with suppress(OSError):
+                    writer.close()
+                msg = "the hub cannot write the download; its disk may be full"
+                raise Unavailable(msg) from trouble
             yield RejectFile(path=path, media_type=kind, charset=writer.charset)
 
     async def _load(

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.ipc as pa_ipc
 import pyarrow.parquet as pa_parquet
 import xlsxwriter
+from xlsxwriter.exceptions import FileCreateError
 
 from exchange.publish.media import (
     ARROW,
@@ -149,7 +150,10 @@ class _ExcelWriter:
             self._write_row(render_cells(reject, self._columns))
 
     def close(self) -> None:
-        self._book.close()
+        try:
+            self._book.close()
+        except FileCreateError as trouble:
+            raise OSError from trouble
 
     def _write_row(self, cells: Sequence[str | None]) -> None:
         for place, cell in enumerate(cells):

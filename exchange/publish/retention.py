@@ -14,6 +14,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import asyncpg
+
 from core.database import Connection, Database
 from core.errors import ShuzhengError
 from core.log.model import Event
@@ -56,7 +58,7 @@ class Retention:
         while True:
             try:
                 await self.prune()
-            except (ShuzhengError, OSError) as trouble:
+            except (ShuzhengError, OSError, asyncpg.PostgresError) as trouble:
                 logger.warning("pruning waits: %s", type(trouble).__name__)
             await asyncio.sleep(INTERVAL_S)
 
@@ -69,7 +71,14 @@ class Retention:
         cutoff = self._now() - timedelta(days=self._keep_days)
         async with self._database.acquire() as connection:
             ripe = await store.load_ripe_partitions(connection, cutoff=cutoff)
-        return [partition.name for partition in ripe if await self._drop(partition)]
+        gone, waiting = [], set()
+        for partition in ripe:
+            # PostgreSQL detaches one partition of a table at a time.
+            if partition.resource_code not in waiting and await self._drop(partition):
+                gone.append(partition.name)
+            else:
+                waiting.add(partition.resource_code)
+        return gone
 
     async def _drop(self, partition: store.Partition) -> bool:
         async with self._database.acquire() as connection:

@@ -156,13 +156,15 @@ class RowWriter:
             confirm=False,
             progress=Progress(self._database, None),
         )
-        refused = await store_quarantine.load_rows(
+        refused: list[dict[str, Any]] = []
+        while page := await store_quarantine.load_rows(
             connection,
             table=store_quarantine.REJECTS,
             batch_id=batch_id,
-            after=0,
+            after=refused[-1]["row"] if refused else 0,
             limit=MAX_GROUP_ROWS + MAX_ROWS,
-        )
+        ):
+            refused += page
         answers = _share_out(writes, batch_id, result, refused)
         await store_rows.save_answers(
             connection,

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.database import Connection
+from core.errors import Unavailable
 from exchange.catalogue.model import Resource
 from exchange.publish import store_staging as staging
 from exchange.publish.decode import open_upload
@@ -38,8 +39,12 @@ class Source:
 
 
 def open_source(upload: Upload, resource: Resource, *, keys_only: bool) -> Source:
-    """Open an upload. Raises what `open_upload` raises."""
-    columns, batches = open_upload(upload, resource, keys_only=keys_only)
+    """Open an upload. Raises what `open_upload` raises, and Unavailable where the disk refuses."""
+    try:
+        columns, batches = open_upload(upload, resource, keys_only=keys_only)
+    except OSError as trouble:
+        msg = "the hub cannot convert the upload; its disk may be full; nothing was changed"
+        raise Unavailable(msg) from trouble
     return Source(
         columns=columns,
         batches=batches,

@@ -15,6 +15,7 @@ from exchange.publish.model import BatchResult, Reason, Reject, Ticket
 from exchange.publish.store_staging import STAGING, staged_key_text
 
 REJECTS, FLAGS = "reject", "flag"
+PAGE_BYTES = 16 * 1024 * 1024
 
 
 async def save_rows(
@@ -108,12 +109,18 @@ async def load_headers(connection: Connection, *, batch_id: UUID) -> list[str]:
 async def load_rows(
     connection: Connection, *, table: str, batch_id: UUID, after: int, limit: int, open_only: bool = False
 ) -> list[dict[str, Any]]:
-    """Load refused or flagged rows, from after row `after` on; of tickets only those open if asked."""
+    """Load refused or flagged rows, from after row `after` on; of tickets only those open if asked.
+
+    As many as `limit`, and of huge rows fewer: once PAGE_BYTES are passed no more come.
+    """
     ticket = ", closed_by, closed_at" if table == REJECTS else ""
     among = " AND closed_at IS NULL" if open_only and table == REJECTS else ""
     rows = await connection.fetch(
-        f"SELECT row_number, original, reasons{ticket} FROM exchange.{table}"
-        f" WHERE batch_id = $1 AND row_number > $2{among} ORDER BY row_number LIMIT $3",
+        "SELECT * FROM (SELECT *, coalesce(sum(octet_length(original)) OVER (ORDER BY row_number"
+        " ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS before_bytes"
+        f" FROM (SELECT row_number, original, reasons{ticket} FROM exchange.{table}"
+        f" WHERE batch_id = $1 AND row_number > $2{among} ORDER BY row_number LIMIT $3) chosen) page"
+        f" WHERE before_bytes < {PAGE_BYTES} ORDER BY row_number",
         batch_id,
         after,
         limit,

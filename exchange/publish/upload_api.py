@@ -41,8 +41,20 @@ def build_router(
 ) -> APIRouter:
     """Build the routes over `uploads`; a part is at most `part_bytes` long."""
     router = APIRouter(prefix="/v1/resources/{code}/uploads", tags=["publish"])
-    provider = Annotated[Caller, Depends(authentication.requires(Scope.PUBLISH))]
-    running: set[asyncio.Task[None]] = set()
+    provider = Depends(authentication.requires(Scope.PUBLISH))
+    _add_parts(router, uploads, publisher, part_bytes, provider)
+    _add_publishing(router, uploads, publisher, provider)
+    return router
+
+
+def _add_parts(
+    router: APIRouter,
+    uploads: UploadService,
+    publisher: PublishService,
+    part_bytes: int,
+    requires_provider: Any,
+) -> None:
+    provider = Annotated[Caller, requires_provider]
 
     @router.post("", status_code=201)
     async def create_upload(
@@ -91,6 +103,13 @@ def build_router(
     async def delete_upload(code: str, upload_id: UUID, caller: provider) -> None:
         """Throw an upload away."""
         await uploads.delete(await publisher.require_own(code, caller=caller), upload_id, caller=caller)
+
+
+def _add_publishing(
+    router: APIRouter, uploads: UploadService, publisher: PublishService, requires_provider: Any
+) -> None:
+    provider = Annotated[Caller, requires_provider]
+    running: set[asyncio.Task[None]] = set()
 
     @router.post("/{upload_id}/publish")
     async def publish_upload(
@@ -141,8 +160,6 @@ def build_router(
         response.status_code = 202
         response.headers["Location"] = f"/v1/resources/{code}/batches/{batch_id}"
         return {"batch": str(batch_id), "state": "receiving"}
-
-    return router
 
 
 async def _in_background(publish: Any) -> None:

@@ -189,7 +189,7 @@ def test_open_quote_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "body"
     path.write_bytes(b'a,b\n1,"x\n2,y\n')
     with pytest.raises(BadInput):
-        csv_rows.require_closed_quotes(path)
+        csv_rows.measure_rows(path)
 
 
 def test_header_by_title_by_name_and_from_a_mended_download_is_matched() -> None:
