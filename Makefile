@@ -43,6 +43,10 @@ bench-signing: $(STAMP)  ## compare SM2 with raw libcrypto and gmssl, and receip
 bench-publish: $(STAMP)  ## compare publishing with PostgreSQL's own COPY and MERGE, and with dlt
 	@$(BIN)/python -m bench.publish
 
+.PHONY: bench-scale
+bench-scale: $(STAMP)  ## publish ROWS (10,000,000) persons to a hub process of at most 1 GiB
+	@$(BIN)/python -m bench.scale $(or $(ROWS),10000000)
+
 bench-certs: $(STAMP)  ## compare issuing, looking up and verifying with their floors and with ofdrw
 	@$(BIN)/python -m bench.certs
 

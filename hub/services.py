@@ -32,6 +32,7 @@ from exchange.assembly import assemble as assemble_exchange
 from exchange.intake import IntakeServices
 from exchange.intake import assemble as assemble_intake
 from hub.certificate_rows import build_row_reader
+from hub.duties import stop_duties
 from hub.keys import derive_key, open_keys, open_master_key
 from hub.log import assemble_log, build_log_writer
 from signing.merkle.receipts import BatchSigner
@@ -111,9 +112,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 async with services.log.running():
                     yield services
             finally:
-                for task in tasks:
-                    task.cancel()
-                await asyncio.gather(*tasks, return_exceptions=True)
+                await stop_duties(tasks)
     finally:
         await database.close()
 
