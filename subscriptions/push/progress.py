@@ -5,8 +5,9 @@ Each act begins by holding the lease in its transaction, so that a worker that h
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime
 from random import Random, SystemRandom
 from typing import Final
@@ -31,7 +32,7 @@ from subscriptions.push.model import (
 )
 from subscriptions.store import save_place
 
-LEASE_S: Final = 60.0
+LEASE_S: Final = 20.0
 BACKOFF_S: Final = 1.0
 MAX_BACKOFF_S: Final = 900.0
 MAX_REFUSALS: Final = 5
@@ -66,6 +67,13 @@ class Progress:
         """Renew a lease; None where it was lost, or the target was stopped or paused."""
         async with self._holding(target_id, owner) as (_, target):
             return target
+
+    async def keep(self, target_id: UUID, owner: UUID) -> None:
+        """Renew a lease until cancelled: it outlasts slow targets, and not the death of this process."""
+        while True:
+            await asyncio.sleep(self._lease_s / 3)
+            with suppress(ShuzhengError):
+                await self.hold(target_id, owner)
 
     async def release(self, target_id: UUID, owner: UUID) -> None:
         """Give a lease back; where that does not work it runs out by itself."""

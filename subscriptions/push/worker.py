@@ -119,6 +119,7 @@ class Pusher:
 
     async def _drain(self, target_id: UUID) -> None:
         """Bring message after message until nothing is left, something fails, or the lease is lost."""
+        keeping = asyncio.create_task(self._progress.keep(target_id, self._owner))
         try:
             while await self._push_next(target_id):
                 pass
@@ -128,6 +129,7 @@ class Pusher:
             logger.error("pushing to a target failed: %s", type(error).__name__)
             await self._progress.fail_quietly(target_id, self._owner)
         finally:
+            keeping.cancel()
             await self._progress.release(target_id, self._owner)
 
     async def _push_next(self, target_id: UUID) -> bool:

@@ -200,7 +200,28 @@ async def test_workers_fighting_for_one_target_bring_each_message_by_one_of_them
     assert receiver.effects == [(1, n) for n in range(1, 13)]
 
 
-async def test_worker_that_lost_its_lease_moves_nothing(world: World, feed: Feed, receiver: Receiver) -> None:
+async def test_lease_outlasts_a_slow_target(world: World, feed: Feed, receiver: Receiver) -> None:
+    await world.give()
+    await add(feed, receiver.url)
+    await world.publish([build_row(1)])
+    receiver.delay_s = 1.2
+    first = asyncio.create_task(work(build_worker(feed, lease_s=0.4), 1))
+    while not receiver.posts:
+        await asyncio.sleep(0.01)
+    for _ in range(8):
+        assert not await build_worker(feed).work_once()
+        await asyncio.sleep(0.1)
+    await first
+    assert len(receiver.posts) == 1
+
+
+async def test_worker_that_lost_its_lease_moves_nothing(
+    world: World, feed: Feed, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stall(_progress: Progress, _target: UUID, _owner: UUID) -> None:
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Progress, "keep", stall)
     await world.give()
     target = await add(feed, receiver.url, batch_rows=2)
     await world.publish([build_row(n) for n in range(6)])
