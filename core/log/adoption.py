@@ -25,7 +25,7 @@ async def adopt_tables(database: Database, log: LogWriter, tables: Sequence[Reco
         watched = await store_rows.load_watched(connection)
         lines = []
         for table in tables:
-            if table.name not in watched:
+            if watched.get(table.name) != store_rows.describe_triggers(table):
                 await store_rows.watch(connection, table=table)
             columns = await store_rows.load_columns(connection, table=table.name)
             new = [name for name in columns if name not in adopted.get(table.name, set())]

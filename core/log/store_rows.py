@@ -10,7 +10,6 @@ from core.database import Connection
 from core.log.recorded_rows import RecordedTable, TouchedRow
 
 ADOPTION_LOCK: Final = 0x5348555A524F5753  # "SHUZROWS"
-_CHANGES: Final = {"INSERT": "NEW", "UPDATE": "NEW", "DELETE": "OLD"}
 
 
 async def take_touched_rows(connection: Connection) -> list[TouchedRow]:
@@ -39,27 +38,53 @@ async def load_columns(connection: Connection, *, table: str) -> list[str]:
     return [row["attname"] for row in rows]
 
 
-async def load_watched(connection: Connection) -> set[str]:
-    """Load the names of the tables that have all triggers."""
+async def load_watched(connection: Connection) -> dict[str, set[str]]:
+    """Load the triggers of tables that are there and at work, as `describe_triggers` writes them."""
     rows = await connection.fetch(
-        "SELECT n.nspname || '.' || c.relname AS name FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
-        " JOIN pg_namespace n ON n.oid = c.relnamespace WHERE t.tgname LIKE 'note\\_touched\\_%'"
-        " AND t.tgenabled = 'O' GROUP BY 1 HAVING count(*) = 3"
+        "SELECT n.nspname || '.' || c.relname AS table, t.tgname AS name, p.proname AS function,"
+        " t.tgargs AS args"
+        " FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE p.proname IN ('note_touched_rows', 'note_changed_rows') AND t.tgenabled = 'O'"
     )
-    return {row["name"] for row in rows}
+    found: dict[str, set[str]] = {}
+    for row in rows:
+        arguments = row["args"].decode().split("\0")[:-1]
+        described = f"{row['name']} {row['function']} {arguments}"
+        found.setdefault(row["table"], set()).add(described)
+    return found
+
+
+def describe_triggers(table: RecordedTable) -> set[str]:
+    """Describe the triggers that a table must have."""
+    return {f"{name} {function} {list(arguments)}" for name, _, _, function, arguments in _triggers(table)}
 
 
 async def watch(connection: Connection, *, table: RecordedTable) -> None:
     """Put the triggers on a table, or put them right."""
-    for change, side in _CHANGES.items():
+    for name, change, tables, function, arguments in _triggers(table):
+        quoted = ", ".join(f"'{each}'" for each in arguments)
         await connection.execute(
-            f"CREATE OR REPLACE TRIGGER note_touched_{change.lower()} AFTER {change} ON {table.name}"
-            f" REFERENCING {side} TABLE AS touched FOR EACH STATEMENT"
-            f" EXECUTE FUNCTION core.note_touched_rows('{table.columns}')"
+            f"CREATE OR REPLACE TRIGGER {name} AFTER {change} ON {table.name} REFERENCING {tables}"
+            f" FOR EACH STATEMENT EXECUTE FUNCTION core.{function}({quoted})"
         )
-    await connection.execute(
-        f"ALTER TABLE {table.name} {', '.join(f'ENABLE TRIGGER note_touched_{c.lower()}' for c in _CHANGES)}"
-    )
+        await connection.execute(f"ALTER TABLE {table.name} ENABLE TRIGGER {name}")
+
+
+def _triggers(table: RecordedTable) -> list[tuple[str, str, str, str, tuple[str, ...]]]:
+    """List name, change, transition tables, function and arguments of the triggers of a table."""
+    key, passing = table.columns, ",".join(sorted(table.passing))
+    return [
+        ("note_touched_insert", "INSERT", "NEW TABLE AS touched", "note_touched_rows", (key,)),
+        ("note_touched_delete", "DELETE", "OLD TABLE AS touched", "note_touched_rows", (key,)),
+        (
+            "note_touched_update",
+            "UPDATE",
+            "OLD TABLE AS former NEW TABLE AS touched",
+            "note_changed_rows",
+            (key, passing),
+        ),
+    ]
 
 
 async def read_rows(

@@ -194,6 +194,31 @@ async def test_alteration_without_a_leaf_is_named_though_the_triggers_saw_it(
     assert (await administrator.log.check.assess()).is_whole
 
 
+async def test_change_of_columns_that_are_passed_over_records_nothing(administrator: Administrator) -> None:
+    """Cursors move and counts go up with every reading; none of that is worth a second leaf."""
+    log = administrator.log
+
+    async def records() -> int:
+        async with log.database.acquire() as reader:
+            return int(
+                await reader.fetchval("SELECT count(*) FROM core.log_leaf WHERE event = 'rows.recorded'")
+            )
+
+    async def act(sql: str) -> int:
+        before = await records()
+        async with log.database.transaction() as connection:
+            await connection.execute(sql)
+            await log.writer.append(
+                connection, event=Event.AUDIT_READ, caller=None, details={"view": "x", "leaves": 0}
+            )
+        return await records() - before
+
+    assert await act("UPDATE subscriptions.consumer SET acked_version = acked_version + 1") == 0
+    assert await act("UPDATE exchange.grant_ SET purpose = purpose") == 0
+    assert await act("UPDATE subscriptions.consumer SET pause_reason = 'x', acked_version = 1") == 1
+    assert (await log.check.assess()).is_whole
+
+
 async def test_row_put_in_while_the_triggers_were_away_is_not_adopted_at_the_next_start(
     administrator: Administrator,
 ) -> None:
