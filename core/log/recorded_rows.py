@@ -1,10 +1,11 @@
 """Recording what rows look like: keyed tags of every column, in the leaf that follows the act's own.
 
 A statement that changes a row of a recorded table notes its key until the transaction ends (triggers of
-migrations 0030 and 0031). The next leaf of the transaction takes the notes, and a second leaf records each row
-as it is then: table, key, a number that grows from record to record, and for each column a tag, the first eight
-octets of HMAC-SM3 under the hub's key. Who alters a row in the database, with the triggers or without them,
-cannot make the tags, which need a key that the database does not hold; the self-check names row and column.
+migrations 0030 and 0031). The next leaf of the transaction takes the notes, and a second leaf records each
+row as it is then: table, key, a number that grows from record to record, and for each column a tag, the first
+eight octets of HMAC-SM3 under the hub's key. Who alters a row in the database, with the triggers or without
+them, cannot make the tags, which need a key that the database does not hold; the self-check names row and
+column.
 
 So an act writes its leaf after its last change. Columns that change without an act (cursors, counts of use)
 are left out of the comparison by name, and an update of these alone notes nothing.

@@ -14,14 +14,16 @@ from core.log.writer import read_body
 from signing.merkle.errors import ProofRefused
 from signing.merkle.tree import Frontier
 
+READ_IN_MASS = frozenset({Event.CHANGES_READ, Event.SHARE_READ})
+
 
 def verify_statement_in_export(statement: Statement, path: Path, manifest: Manifest) -> None:
     """Recount a statement in an export that was verified before; raise ProofRefused where the hub lied.
 
     1. The export holds the tree that the statement is about. 2. So many leaves of it are about the subject,
     and the last is the one named. 3. So many are in the chain of each resource named as read in mass. 4. No
-    feed was read of a resource that is not named. Entries that retention dropped are counted by their places
-    in chains, which the export lists.
+    feed or share was read of a resource that is not named. Entries that retention dropped are counted by
+    their places in chains, which the export lists.
     """
     if statement.tree_size > manifest.tree_size:
         msg = (
@@ -77,7 +79,7 @@ class _Recount:
         else:
             read = read_body(split_entry(leaf.entry)[0], leaf_hash=leaf.leaf_hash)
             subjects = list(read.subjects)
-            if read.event is Event.CHANGES_READ and read.resource_code is not None and subjects:
+            if read.event in READ_IN_MASS and read.resource_code is not None and subjects:
                 self.fed.add(read.resource_code)
         for subject in subjects:
             self.leaves[subject] += 1

@@ -10,6 +10,7 @@ from typing import Final
 
 from core.database import Connection, Database
 from core.errors import BadInput, GrantMissing, RateLimited, Unavailable
+from core.log.chain import name_mass_reading
 from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.access.masks import Masker
@@ -158,6 +159,7 @@ class SharingService:
                 purpose=profile.purpose,
                 resource_code=resource.code,
                 grant_id=grant.id,
+                subject=name_mass_reading(resource.code),
                 details={
                     "profile": str(profile.id),
                     "kind": kind,
