@@ -11,6 +11,7 @@ import pytest
 
 from core.caller import OrganisationCode
 from core.log.chain import name_mass_reading
+from core.log.events import CATALOGUE, Kind
 from core.log.export_check import ExportCheck
 from core.log.model import Event
 from core.log.privacy import contains_number
@@ -74,6 +75,9 @@ async def test_subjects_list_is_numbered_and_its_completeness_proof_verifies_off
 
 
 async def read_in_mass(services: Services, code: str, times: int) -> None:
+    samples = {Kind.TEXT: "x", Kind.INTEGER: 1, Kind.BOOLEAN: True, Kind.TEXTS: ["XM"]}
+    fields = CATALOGUE[Event.CHANGES_READ].fields.values()
+    details = {field.name: samples[field.kind] for field in fields if not field.is_optional}
     for _ in range(times):
         await act(
             services,
@@ -81,7 +85,7 @@ async def read_in_mass(services: Services, code: str, times: int) -> None:
             event=Event.CHANGES_READ,
             resource_code=code,
             subject=name_mass_reading(code),
-            details={"subscription": "s", "items": ["XM"], "rows": 1000, "from": "1.1", "to": "1.1000"},
+            details=details,
         )
 
 
