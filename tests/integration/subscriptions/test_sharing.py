@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
+from core.errors import GrantMissing
+from subscriptions.sharing import files
 from tests.hubs import RunningHub
 from tests.sharing_behaviour import FIRST, SharingBehaviour
 from tests.sharing_world import open_sharing_world
@@ -28,3 +32,21 @@ async def test_suspended_system_stops_its_profiles(hub: RunningHub) -> None:
             hub.members["police"].code,
         )
     assert (await world.call("POST", "/query", json={})).status_code == 401
+
+
+async def test_file_that_is_being_sent_is_cut_off_when_the_grant_is_revoked(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PIECE_BYTES", 100)
+    world = await open_sharing_world(hub)
+    await world.publish(FIRST)
+    ticket = (await world.query())[1][0]["file"]["url"].rpartition("/")[2]
+    service = hub.services.sharing.files
+    pieces = service.read(await service.open(ticket, wanted=None))
+    assert len(await anext(pieces)) == 100
+    revoked = await hub.client.post(
+        f"/v1/grants/{world.grant_id}/revocation", json={"reason": "止"}, headers=world.provider.headers
+    )
+    assert revoked.status_code == 200
+    with pytest.raises(GrantMissing):
+        await anext(pieces)
