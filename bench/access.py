@@ -41,6 +41,7 @@ from core.caller import Caller, OrganisationCode, Scope
 from core.codes import credit
 from core.database.embedded import start_embedded
 from core.identity.model import Organisation
+from core.identity.separation import Duty, duty_of
 from core.identity.service import NewSystem
 from core.settings import Settings
 from exchange.access.decision import Verdict
@@ -230,7 +231,7 @@ async def prepare(url: str, folder: Path, rows: int) -> World:
         consumer, made = await register(services, 2)
         await publish(services, provider, path, size_bytes)
         await give_grant(services, provider, consumer)
-        issued = await services.identity.issue_token(
+        issued = await services.tokens.issue_token(
             client_id=str(made.system.id), client_secret=made.secret, scope=None
         )
     await settle(url)
@@ -252,19 +253,20 @@ def read_numbers(path: Path) -> list[str]:
 
 
 async def register(services: Services, number: int) -> tuple[Caller, NewSystem]:
-    """Register an invented organisation with a system of all scopes."""
+    """Register an invented organisation with a system of every scope of operation."""
     code = OrganisationCode(credit.build_code("11990000", f"MA{number:06d}"))
     organisation = Organisation(code=code, name=f"部门{number}", division_code="990000")
     await services.identity.register_organisation(organisation, actor=None)
+    scopes = frozenset(scope for scope in Scope if duty_of(scope) is Duty.OPERATION)
     made = await services.identity.register_system(
-        organisation_code=code, name="bench", scopes=frozenset(Scope), actor=None
+        organisation_code=code, name="bench", scopes=scopes, actor=None
     )
     caller = Caller(
         system_id=made.system.id,
         system_name="bench",
         organisation_code=code,
         organisation_name=organisation.name,
-        scopes=frozenset(Scope),
+        scopes=scopes,
     )
     return caller, made
 

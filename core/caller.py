@@ -12,7 +12,7 @@ SystemId = NewType("SystemId", UUID)
 
 
 class Scope(StrEnum):
-    """What a system may do at all; grants then say to which data."""
+    """What a caller may do at all; grants then say to which data."""
 
     ADMIN = "admin"
     CATALOGUE_WRITE = "catalogue:write"
@@ -31,13 +31,18 @@ class Scope(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who makes a call, as its bearer token proved."""
+    """Who makes a call, as its bearer token proved: a system, or a person who signed in.
+
+    For a person `person` is the login and `system_id` the person's own id, so that whatever is kept per
+    caller is kept per person too.
+    """
 
     system_id: SystemId
     system_name: str
     organisation_code: OrganisationCode
     organisation_name: str
     scopes: frozenset[Scope]
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

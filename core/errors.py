@@ -7,10 +7,12 @@ ShuzhengError (signing.errors)
 │   ├── UnsupportedContent          a content type or encoding that is not read here         415
 │   └── RangeOutside                a range of octets that a file does not have              416
 ├── Unauthenticated                 no token, an unknown one, an expired one                 401
-│   └── SignatureRefused            the request's signature is missing or does not hold
+│   ├── SignatureRefused            the request's signature is missing or does not hold
+│   └── SecondFactorNeeded          the password is right; a second factor is enrolled
 ├── Forbidden                       known caller, not allowed                                403
 │   ├── ScopeMissing                the system lacks a scope
 │   ├── AddressRefused              the system may not call from this address
+│   ├── PasswordInitial             the initial password must be changed first
 │   ├── GrantMissing                no grant covers this resource, item, row or mode
 │   └── PurposeMissing              the call carries no purpose context
 ├── NotFound                        nothing of that name that the caller may know of         404
@@ -86,6 +88,13 @@ class SignatureRefused(Unauthenticated):
     title = "Request signature refused"
 
 
+class SecondFactorNeeded(Unauthenticated):
+    """The password is right, and the login has a second factor that was not sent."""
+
+    code = "AUTH-SECOND-FACTOR"
+    title = "Second factor needed"
+
+
 class Forbidden(ShuzhengError):
     """The caller is known and not allowed to do this."""
 
@@ -105,6 +114,13 @@ class AddressRefused(Forbidden):
 
     code = "AUTH-ADDRESS"
     title = "Address not allowed"
+
+
+class PasswordInitial(Forbidden):
+    """The password is the one that an administrator handed out; it must be changed first."""
+
+    code = "AUTH-PASSWORD-INITIAL"
+    title = "Initial password"
 
 
 class GrantMissing(Forbidden):

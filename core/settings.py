@@ -56,6 +56,7 @@ class Settings(BaseSettings):
         Field(description="networks (CIDR, commas between) of proxies whose X-Forwarded-For is believed"),
     ] = None
     token_ttl_s: Annotated[int, Field(ge=10, le=86_400, description="life of a bearer token")] = 3600
+    session_ttl_s: Annotated[int, Field(ge=10, le=86_400, description="life of a person's session")] = 14_400
     max_body_bytes: Annotated[int, Field(ge=1024, description="limit of an ordinary request body")] = (
         4 * MEBIBYTE
     )

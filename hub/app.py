@@ -12,8 +12,11 @@ from fastapi.routing import APIRoute
 import certs.assembly
 import core.identity.api
 import core.identity.api_credentials
+import core.identity.api_tokens
 import core.log.api
 import core.log.api_audit
+import core.people.api
+import core.people.api_sessions
 import core.pki.api
 import exchange.assembly
 import exchange.intake
@@ -105,6 +108,15 @@ def include_routers(app: FastAPI, services: Services) -> None:
         services.exchange, settings=services.settings, authentication=authentication
     ):
         app.include_router(router)
+    app.include_router(
+        core.identity.api_tokens.build_router(
+            tokens=services.tokens, sign_out=services.sessions.sign_out, authentication=authentication
+        )
+    )
+    app.include_router(
+        core.people.api_sessions.build_router(sessions=services.sessions, authentication=authentication)
+    )
+    app.include_router(core.people.api.build_router(people=services.people, authentication=authentication))
     app.include_router(
         core.identity.api.build_router(identity=services.identity, authentication=authentication)
     )

@@ -20,11 +20,15 @@ from core.database import Connection, Database
 from core.database.migrate import apply_migrations, load_migrations
 from core.identity.admission import Admission
 from core.identity.credentials import CredentialService
+from core.identity.hashing import SecretHasher
 from core.identity.service import IdentityService
+from core.identity.tokens import TokenService
 from core.log.services import LogServices
 from core.log.writer import LogWriter
 from core.objects import ObjectStore, open_object_store
 from core.pki.model import CertifiedSigner
+from core.people.service import PeopleService
+from core.people.sessions import SessionService
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
 from exchange.assembly import ExchangeServices
@@ -68,6 +72,9 @@ class Services:
     pki: PkiService
     identity: IdentityService
     credentials: CredentialService
+    tokens: TokenService
+    people: PeopleService
+    sessions: SessionService
     admission: Admission
     log_writer: LogWriter
     log: LogServices
@@ -188,11 +195,24 @@ def _build(
         catalogue_review=settings.catalogue_review,
     )
     lake = assemble_lake(settings=settings, database=database, log=writer, now=utc_now)
-    identity = IdentityService(
+    hasher = SecretHasher()
+    identity = IdentityService(database=database, log=writer, hasher=hasher, now=utc_now)
+    tokens = TokenService(
         database=database,
         log=writer,
+        hasher=hasher,
         token_key=derive_key(master_key, "token"),
         token_ttl_s=settings.token_ttl_s,
+        public_url=settings.resolve_public_url(),
+        now=utc_now,
+    )
+    sessions = SessionService(
+        database=database,
+        log=writer,
+        hasher=hasher,
+        token_key=derive_key(master_key, "session"),
+        totp_key=derive_key(master_key, "totp"),
+        ttl_s=settings.session_ttl_s,
         public_url=settings.resolve_public_url(),
         now=utc_now,
     )
@@ -203,7 +223,10 @@ def _build(
         pki=pki,
         identity=identity,
         credentials=CredentialService(database=database, log=writer, identity=identity, now=utc_now),
-        admission=Admission(identity=identity, database=database, log=writer, now=utc_now),
+        tokens=tokens,
+        people=PeopleService(database=database, log=writer, hasher=hasher, now=utc_now),
+        sessions=sessions,
+        admission=Admission(tokens=tokens, sessions=sessions, database=database, log=writer, now=utc_now),
         log_writer=writer,
         log=log,
         exchange=exchange,

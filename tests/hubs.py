@@ -55,25 +55,27 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunningHub:
-    """A hub, an HTTP client on it, and four organisations."""
+    """A hub, an HTTP client on it, an administrator, an auditor, and four organisations."""
 
     app: FastAPI
     services: Services
     client: httpx.AsyncClient
     admin: Member
+    auditor: Member
     members: dict[str, Member]
 
     @classmethod
     async def start(cls, *, app: FastAPI, client: httpx.AsyncClient) -> Self:
-        """Register an administrator and the four organisations of NAMES."""
+        """Register an administrator, an auditor beside it, and the four organisations of NAMES."""
         services: Services = app.state.services
-        admin = await _register(services, client, 0, "平台管理", frozenset({Scope.ADMIN, Scope.AUDIT}))
+        admin = await _register(services, client, 0, "平台管理", frozenset({Scope.ADMIN}))
+        auditor = await _connect(services, client, admin.code, "审计", frozenset({Scope.AUDIT}))
         scopes = frozenset(Scope) - {Scope.ADMIN, Scope.AUDIT, Scope.SEAL_MANAGE}
         members = {
             key: await _register(services, client, number, name, scopes)
             for number, (key, name) in enumerate(NAMES.items(), start=1)
         }
-        return cls(app=app, services=services, client=client, admin=admin, members=members)
+        return cls(app=app, services=services, client=client, admin=admin, auditor=auditor, members=members)
 
 
 async def _register(
@@ -82,8 +84,14 @@ async def _register(
     code = OrganisationCode(organisation_code(number))
     organisation = Organisation(code=code, name=name, division_code="990000")
     await services.identity.register_organisation(organisation, actor=None)
+    return await _connect(services, client, code, name, scopes)
+
+
+async def _connect(
+    services: Services, client: httpx.AsyncClient, code: str, name: str, scopes: frozenset[Scope]
+) -> Member:
     made = await services.identity.register_system(
-        organisation_code=code, name="业务系统", scopes=scopes, actor=None
+        organisation_code=OrganisationCode(code), name=f"{name}业务系统", scopes=scopes, actor=None
     )
     form = {
         "grant_type": "client_credentials",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from core.caller import Caller
@@ -14,7 +14,6 @@ from core.errors import AddressRefused, ShuzhengError, SignatureRefused
 from core.identity import store_credentials
 from core.identity.model import Bearer, CredentialId, CredentialKind, SignatureRule
 from core.identity.networks import Address, require_network
-from core.identity.service import IdentityService
 from core.log.model import Event
 from core.log.writer import LogWriter
 from signing.errors import SigningError
@@ -23,6 +22,7 @@ from signing.http_signature_keys import HttpVerifier, Sm2HttpVerifier
 from signing.http_signatures import SignaturePolicy, VerifiedSignature, parse_signatures, verify_message
 
 TAG: Final = "shuzheng"
+SESSION_PREFIX: Final = "p."
 MAX_AGE_S: Final = 300
 CLOCK_SKEW_S: Final = 60
 MAX_NONCE_CHARACTERS: Final = 128
@@ -45,18 +45,27 @@ class Admitted:
     is_signed: bool
 
 
+class Authenticator(Protocol):
+    """Tells whom a bearer token stands for."""
+
+    async def authenticate(self, token: str) -> Bearer:
+        """Return whom. Raises TokenExpired, or Unauthenticated."""
+
+
 class Admission:
     """Decides whether a call may go on, before anything is asked of scopes or grants."""
 
     def __init__(
         self,
         *,
-        identity: IdentityService,
+        tokens: Authenticator,
+        sessions: Authenticator,
         database: Database,
         log: LogWriter,
         now: Callable[[], datetime],
     ) -> None:
-        self._identity = identity
+        self._tokens = tokens
+        self._sessions = sessions
         self._database = database
         self._log = log
         self._now = now
@@ -64,7 +73,8 @@ class Admission:
     async def admit(self, token: str, *, address: Address | None, message: HttpRequest) -> Admitted:
         """Admit a call, or raise Unauthenticated, TokenExpired, SignatureRefused or AddressRefused.
 
-        1. The token is good, its system and organisation may act.
+        1. The token is a system's or a session of a person's; it is good, and its owner and their
+        organisation may act.
         2. The system may call from `address`.
         3. Where the organisation's rule is `required`, or `accepted` and there is a signature of ours: it was
            made within five minutes with a key of this system, covers method, target, token, the purpose and
@@ -72,7 +82,8 @@ class Admission:
 
         `message` holds no body where there is one that has not been read (None then).
         """
-        bearer = await self._identity.authenticate(token)
+        kind = self._sessions if token.startswith(SESSION_PREFIX) else self._tokens
+        bearer = await kind.authenticate(token)
         try:
             require_network(bearer.networks, address)
             is_signed = await self._is_signed(bearer, message)

@@ -62,7 +62,7 @@ class CredentialService:
         A certificate's key is good until the certificate ends. With `overlap` the former keys end that
         much later; with None they stay. Raises NotFound, SchemaViolation.
         """
-        key, certificate = _read_key(text)
+        key, certificate = read_key(text)
         credential = Credential(
             id=CredentialId(uuid4()),
             system_id=system_id,
@@ -153,7 +153,7 @@ class CredentialService:
         await self._log.append(connection, event=event, caller=actor, details=named | details)
 
 
-def _read_key(text: str) -> tuple[PublicKey, Certificate | None]:
+def read_key(text: str) -> tuple[PublicKey, Certificate | None]:
     try:
         if "BEGIN CERTIFICATE" in text:
             certificate = Certificate.parse(text.encode())

@@ -81,6 +81,19 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.TOKEN_REFUSED: _spec("a system's credentials were wrong", "code"),
     Event.TOKEN_REVOKED: _spec("a bearer token was revoked"),
     Event.REQUEST_REFUSED: _spec("a request's signature or address was refused", "code"),
+    Event.PERSON_REGISTERED: _spec("a person was registered", "login organisation roles:texts"),
+    Event.PERSON_CHANGED: _spec(
+        "a person was suspended, made active again, or given other roles", "login status? roles:texts?"
+    ),
+    Event.PERSON_PROOFS_CHANGED: _spec(
+        "a password or second factor was set, reset or removed; `what` says which", "login what"
+    ),
+    Event.PERSON_SIGNED_IN: _spec("a person signed in", "factor expires_at"),
+    Event.PERSON_SIGN_IN_REFUSED: _spec(
+        "password or second factor of the person named was wrong; with `is_locked` the login is locked now",
+        "is_locked:boolean",
+    ),
+    Event.PERSON_SIGNED_OUT: _spec("a person signed out"),
     Event.KEY_CERTIFIED: _spec("the hub made a key and its certificate", "subject profile serial"),
     Event.KEY_REVOKED: _spec("a certificate of the hub's authority was revoked", "serial reason:integer"),
     Event.RESOURCE_REGISTERED: _spec(

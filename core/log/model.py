@@ -24,6 +24,12 @@ class Event(StrEnum):
     TOKEN_REFUSED = "token.refused"  # noqa: S105
     TOKEN_REVOKED = "token.revoked"  # noqa: S105
     REQUEST_REFUSED = "request.refused"
+    PERSON_REGISTERED = "person.registered"
+    PERSON_CHANGED = "person.changed"
+    PERSON_PROOFS_CHANGED = "person.proofs_changed"
+    PERSON_SIGNED_IN = "person.signed_in"
+    PERSON_SIGN_IN_REFUSED = "person.sign_in_refused"
+    PERSON_SIGNED_OUT = "person.signed_out"
     KEY_CERTIFIED = "key.certified"
     KEY_REVOKED = "key.revoked"
     RESOURCE_REGISTERED = "resource.registered"
@@ -101,8 +107,9 @@ class Event(StrEnum):
 class Leaf:
     """One act as recorded. `body` is canonical JSON; every other field stands in it too.
 
-    `leaf_hash` is the hash of the body. `subjects` are the keyed hashes of the persons and firms that the act
-    was about. `leaf_index` is None until the sequencer has given the leaf its place.
+    `leaf_hash` is the hash of the body. `person` is the login of whoever signed in, where a person acted.
+    `subjects` are the keyed hashes of the persons and firms that the act was about. `leaf_index` is None
+    until the sequencer has given the leaf its place.
     """
 
     id: UUID
@@ -123,6 +130,7 @@ class Leaf:
     body: str
     leaf_hash: bytes
     leaf_index: int | None
+    person: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

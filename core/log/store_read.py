@@ -33,6 +33,7 @@ async def load_case(connection: Connection, *, case_number: str, organisation_co
 
 def read_leaf(row: asyncpg.Record) -> Leaf:
     """Read a leaf from its row, joined with its place."""
+    body = json.loads(row["body"])
     return Leaf(
         id=row["id"],
         recorded_at=row["recorded_at"],
@@ -48,10 +49,11 @@ def read_leaf(row: asyncpg.Record) -> Leaf:
         grant_id=row["grant_id"],
         certificate_id=row["certificate_id"],
         subjects=read_subjects(row),
-        details=json.loads(row["body"]).get("details", {}),
+        details=body.get("details", {}),
         body=row["body"],
         leaf_hash=row["leaf_hash"],
         leaf_index=row["leaf_index"],
+        person=body.get("person"),
     )
 
 

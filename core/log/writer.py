@@ -202,7 +202,8 @@ class _Context:
         self._members = {
             "organisation": HUB_ORGANISATION if caller is None else str(caller.organisation_code),
             "system": None if caller is None else str(caller.system_id),
-            "operator": purpose and purpose.operator,
+            "person": caller and caller.person,
+            "operator": (caller and caller.person) or (purpose and purpose.operator),
             "service_item": purpose and purpose.service_item,
             "case_number": purpose and purpose.case_number,
             "on_behalf_of": purpose and purpose.on_behalf_of,
@@ -270,6 +271,7 @@ def read_body(body: str, *, leaf_hash: bytes, leaf_index: int | None = None) -> 
         body=body,
         leaf_hash=leaf_hash,
         leaf_index=leaf_index,
+        person=members.get("person"),
     )
 
 
@@ -295,6 +297,7 @@ def describe_leaf(leaf: Leaf) -> dict[str, object]:
         "event": str(leaf.event),
         "organisation": leaf.organisation_code,
         "system": None if leaf.system_id is None else str(leaf.system_id),
+        "person": leaf.person,
         "operator": leaf.operator,
         "service_item": leaf.service_item,
         "case_number": leaf.case_number,

@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from pydantic import BaseModel
 
-from core.caller import Caller
+from core.caller import Caller, Scope
 from core.http.authentication import Authentication
 from exchange.notices.model import Notice
 from exchange.notices.service import NoticeService
@@ -28,6 +28,9 @@ def build_router(*, notices: NoticeService, authentication: Authentication) -> A
     """Build the routes over `notices`."""
     router = APIRouter(prefix="/v1/notices", tags=["notices"])
     anyone = Annotated[Caller, Depends(authentication.requires())]
+    acting = Annotated[
+        Caller, Depends(authentication.requires(*(scope for scope in Scope if scope is not Scope.AUDIT)))
+    ]
 
     @router.get("")
     async def list_notices(caller: anyone, unread: bool = False) -> list[NoticeOut]:
@@ -35,7 +38,7 @@ def build_router(*, notices: NoticeService, authentication: Authentication) -> A
         return [_render(each) for each in await notices.list_own(caller=caller, unread_only=unread)]
 
     @router.post("/{notice_id}/read")
-    async def mark_read(notice_id: UUID, caller: anyone) -> NoticeOut:
+    async def mark_read(notice_id: UUID, caller: acting) -> NoticeOut:
         """Mark a notice as read."""
         return _render(await notices.mark_read(caller=caller, notice_id=notice_id))
 

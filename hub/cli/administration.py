@@ -19,6 +19,7 @@ from core.settings import Settings
 from signing.engine import engine_report
 
 ADMIN_FILE = "admin.json"
+AUDITOR_FILE = "auditor.json"
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -32,16 +33,18 @@ def init(
     name: Annotated[str, typer.Option(help="its name")],
     division: Annotated[str, typer.Option(help="its division code, six digits")],
 ) -> None:
-    """Bootstrap a new hub: keys, authorities, and a first administrator (credentials in a 0600 file)."""
+    """Bootstrap a new hub: keys, authorities, and one system each to administer and to audit it.
+
+    Their credentials are in two 0600 files, to be handed to two people.
+    """
     settings = Settings()
-    path = settings.home / ADMIN_FILE
-    asyncio.run(_init(settings, OrganisationCode(organisation), name, division, path))
-    Console().print(f"administrator's credentials are in {path} (mode 0600)", highlight=False)
+    asyncio.run(_init(settings, OrganisationCode(organisation), name, division))
+    for whose, file in (("administrator", ADMIN_FILE), ("auditor", AUDITOR_FILE)):
+        path = settings.home / file
+        Console().print(f"{whose}'s credentials are in {path} (mode 0600)", highlight=False)
 
 
-async def _init(
-    settings: Settings, organisation_code: OrganisationCode, name: str, division: str, path: Path
-) -> None:
+async def _init(settings: Settings, organisation_code: OrganisationCode, name: str, division: str) -> None:
     from core.identity.model import Organisation  # noqa: PLC0415
     from hub.serve import database_for  # noqa: PLC0415 - the server's parts load slowly
     from hub.services import open_services  # noqa: PLC0415
@@ -51,13 +54,15 @@ async def _init(
             await services.identity.register_organisation(
                 Organisation(code=organisation_code, name=name, division_code=division), actor=None
             )
-            made = await services.identity.register_system(
-                organisation_code=organisation_code,
-                name="platform administration",
-                scopes=frozenset({Scope.ADMIN, Scope.AUDIT}),
-                actor=None,
-            )
-    write_private(path, json.dumps({"client_id": str(made.system.id), "client_secret": made.secret}))
+            for file, title, scope in (
+                (ADMIN_FILE, "platform administration", Scope.ADMIN),
+                (AUDITOR_FILE, "platform audit", Scope.AUDIT),
+            ):
+                made = await services.identity.register_system(
+                    organisation_code=organisation_code, name=title, scopes=frozenset({scope}), actor=None
+                )
+                credentials = {"client_id": str(made.system.id), "client_secret": made.secret}
+                write_private(settings.home / file, json.dumps(credentials))
 
 
 def write_private(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from hub.cli import (
     catalogue,
     certificates,
     log,
+    people,
     receipt,
     reconcile,
     samples,
@@ -37,6 +38,7 @@ app.add_typer(seals.app, name="seal")
 app.add_typer(certificates.app, name="cert")
 app.add_typer(log.app, name="log")
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(people.app, name="person")
 app.add_typer(types.app, name="types")
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from core.settings import Settings
-from hub.demo.stage import connect_administrator, demo_home, running_hub
+from hub.demo.stage import connect_administrator, connect_auditor, demo_home, running_hub
 from hub.demo.story import Story
 from hub.demo.telling import StepFailed, Teller
 
@@ -28,7 +28,7 @@ def play(settings: Settings, *, stop_at_end: bool, rows: int) -> int:
         home = demo_home(settings)
         story = Story(address=address, teller=teller, home=home, rows=rows, stack=stack)
         try:
-            story.play(connect_administrator(address, settings))
+            story.play(connect_administrator(address, settings), connect_auditor(address, settings))
         except StepFailed as failure:
             console.print("[red]✗[/red] " + escape(str(failure)), highlight=False, soft_wrap=True)
             return 1

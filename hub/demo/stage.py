@@ -20,7 +20,7 @@ from connectors import HubClient
 from core.codes import credit
 from core.errors import Conflict, Unavailable
 from core.settings import Settings
-from hub.cli.administration import ADMIN_FILE
+from hub.cli.administration import ADMIN_FILE, AUDITOR_FILE
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 20.0
@@ -69,7 +69,15 @@ def running_hub(settings: Settings) -> Iterator[str]:
 
 def connect_administrator(address: str, settings: Settings) -> HubClient:
     """Connect as the administrator whom the bootstrap made."""
-    path = demo_home(settings) / ADMIN_FILE
+    return _connect(address, demo_home(settings) / ADMIN_FILE)
+
+
+def connect_auditor(address: str, settings: Settings) -> HubClient:
+    """Connect as the auditor whom the bootstrap made."""
+    return _connect(address, demo_home(settings) / AUDITOR_FILE)
+
+
+def _connect(address: str, path: Path) -> HubClient:
     return HubClient(address, **json.loads(path.read_text(encoding="utf-8")))
 
 

@@ -53,9 +53,10 @@ class Story:
         self._clients: dict[str, HubClient] = {}
         self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shuzheng-demo-")))
 
-    def play(self, administrator: HubClient) -> None:
+    def play(self, administrator: HubClient, auditor: HubClient) -> None:
         """Play every step. Raises StepFailed at the first that does not hold."""
         self._stack.callback(administrator.close)
+        self._stack.callback(auditor.close)
         teller = self._teller
         with teller.step("An administrator registers four organisations and their systems"):
             self._register(administrator)
@@ -75,7 +76,7 @@ class Story:
         with teller.step("Market regulation issues a business licence; the approval bureau uses it"):
             self._use_licence(administrator)
         with teller.step("The audit trail of the case"):
-            self._audit(administrator)
+            self._audit(auditor)
 
     def _register(self, administrator: HubClient) -> None:
         for number, (key, (name, scopes)) in enumerate(ORGANISATIONS.items(), start=1):
@@ -273,8 +274,8 @@ class Story:
         )
         story.play(administrator, self._some_row(SampleKind.LEGAL_PERSON))
 
-    def _audit(self, administrator: HubClient) -> None:
-        trail = administrator.get("/v1/audit/cases", case_number=PURPOSE.case_number)["events"]
+    def _audit(self, auditor: HubClient) -> None:
+        trail = auditor.get("/v1/audit/cases", case_number=PURPOSE.case_number)["events"]
         for event in trail:
             on = event["resource"] or event["certificate"] or ""
             grant = f"under grant {event['grant'][:8]}" if event["grant"] else ""

@@ -37,7 +37,7 @@ async def whoami(hub: RunningHub, token: str) -> int:
 
 
 def move_clock(hub: RunningHub, monkeypatch: pytest.MonkeyPatch, by: timedelta) -> None:
-    for part in (hub.services.identity, hub.services.credentials, hub.services.admission):
+    for part in (hub.services.tokens, hub.services.credentials, hub.services.admission):
         monkeypatch.setattr(part, "_now", lambda: utc_now() + by)
 
 

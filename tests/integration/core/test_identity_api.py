@@ -9,7 +9,6 @@ from datetime import timedelta
 import pytest
 
 from core.caller import Scope
-from core.identity.service import IdentityService
 from hub.services import utc_now
 from tests.hubs import RunningHub, organisation_code
 
@@ -35,13 +34,13 @@ async def test_call_without_good_token_gets_401_problem(hub: RunningHub, header:
 
 
 async def test_expired_token_gets_401_that_says_so(hub: RunningHub) -> None:
-    identity: IdentityService = hub.services.identity
+    tokens = hub.services.tokens
     member = hub.members["police"]
-    identity._now = lambda: utc_now() + timedelta(hours=2)
+    tokens._now = lambda: utc_now() + timedelta(hours=2)
     try:
         answer = await hub.client.get("/v1/whoami", headers=member.headers)
     finally:
-        identity._now = utc_now
+        tokens._now = utc_now
     assert (answer.status_code, answer.json()["code"]) == (401, "AUTH-TOKEN-EXPIRED")
 
 

@@ -121,7 +121,7 @@ async def test_leaf_of_another_organisation_is_not_proved_to_strangers(hub: Runn
     await asyncio.sleep(0.5)
     answer = await hub.client.get(f"/v1/log/leaves/{leaf_id}", headers=market.headers)
     assert answer.status_code == 404
-    assert (await hub.client.get(f"/v1/log/leaves/{leaf_id}", headers=hub.admin.headers)).status_code == 200
+    assert (await hub.client.get(f"/v1/log/leaves/{leaf_id}", headers=hub.auditor.headers)).status_code == 200
 
 
 async def test_body_of_a_leaf_holds_no_personal_number(services: Services) -> None:

@@ -35,7 +35,7 @@ async def test_case_is_told_whole_to_auditors_and_in_part_to_others(hub: Running
         )
         return [each["event"] for each in answer.json()["events"]]
 
-    assert await story(hub.admin) == ["token.revoked", "access.refused"]
+    assert await story(hub.auditor) == ["token.revoked", "access.refused"]
     assert await story(hub.members["market"]) == ["access.refused"]
     assert await story(hub.members["civil"]) == []
 
@@ -51,7 +51,7 @@ async def test_search_pages_through_every_match_once_and_filters_by_each_field(h
         after = None
         while True:
             params = {"limit": 3, "since": start.isoformat(), **query} | ({"after": after} if after else {})
-            answer = await hub.client.get("/v1/audit/events", params=params, headers=hub.admin.headers)
+            answer = await hub.client.get("/v1/audit/events", params=params, headers=hub.auditor.headers)
             assert answer.status_code == 200, answer.text
             found += answer.json()["events"]
             after = answer.json()["next_cursor"]
@@ -71,7 +71,7 @@ async def test_search_pages_through_every_match_once_and_filters_by_each_field(h
 async def test_csv_of_a_view_runs_no_formula(hub: RunningHub) -> None:
     await act(hub.services, caller_of(hub.members["police"]), case="=cmd|' /C calc'!A0", operator="+86\n1")
     answer = await hub.client.get(
-        "/v1/audit/events", params={"format": "csv", "event": "token.revoked"}, headers=hub.admin.headers
+        "/v1/audit/events", params={"format": "csv", "event": "token.revoked"}, headers=hub.auditor.headers
     )
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     rows = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))

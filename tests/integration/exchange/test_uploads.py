@@ -61,7 +61,7 @@ async def test_connection_cut_in_a_part_keeps_what_came(hub: RunningHub) -> None
     await register(hub)
     path = await begin(hub)
     service, member = hub.services.intake.uploads, hub.members["market"]
-    caller = (await hub.services.identity.authenticate(member.token)).caller
+    caller = (await hub.services.tokens.authenticate(member.token)).caller
     resource = await hub.services.exchange.publisher.require_own("things", caller=caller)
 
     async def cut() -> Any:

@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
-import httpx
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
@@ -20,6 +13,7 @@ from core.identity.model import Organisation
 from core.settings import Settings
 from hub.services import open_services
 from tests.hubs import PURPOSE, organisation_code
+from tests.processes import hub_process
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed (extra dev)")
 pytestmark = pytest.mark.interop
@@ -27,31 +21,6 @@ pytestmark = pytest.mark.interop
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
 # Streams that are no JSON, answers of long polls, and routes whose success needs files.
 PATIENCE_S = 60
-
-
-@contextmanager
-def hub_process(settings: Settings) -> Iterator[str]:
-    assert settings.database_url is not None
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "SHUZHENG_HOME": str(settings.home),
-        "SHUZHENG_DATABASE_URL": settings.database_url.get_secret_value(),
-        "SHUZHENG_PORT": str(port),
-    }
-    command = [sys.executable, "-m", "hub.cli", "serve"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            for _ in range(600):
-                try:
-                    if httpx.get(f"http://127.0.0.1:{port}/readyz", timeout=2).is_success:
-                        break
-                except httpx.TransportError:
-                    time.sleep(0.1)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
 
 
 async def make_token(hub_settings: Settings) -> str:
@@ -63,7 +32,7 @@ async def make_token(hub_settings: Settings) -> str:
         made = await services.identity.register_system(
             organisation_code=code, name="业务系统", scopes=frozenset(Scope), actor=None
         )
-        issued = await services.identity.issue_token(
+        issued = await services.tokens.issue_token(
             client_id=str(made.system.id), client_secret=made.secret, scope=None
         )
     return issued.token
