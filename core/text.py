@@ -18,7 +18,7 @@ def check_text(pointer: str, text: str, *, max_characters: int, required: bool =
     if len(text) > max_characters:
         detail = f"has {len(text)} characters; at most {max_characters} are kept"
         errors.append(FieldError(pointer=pointer, code="TOO-LONG", detail=detail))
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+    if not text.isprintable() and any(unicodedata.category(each) in {"Cc", "Cs"} for each in text):
         detail = "holds control characters (such as NUL or a line end); leave them out"
         errors.append(FieldError(pointer=pointer, code="CONTROL-CHARACTER", detail=detail))
     return errors

@@ -163,12 +163,8 @@ def assemble(
     )
 
 
-def build_routers(
-    services: ExchangeServices, *, settings: Settings, authentication: Authentication
-) -> list[APIRouter]:
-    """Build the routes of all rooms: the busiest first, since routes are tried in order, and the catalogue's
-    last, whose paths are the most general.
-    """
+def build_busy_routers(services: ExchangeServices, *, authentication: Authentication) -> list[APIRouter]:
+    """Build the routes of query and verification. Routes are tried in order: let these come first."""
     return [
         exchange.query.api.build_router(
             query=services.query, refusals=services.refusals, authentication=authentication
@@ -176,6 +172,14 @@ def build_routers(
         exchange.verify.api.build_router(
             verify=services.verify, refusals=services.refusals, authentication=authentication
         ),
+    ]
+
+
+def build_routers(
+    services: ExchangeServices, *, settings: Settings, authentication: Authentication
+) -> list[APIRouter]:
+    """Build the routes of all other rooms; the catalogue's last, whose paths are the most general."""
+    return [
         exchange.publish.api.build_router(
             publisher=services.publisher,
             quarantine=services.quarantine,

@@ -97,6 +97,8 @@ def include_routers(app: FastAPI, services: Services) -> None:
         public_url=services.settings.public_url,
         trusted_proxies=parse_networks(proxies),
     )
+    for router in exchange.assembly.build_busy_routers(services.exchange, authentication=authentication):
+        app.include_router(router)
     for router in exchange.intake.build_routers(
         services.intake,
         publisher=services.exchange.publisher,

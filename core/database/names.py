@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from core.errors import BadInput
 
@@ -11,6 +12,7 @@ _RESOURCE_CODE = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _ITEM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
 
 
+@lru_cache(maxsize=4096)
 def quote_name(name: str) -> str:
     """Quote an SQL identifier so that any text stays a name (PostgreSQL 4.1.1).
 

@@ -75,11 +75,14 @@ class Authentication:
         return caller
 
     async def _admit(self, request: Request, token: str) -> Caller:
-        message = read_message(request, self._public_url)
-        admitted = await self._admission.admit(token, address=self.address_of(request), message=message)
+        admitted = await self._admission.admit(
+            token,
+            address=self.address_of(request),
+            read_message=lambda: read_message(request, self._public_url),
+        )
         if admitted.is_signed:
             try:
-                cover_body(request, message)
+                cover_body(request, read_message(request, self._public_url))
             except SignatureRefused as refused:
                 await self._admission.refuse_body(admitted.caller, refused)
                 raise

@@ -70,7 +70,9 @@ class Admission:
         self._log = log
         self._now = now
 
-    async def admit(self, token: str, *, address: Address | None, message: HttpRequest) -> Admitted:
+    async def admit(
+        self, token: str, *, address: Address | None, read_message: Callable[[], HttpRequest]
+    ) -> Admitted:
         """Admit a call, or raise Unauthenticated, TokenExpired, SignatureRefused or AddressRefused.
 
         1. The token is a system's or a session of a person's; it is good, and its owner and their
@@ -80,13 +82,15 @@ class Admission:
            made within five minutes with a key of this system, covers method, target, token, the purpose and
            whatever else decides what the call does, and its nonce was never used, on any process.
 
-        `message` holds no body where there is one that has not been read (None then).
+        `read_message` is called where signatures count; what it returns holds no body where there is one that
+        has not been read (None then).
         """
         kind = self._sessions if token.startswith(SESSION_PREFIX) else self._tokens
         bearer = await kind.authenticate(token)
         try:
             require_network(bearer.networks, address)
-            is_signed = await self._is_signed(bearer, message)
+            counts = bearer.request_signatures is not SignatureRule.OFF
+            is_signed = counts and await self._is_signed(bearer, read_message())
         except (SignatureRefused, AddressRefused) as refused:
             await self._record(bearer, refused)
             raise
@@ -100,8 +104,6 @@ class Admission:
             )
 
     async def _is_signed(self, bearer: Bearer, message: HttpRequest) -> bool:
-        if bearer.request_signatures is SignatureRule.OFF:
-            return False
         try:
             is_signed = any(signature.tag == TAG for signature in parse_signatures(message))
         except SigningError as trouble:
