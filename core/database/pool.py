@@ -94,7 +94,7 @@ class Database:
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a connection outside any transaction. Raises Unavailable where none is to be had."""
-        # Where a connection is idle nobody waits, and the watch over waiting would cost more than the lending.
+        # Where a connection is idle nobody waits, and a watch over waiting would cost more than lending does.
         waits = self._pool.get_idle_size() == 0
         try:
             connection = await self._pool.acquire(timeout=self._timeout_s if waits else None)

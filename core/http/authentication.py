@@ -81,10 +81,14 @@ class Authentication:
             read_message=lambda: read_message(request, self._public_url),
         )
         if admitted.is_signed:
-            try:
-                cover_body(request, read_message(request, self._public_url))
-            except SignatureRefused as refused:
+
+            async def record(refused: SignatureRefused) -> None:
                 await self._admission.refuse_body(admitted.caller, refused)
+
+            try:
+                cover_body(request, read_message(request, self._public_url), on_refused=record)
+            except SignatureRefused as refused:
+                await record(refused)
                 raise
         return admitted.caller
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import Request
 from starlette.types import Message, Receive
@@ -13,6 +13,8 @@ from core.identity.networks import Address, find_address
 from signing.content_digest import BodyDigester, verify_content_digest
 from signing.errors import SigningError
 from signing.http_messages import HttpRequest
+
+_OnRefused = Callable[[SignatureRefused], Awaitable[None]]
 
 
 def read_address(request: Request, trusted: Sequence[Network]) -> Address | None:
@@ -42,14 +44,15 @@ def read_message(request: Request, public_url: str | None) -> HttpRequest:
     )
 
 
-def cover_body(request: Request, message: HttpRequest) -> None:
+def cover_body(request: Request, message: HttpRequest, *, on_refused: _OnRefused) -> None:
     """Hold a request's body against its Content-Digest: now where it was read, else as it is read.
 
     A body that is streamed is refused with its last part, before whoever reads it can know that it was whole;
-    one where none was announced, with its first octet. Raises SignatureRefused, here or from the stream.
+    one where none was announced, with its first octet. Raises SignatureRefused, here or from the stream; the
+    latter once `on_refused` was told of it.
     """
     if message.body is not None:
-        request._receive = _refusing(request._receive)
+        request._receive = _refusing(request._receive, on_refused)
         return
     field = ",".join(request.headers.getlist("content-digest"))
     read: bytes | None = getattr(request, "_body", None)
@@ -60,10 +63,10 @@ def cover_body(request: Request, message: HttpRequest) -> None:
         digester = BodyDigester(field)
     except SigningError as trouble:
         raise SignatureRefused(trouble.detail) from trouble
-    request._receive = _digesting(request._receive, digester)  # starlette has no other way
+    request._receive = _digesting(request._receive, digester, on_refused)  # starlette has no other way
 
 
-def _digesting(receive: Receive, digester: BodyDigester) -> Receive:
+def _digesting(receive: Receive, digester: BodyDigester, on_refused: _OnRefused) -> Receive:
     async def receive_and_digest() -> Message:
         message = await receive()
         if message["type"] == "http.request":
@@ -72,18 +75,22 @@ def _digesting(receive: Receive, digester: BodyDigester) -> Receive:
                 try:
                     digester.verify()
                 except SigningError as trouble:
-                    raise SignatureRefused(trouble.detail) from trouble
+                    refused = SignatureRefused(trouble.detail)
+                    await on_refused(refused)
+                    raise refused from trouble
         return message
 
     return receive_and_digest
 
 
-def _refusing(receive: Receive) -> Receive:
+def _refusing(receive: Receive, on_refused: _OnRefused) -> Receive:
     async def receive_nothing() -> Message:
         message = await receive()
         if message.get("body"):
             msg = "the request has a body that its signature does not cover"
-            raise SignatureRefused(msg)
+            refused = SignatureRefused(msg)
+            await on_refused(refused)
+            raise refused
         return message
 
     return receive_nothing

@@ -165,9 +165,13 @@ async def take_overdue(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OldValue:
-    """When a disputed value was current: from version `first` until before version `corrected`."""
+    """When a disputed value was current: from version `first` until before version `corrected`.
+
+    `first_sequence` is the place in `first` of the change that brought it; 0 where that is not known.
+    """
 
     first: int
+    first_sequence: int
     corrected: int
 
 
@@ -190,13 +194,14 @@ async def load_old_value(
     )
     if corrected is None:
         return None
-    first = await connection.fetchval(
-        f"SELECT c._version FROM {changes} c WHERE c._version <= $2 AND {touched}"
+    first = await connection.fetchrow(
+        f"SELECT c._version, c._sequence FROM {changes} c WHERE c._version <= $2 AND {touched}"
         " ORDER BY c._version DESC, c._sequence DESC LIMIT 1",
         list(objection.row_key),
         objection.seen_version,
     )
-    return OldValue(first=first or 0, corrected=corrected)
+    version, sequence = first or (0, 0)
+    return OldValue(first=version, first_sequence=sequence, corrected=corrected)
 
 
 # Leaves name a row by its subject only where the key is one personal or firm number ($5); row_holder has the
@@ -251,11 +256,12 @@ _READERS: Final = (
     " begun AS (SELECT d ->> 'subscription' AS subscription, (d ->> 'version')::bigint AS version FROM d"
     " WHERE event = 'subscription.created' AND d ->> 'start' = 'start'),"
     " reads AS (SELECT grant_id, d ->> 'subscription' AS subscription,"
-    " split_part(d ->> 'from', '.', 1)::bigint AS low, split_part(d ->> 'to', '.', 1)::bigint AS high"
+    " split_part(d ->> 'from', '.', 1)::bigint AS low, split_part(d ->> 'from', '.', 2)::bigint AS low_place,"
+    " split_part(d ->> 'to', '.', 1)::bigint AS high, split_part(d ->> 'to', '.', 2)::bigint AS high_place"
     " FROM d WHERE event = 'changes.read' AND d -> 'items' ? $2)"
     " SELECT DISTINCT g.id, g.organisation_code FROM reads LEFT JOIN begun USING (subscription)"
     " JOIN exchange.grant_ g ON g.id = reads.grant_id"
-    " WHERE reads.low <= $3 AND reads.high >= $3"
+    " WHERE (reads.low, reads.low_place) <= ($3, $5) AND (reads.high, reads.high_place) >= ($3, $5)"
     " OR begun.version >= $3 AND begun.version < $4 AND reads.low = begun.version"
 )
 
@@ -265,7 +271,14 @@ async def load_readers(connection: Connection, *, objection: Objection, old: Old
 
     Whether the row lay within each grant's row filter is for the caller to look at.
     """
-    rows = await connection.fetch(_READERS, objection.resource_code, objection.item, old.first, old.corrected)
+    rows = await connection.fetch(
+        _READERS,
+        objection.resource_code,
+        objection.item,
+        old.first,
+        old.corrected,
+        old.first_sequence,
+    )
     return [
         Holder(
             organisation_code=OrganisationCode(row["organisation_code"]),

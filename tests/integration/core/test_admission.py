@@ -203,6 +203,7 @@ async def test_streamed_batch_is_held_against_its_digest_before_it_is_a_version(
     assert "digest" in forged.json()["detail"]
     async with hub.services.database.acquire() as connection:
         assert await connection.fetchval("SELECT count(*) FROM data.things") == 0
+    assert await refusals(hub) == ["AUTH-SIGNATURE"]
     good = await publish(hub, signed(), [content[:100], content[100:]])
     assert (good.status_code, good.json()["accepted"]) == (200, 2000), good.text
 

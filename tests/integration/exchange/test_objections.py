@@ -20,6 +20,7 @@ from hub.services import utc_now
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
 from signing.sm2 import PrivateKey
+from subscriptions.service import SubscriptionService
 from tests.exchange_world import CONSUMER, PROVIDER, PURPOSE, World, build_row, build_terms, open_world
 
 KEY = {"GMSFHM": build_row(1)["GMSFHM"]}
@@ -170,6 +171,41 @@ async def test_whoever_only_guessed_wrong_or_saw_the_new_value_holds_nothing_old
     await ask(world)
     await rule(world, objection)
     assert await corrections(world) == []
+
+
+@pytest.mark.parametrize("has_read_it", [True, False])
+async def test_feed_holds_the_old_value_only_where_it_read_that_very_row(
+    world: World, has_read_it: bool
+) -> None:
+    """Several rows come in one version; a page of a feed may end between them."""
+    grant = await world.give(items=("GMSFHM", "XM"), modes=frozenset({Mode.SUBSCRIBE, Mode.QUERY}))
+    feed = SubscriptionService(
+        database=world.database,
+        log=world.log,
+        refusals=world.refusals,
+        cursor_key=bytes(32),
+        now=utc_now,
+    )
+    begun = await feed.create(
+        caller=world.consumer, purpose=PURPOSE, grant_id=grant.id, resource_code=None, start=0
+    )
+    page = await feed.read(
+        caller=world.consumer,
+        purpose=PURPOSE,
+        subscription_id=begun.subscription.id,
+        after=None,
+        limit_rows=1,
+        wait_s=0,
+    )
+    (first,) = page.changes
+    rows = {row["GMSFHM"]: row for row in map(build_row, range(3))}
+    number = first.key["GMSFHM"] if has_read_it else next(n for n in rows if n != first.key["GMSFHM"])
+    objection = await dispute(world, keys={"GMSFHM": number})
+    await world.publish([rows[number] | {"XM": "王正"}])
+    await rule(world, objection)
+    assert [each.holder.basis for each in await corrections(world)] == (
+        [HoldingBasis.SUBSCRIPTION] if has_read_it else []
+    )
 
 
 async def test_both_sides_are_told_and_overdue_objections_escalate_once(world: World) -> None:
