@@ -1,6 +1,7 @@
 """Routes for anybody: the public page of a certificate and its data."""
 
 from datetime import date, datetime
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
@@ -33,6 +34,11 @@ class PublicOut(BaseModel):
     checked_at: datetime
 
 
+_MISSING: dict[int | str, dict[str, Any]] = {
+    404: {"content": {"text/html": {}}, "description": "a page that says so"}
+}
+
+
 def build_router(*, public: PublicService) -> APIRouter:
     """Build the routes over `public`."""
     router = APIRouter(tags=["public"])
@@ -43,7 +49,7 @@ def build_router(*, public: PublicService) -> APIRouter:
         facts = await public.look_up(identifier)
         return PublicOut(**{name: getattr(facts, name) for name in PublicOut.model_fields})
 
-    @router.get("/c/{identifier}", response_class=HTMLResponse)
+    @router.get("/c/{identifier}", response_class=HTMLResponse, responses=_MISSING)
     async def page(identifier: str) -> HTMLResponse:
         """The page behind the QR code on a certificate's face."""
         try:

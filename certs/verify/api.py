@@ -22,6 +22,11 @@ ACCEPTED = frozenset({"application/ofd", "application/octet-stream", "applicatio
 MANY = "multipart/form-data"
 
 
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/x-ndjson": {}}, "description": "a report, or a line for each file"}
+}
+
+
 def build_router(
     *, verify: VerifyService, authentication: Authentication, max_certificate_bytes: int
 ) -> APIRouter:
@@ -29,7 +34,7 @@ def build_router(
     router = APIRouter(prefix="/v1/certificates", tags=["certificates"])
     verifier = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE, Scope.VERIFY))]
 
-    @router.post("/verify", openapi_extra=_BODY, response_class=JSONResponse)
+    @router.post("/verify", openapi_extra=_BODY, response_class=JSONResponse, responses=_ANSWERS)
     async def verify_certificate(
         request: Request,
         caller: verifier,

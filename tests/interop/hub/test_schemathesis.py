@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 
@@ -24,6 +25,14 @@ pytestmark = pytest.mark.interop
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "6"))
 # Streams that are no JSON, answers of long polls, and routes whose success needs files.
 PATIENCE_S = 60
+
+
+@schemathesis.serializer("application/x-ndjson")
+def write_ndjson(_context, value) -> bytes:
+    lines = value if isinstance(value, list) else [value]
+    return "\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines).encode(
+        "utf-8", "surrogatepass"
+    )
 
 
 async def make_tokens(hub_settings: Settings) -> list[str]:
