@@ -14,6 +14,7 @@ from PIL import Image
 
 import certs.assembly
 import core.identity.api
+import core.identity.api_tokens
 from certs.assembly import CertificateServices
 from certs.issue.service import ProducedFile, Production
 from certs.ofd.font_search import load_fonts
@@ -97,6 +98,9 @@ async def world(services: Services) -> AsyncIterator[World]:
     install_problem_handlers(app)
     for router in [
         core.identity.api.build_router(identity=services.identity, authentication=authentication),
+        core.identity.api_tokens.build_router(
+            tokens=services.tokens, sign_out=services.sessions.sign_out, authentication=authentication
+        ),
         *certs.assembly.build_routers(
             built, authentication=authentication, max_certificate_bytes=200_000, now=clock
         ),
