@@ -10,5 +10,8 @@ RECORDED: Final = (
     RecordedTable(name="core.organisation", key=("code",)),
     RecordedTable(name="core.system", key=("id",)),
     RecordedTable(name="core.credential", key=("id",)),
+    RecordedTable(
+        name="core.person", key=("id",), passing=frozenset({"failures", "locked_until", "totp_step"})
+    ),
     RecordedTable(name="core.x509_certificate", key=("issuer_name", "serial")),
 )

@@ -26,9 +26,9 @@ from core.identity.tokens import TokenService
 from core.log.services import LogServices
 from core.log.writer import LogWriter
 from core.objects import ObjectStore, open_object_store
-from core.pki.model import CertifiedSigner
 from core.people.service import PeopleService
 from core.people.sessions import SessionService
+from core.pki.model import CertifiedSigner
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
 from exchange.assembly import ExchangeServices

@@ -171,6 +171,12 @@ class SessionService:
             await store.set_totp(
                 connection, person_id=account.person.id, sealed=sealed, is_confirmed=False, step=0
             )
+            await self._log.append(
+                connection,
+                event=Event.PERSON_PROOFS_CHANGED,
+                caller=actor,
+                details={"login": account.person.login, "what": "totp_drawn"},
+            )
         return Enrolment(uri=build_totp_uri(secret, login=account.person.login))
 
     async def confirm_totp(self, actor: Caller, code: str) -> None:

@@ -75,7 +75,7 @@ async def test_tiles_are_those_of_the_tree_for_anyone_and_bundles_for_auditors_a
             assert (await hub.client.get(f"/v1/log/{bundle}")).status_code == 401
             denied = await hub.client.get(f"/v1/log/{bundle}", headers=hub.members["police"].headers)
             assert denied.status_code == 403
-            entries = await hub.client.get(f"/v1/log/{bundle}", headers=hub.admin.headers)
+            entries = await hub.client.get(f"/v1/log/{bundle}", headers=hub.auditor.headers)
             assert entries.headers["cache-control"] == "private, max-age=31536000, immutable"
             found = parse_entry_bundle(entries.content, tile.width)
             assert [SUITE.leaf_hash(entry) for entry in found] == hashes[-tile.width :]
@@ -101,7 +101,7 @@ async def test_leaves_in_order_show_to_each_what_is_its_own(hub: RunningHub) -> 
             assert entry is None or SUITE.leaf_hash(entry.encode()).hex() == leaf["leaf_hash"]
         return [leaf["entry"] for leaf in leaves]
 
-    assert None not in await seen(hub.admin)
+    assert None not in await seen(hub.auditor)
     own = [entry for entry in await seen(hub.members["market"]) if entry]
     assert any("of-market" in entry for entry in own)
     assert not any("of-police" in entry for entry in own)

@@ -43,14 +43,14 @@ async def test_subjects_list_is_numbered_and_its_completeness_proof_verifies_off
     await act(hub.services, police, subjects=[OTHER, NUMBER])
     await settle(hub.services)
     body = {"number": NUMBER.lower(), "limit": 2}
-    page = (await hub.client.post("/v1/audit/subjects", json=body, headers=hub.admin.headers)).json()
+    page = (await hub.client.post("/v1/audit/subjects", json=body, headers=hub.auditor.headers)).json()
     assert page["total"] == 3
     assert [leaf["number"] for leaf in page["leaves"]] == [1, 2]
     assert page["next_after"] == 2
     denied = await hub.client.post("/v1/audit/subjects", json=body, headers=hub.members["police"].headers)
     assert denied.status_code == 403
     answer = await hub.client.post(
-        "/v1/audit/subjects/proof", json={"number": NUMBER}, headers=hub.admin.headers
+        "/v1/audit/subjects/proof", json={"number": NUMBER}, headers=hub.auditor.headers
     )
     document = answer.json()
     assert not contains_number(json.dumps(document))
@@ -101,7 +101,7 @@ async def catalogued(hub: RunningHub) -> RunningHub:
 
 async def prove(hub: RunningHub, number: str = NUMBER) -> dict[str, Any]:
     answer = await hub.client.post(
-        "/v1/audit/subjects/proof", json={"number": number}, headers=hub.admin.headers
+        "/v1/audit/subjects/proof", json={"number": number}, headers=hub.auditor.headers
     )
     document: dict[str, Any] = answer.json()
     return document
@@ -112,7 +112,7 @@ async def test_subjects_proof_names_the_resources_that_were_read_in_mass(catalog
     await act(hub.services, None, subject=NUMBER)
     await read_in_mass(hub.services, "people", 3)
     await settle(hub.services)
-    page = await hub.client.post("/v1/audit/subjects", json={"number": NUMBER}, headers=hub.admin.headers)
+    page = await hub.client.post("/v1/audit/subjects", json={"number": NUMBER}, headers=hub.auditor.headers)
     assert page.json()["mass_readings"] == [{"resource": "people", "leaves": 3}]
     heads, trust = await verifier_of(hub), trust_of(hub.services).receipts()
     signed = read_statement(build_canonical_json(page.json()["statement"]), trust=trust)
@@ -131,7 +131,7 @@ async def test_subjects_list_as_csv_has_a_line_for_each_leaf(hub: RunningHub) ->
         await act(hub.services, None, subject=NUMBER)
     await settle(hub.services)
     body = {"number": NUMBER, "format": "csv"}
-    answer = await hub.client.post("/v1/audit/subjects", json=body, headers=hub.admin.headers)
+    answer = await hub.client.post("/v1/audit/subjects", json=body, headers=hub.auditor.headers)
     assert answer.headers["content-type"].startswith("text/csv")
     lines = answer.text.splitlines()
     assert lines[0].lstrip("\ufeff").startswith("number,index,time,event")

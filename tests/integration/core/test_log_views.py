@@ -95,7 +95,7 @@ async def test_usage_counts_by_department_operator_and_item(hub: RunningHub) -> 
     answer = await hub.client.get(
         "/v1/audit/usage",
         params={"by": ["organisation", "item"], "event": "data.queried"},
-        headers=hub.admin.headers,
+        headers=hub.auditor.headers,
     )
     counted = {(row["organisation"], row["item"]): row["times"] for row in answer.json()["usage"]}
     assert counted == {(market.organisation_code, "XM"): 2, (market.organisation_code, "XB"): 1}

@@ -14,6 +14,10 @@ _TYPE = "(SELECT min(code) FROM certs.certificate_type)"
 _CERTIFICATE = "(SELECT min(identifier) FROM certs.certificate)"
 
 FILLED = (
+    (
+        "INSERT INTO core.person (id, organisation_code, login, name, roles, password_hash)"
+        f" VALUES (gen_random_uuid(), {_ORGANISATION}, 'zhang.san', '张三', '{{auditor}}', 'x')"
+    ),
     f"INSERT INTO exchange.external_code VALUES ({_RESOURCE}, 'national', '307')",
     (
         "INSERT INTO exchange.data_element (identifier, title, definition, format, created_at)"

@@ -28,6 +28,7 @@ from tests.integration.hub.test_process import free_port, run_demo
 # Tables whose rows no leaf records, and why. Name a new table here or in the `recorded.py` of its package.
 UNRECORDED = {
     "core.log_": "the log itself, which the check of the tree covers",
+    "core.session": "lives for hours; its leaf names the person",
     "core.token": "lives for minutes; its leaf names the system",
     "core.used_once": "memory against replays, for minutes",
     "exchange.batch": "work in progress and the answer kept for a repeated call; its version is recorded",
