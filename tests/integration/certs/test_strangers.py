@@ -31,4 +31,4 @@ async def test_stranger_finds_no_seal_copy_or_register_entry_of_others(hub: Runn
             opened.append((method, path, answer.status_code, answer.text[:200]))
     assert not opened, "\n".join(map(str, opened))
     shown = await get(hub, f"/v1/certificates/{identifier}", "market")
-    assert shown.json()["status"] == "valid"
+    assert shown.json()["status"] == "active"
