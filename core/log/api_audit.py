@@ -23,6 +23,9 @@ from core.log.writer import describe_leaf
 from signing.canonical_json import parse_json
 
 CSV = "text/csv; charset=utf-8"
+_ALSO_CSV: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/csv": {}}, "description": "in the form that was asked for"}
+}
 MAX_CSV_PAGES = 1000
 LEAF_COLUMNS = (
     "index", "time", "event", "organisation", "system", "operator", "service_item", "case_number",
@@ -104,7 +107,7 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
         page = await log.views.search(chosen, caller=caller, after=after, limit=limit, view=view)
         return {"events": list(map(describe_leaf, page.leaves)), "next_cursor": page.next_cursor}
 
-    @router.get("/events", response_model=None)
+    @router.get("/events", response_model=None, responses=_ALSO_CSV)
     async def events(
         chosen: filtered,
         caller: anyone,
@@ -115,7 +118,7 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
         """Search leaves by time, actor, resource, case, event: own acts and data, or all for auditors."""
         return await show(chosen, caller, after=after, limit=limit, form=format, view="search")
 
-    @router.get("/cases", response_model=None)
+    @router.get("/cases", response_model=None, responses=_ALSO_CSV)
     async def case(
         caller: anyone,
         case_number: Annotated[str, Query(max_length=128)],
@@ -128,7 +131,7 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
         shown = await show(chosen, caller, after=after, limit=limit, form=format, view="case")
         return {"case_number": case_number, **shown} if isinstance(shown, dict) else shown
 
-    @router.get("/usage", response_model=None)
+    @router.get("/usage", response_model=None, responses=_ALSO_CSV)
     async def usage(
         chosen: filtered,
         caller: anyone,
