@@ -153,7 +153,7 @@ def build_router(*, log: LogServices, authentication: Authentication) -> APIRout
 def _add_subject_routes(router: APIRouter, *, log: LogServices, authentication: Authentication) -> None:
     auditor = Annotated[Caller, Depends(authentication.requires(Scope.AUDIT))]
 
-    @router.post("/subjects", response_model=None)
+    @router.post("/subjects", response_model=None, responses=_ALSO_CSV)
     async def subject(body: SubjectIn, caller: auditor) -> Any:
         """Who used a person's or firm's data, for what: the numbered leaves of its chain, to auditors.
 
