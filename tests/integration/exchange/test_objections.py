@@ -20,8 +20,8 @@ from hub.services import utc_now
 from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
 from signing.sm2 import PrivateKey
-from subscriptions.service import SubscriptionService
 from tests.exchange_world import CONSUMER, PROVIDER, PURPOSE, World, build_row, build_terms, open_world
+from tests.integration.subscriptions.feed_world import open_feed
 
 KEY = {"GMSFHM": build_row(1)["GMSFHM"]}
 QUERY, VERIFY = frozenset({Mode.QUERY}), frozenset({Mode.VERIFY})
@@ -179,24 +179,9 @@ async def test_feed_holds_the_old_value_only_where_it_read_that_very_row(
 ) -> None:
     """Several rows come in one version; a page of a feed may end between them."""
     grant = await world.give(items=("GMSFHM", "XM"), modes=frozenset({Mode.SUBSCRIBE, Mode.QUERY}))
-    feed = SubscriptionService(
-        database=world.database,
-        log=world.log,
-        refusals=world.refusals,
-        cursor_key=bytes(32),
-        now=utc_now,
-    )
-    begun = await feed.create(
-        caller=world.consumer, purpose=PURPOSE, grant_id=grant.id, resource_code=None, start=0
-    )
-    page = await feed.read(
-        caller=world.consumer,
-        purpose=PURPOSE,
-        subscription_id=begun.subscription.id,
-        after=None,
-        limit_rows=1,
-        wait_s=0,
-    )
+    async with open_feed(world) as feed:
+        begun = await feed.create(caller=world.consumer, grant_id=grant.id, start=0)
+        page = await feed.read(caller=world.consumer, subscription_id=begun.subscription.id, limit_rows=1)
     (first,) = page.changes
     rows = {row["GMSFHM"]: row for row in map(build_row, range(3))}
     number = first.key["GMSFHM"] if has_read_it else next(n for n in rows if n != first.key["GMSFHM"])

@@ -61,6 +61,8 @@ OWNERS_ONLY: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("delete", "/uploads/{upload_id}"): {},
     ("post", "/uploads/{upload_id}/publish"): {"headers": {"Idempotency-Key": "x"}},
+    ("get", "/lake"): {},
+    ("put", "/lake"): {"json": {"followed": True}},
     ("get", "/quality"): {},
     ("get", "/quality/rules"): {},
     ("put", "/quality/rules"): {"json": {"rules": []}},
