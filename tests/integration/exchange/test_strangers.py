@@ -61,6 +61,7 @@ OWNERS_ONLY: dict[tuple[str, str], dict[str, Any]] = {
     },
     ("delete", "/uploads/{upload_id}"): {},
     ("post", "/uploads/{upload_id}/publish"): {"headers": {"Idempotency-Key": "x"}},
+    ("get", "/leads"): {},
     ("get", "/lake"): {},
     ("put", "/lake"): {"json": {"followed": True}},
     ("get", "/quality"): {},
