@@ -47,6 +47,9 @@ class _Recorder:
     async def execute(self, *statement: Any) -> None:
         self.statement = statement
 
+    async def fetchval(self, *statement: Any) -> None:
+        self.statement = statement
+
 
 async def record_statements() -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[Any, ...]]:
     """Return the hub's statements with their parameters: rows of a query, rows of a check, a leaf."""

@@ -61,7 +61,7 @@ async def make_verifier(settings: Settings) -> str:
         made = await services.identity.register_system(
             organisation_code=code, name="审批系统", scopes=frozenset({Scope.VERIFY}), actor=None
         )
-        issued = await services.identity.issue_token(
+        issued = await services.tokens.issue_token(
             client_id=str(made.system.id), client_secret=made.secret, scope=None
         )
     return issued.token
