@@ -18,6 +18,7 @@ from certs.seals.model import OpenSeal
 from certs.templates import template_names
 from core.database import Connection, Database
 from core.database.migrate import apply_migrations, load_migrations
+from core.duties import keep_going, stop_duties
 from core.identity.admission import Admission
 from core.identity.credentials import CredentialService
 from core.identity.hashing import SecretHasher
@@ -36,7 +37,6 @@ from exchange.assembly import assemble as assemble_exchange
 from exchange.intake import IntakeServices
 from exchange.intake import assemble as assemble_intake
 from hub.certificate_rows import build_row_reader
-from hub.duties import stop_duties
 from hub.keys import derive_key, open_keys, open_master_key
 from hub.log import assemble_log, build_log_writer
 from signing.merkle.receipts import BatchSigner
@@ -114,7 +114,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 **services.lake.background,
                 **services.sharing.background,
             }
-            tasks = [asyncio.create_task(run(), name=name) for name, run in running.items()]
+            tasks = [asyncio.create_task(keep_going(name, run), name=name) for name, run in running.items()]
             try:
                 async with services.log.running():
                     yield services

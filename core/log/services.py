@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from core.caller import Caller
 from core.database import Database
+from core.duties import keep_going, stop_duties
 from core.log.export import ExportService
 from core.log.heads import HeadKeys
 from core.log.proofs import ProofService
@@ -79,17 +81,15 @@ class LogServices:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run sequencer, nightly check, retention and time stamps until the block ends."""
-        work = [self.sequencer.run()]
+        work: dict[str, Callable[[], Coroutine[None, None, None]]] = {"sequencer": self.sequencer.run}
         if self.check_hour is not None:
-            work.append(self.check.run_nightly(hour=self.check_hour))
+            work["self-check"] = partial(self.check.run_nightly, hour=self.check_hour)
         if self.time_stamper is not None:
-            work.append(self.time_stamper.run())
+            work["time stamps"] = self.time_stamper.run
         if self.keep_days is not None:
-            work.append(self.retention.run_daily(keep_days=self.keep_days))
-        tasks = [asyncio.create_task(each, name="log") for each in work]
+            work["retention"] = partial(self.retention.run_daily, keep_days=self.keep_days)
+        tasks = [asyncio.create_task(keep_going(name, run), name=name) for name, run in work.items()]
         try:
             yield
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await stop_duties(tasks)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from core.database import Database
+from core.duties import stop_duties
 from core.errors import ShuzhengError
 from subscriptions.lake import store
 
@@ -53,9 +54,7 @@ class Lease:
         try:
             yield True
         finally:
-            renewing.cancel()
-            with suppress(asyncio.CancelledError, ShuzhengError):
-                await renewing
+            await stop_duties([renewing])
             with suppress(ShuzhengError, OSError):
                 async with self._database.transaction() as connection:
                     await store.release_lease(connection, code=self._code, holder=self._holder)

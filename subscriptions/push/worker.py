@@ -14,6 +14,7 @@ from functools import partial
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
+from core.duties import stop_duties
 from core.errors import BadInput, Conflict, Forbidden, NotFound, Unavailable
 from signing import sm3
 from signing.errors import ShuzhengError
@@ -98,10 +99,7 @@ class Pusher:
 
     async def stop(self) -> None:
         """Cancel what is under way; it will be sent again under the same keys."""
-        tasks = list(self._running.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stop_duties(list(self._running.values()))
 
     async def _start_due(self) -> int:
         free = self._slots - len(self._running)
@@ -129,7 +127,7 @@ class Pusher:
             logger.error("pushing to a target failed: %s", type(error).__name__)
             await self._progress.fail_quietly(target_id, self._owner)
         finally:
-            keeping.cancel()
+            await stop_duties([keeping])
             await self._progress.release(target_id, self._owner)
 
     async def _push_next(self, target_id: UUID) -> bool:

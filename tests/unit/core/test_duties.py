@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from hub import duties
+from core import duties
 
 
 async def test_duty_that_loses_its_cancellation_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +32,17 @@ async def test_duty_that_loses_its_cancellation_ends_all_the_same(monkeypatch: p
         await duties.stop_duties(tasks)
     assert lost == 3
     assert all(task.done() for task in tasks)
+
+
+async def test_duty_that_fails_starts_again_and_ends_when_it_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(duties, "PAUSE_S", 0.0)
+    runs = 0
+
+    async def run() -> None:
+        nonlocal runs
+        runs += 1
+        if runs < 3:
+            raise RuntimeError
+
+    await duties.keep_going("example", run)
+    assert runs == 3
