@@ -292,6 +292,9 @@ async def test_token_of_another_organisation_opens_nothing_of_this_one(hub: Runn
     subscription = await hub.client.post(
         "/v1/subscriptions", json={"resource": "people", "from": "start"}, headers=holder.purposeful
     )
+    consumers = f"/v1/subscriptions/{subscription.json()['id']}/consumers"
+    second = await hub.client.post(consumers, json={"name": "second"}, headers=holder.purposeful)
+    assert second.status_code == 201, second.text
     objection = await hub.client.post(
         "/v1/resources/people/objections",
         json={"keys": key, "item": "XM", "claim": "x", "basis": "x"},
@@ -307,6 +310,7 @@ async def test_token_of_another_organisation_opens_nothing_of_this_one(hub: Runn
         "notice_id": notice,
         "alert_id": str(uuid4()),
         "code": "people",
+        "name": "second",
     }
     bodies = {
         "decision": {"decision": "approve"},
@@ -322,6 +326,14 @@ async def test_token_of_another_organisation_opens_nothing_of_this_one(hub: Runn
         "verify": {"subject": key, "assertions": [{"item": "XM", "value": "name-0-"}]},
         "objections": {"keys": key, "item": "XM", "claim": "x", "basis": "x"},
         "masks": {"masks": {}},
+        "consumers": {"name": "second"},
+        "pause": {"reason": "x"},
+        "resume": {"reason": "x"},
+        "rewind": {"reason": "x", "from": "start"},
+        "skip": {"reason": "x", "cursor": "1.0"},
+        "targets": {"name": "second", "kind": "webhook", "address": {"url": "https://hook.example/"}},
+        "secret": {"secret": "x"},
+        "redrive": {},
     }
     document = (await hub.client.get("/openapi.json")).json()
     tried = 0
@@ -337,7 +349,11 @@ async def test_token_of_another_organisation_opens_nothing_of_this_one(hub: Runn
             continue
         url = path.format(**{name: made[name] for name in names})
         answer = await hub.client.request(
-            method.upper(), url, json=bodies.get(last), headers=other.purposeful
+            method.upper(),
+            url,
+            params={"reason": "x"} if method == "delete" else None,
+            json=bodies.get(last),
+            headers=other.purposeful,
         )
         assert answer.status_code in {403, 404}, (method, path, answer.status_code, answer.text)
         assert leaks(answer.text, set()) == set()

@@ -28,7 +28,7 @@ async def build_push_world(database: Database) -> World:
             id=world.consumer.system_id,
             organisation_code=world.consumer.organisation_code,
             name="业务系统",
-            scopes=frozenset(Scope),
+            scopes=frozenset(Scope) - {Scope.ADMIN, Scope.AUDIT, Scope.SEAL_MANAGE},
         )
         await identity_store.save_system(connection, system=system)
     return world
