@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from core.database import Connection
+from core.database.copying import copy_to_file
 from core.database.names import quote_name
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
@@ -30,9 +31,7 @@ class RowQuery:
 
 async def copy_rows(connection: Connection, query: RowQuery, *, path: Path) -> None:
     """Write the rows of a query to a file as CSV, null as nothing."""
-    await connection.copy_from_query(
-        query.sql, *query.parameters, output=path, format="csv", encoding="utf-8", timeout=None
-    )
+    await copy_to_file(connection, query.sql, *query.parameters, path=path)
 
 
 def select_current(resource: Resource, items: Sequence[Item], row_filter: RowFilter = ()) -> RowQuery:

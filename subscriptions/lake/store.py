@@ -9,6 +9,7 @@ from uuid import UUID
 import asyncpg
 
 from core.database import Connection
+from core.database.copying import copy_to_file
 from core.database.names import quote_name
 from exchange.access.model import Mode
 from exchange.catalogue.model import Resource
@@ -258,7 +259,7 @@ async def count_operations(connection: Connection, *, code: str, version: int) -
 async def spool_changes(connection: Connection, *, resource: Resource, version: int, path: Path) -> None:
     """Write a version's changes to a file (`read_spooled`, with the operation); deletes as before."""
     row = "(x.r)"
-    await _copy(
+    await copy_to_file(
         connection,
         f"SELECT {_texts(resource, row)}, x._operation AS {OPERATION_COLUMN}, x._version FROM"
         " (SELECT _operation, _version, CASE WHEN _operation = 'delete' THEN _before ELSE _after END AS r"
@@ -270,16 +271,10 @@ async def spool_changes(connection: Connection, *, resource: Resource, version: 
 
 async def spool_rows(connection: Connection, *, resource: Resource, path: Path) -> None:
     """Write the current rows to a file (`read_spooled`)."""
-    await _copy(
+    await copy_to_file(
         connection,
         f"SELECT {_texts(resource, 't')}, t.{VERSION_COLUMN} FROM {table_of(resource.code)} t",
         path=path,
-    )
-
-
-async def _copy(connection: Connection, query: str, *parameters: object, path: Path) -> None:
-    await connection.copy_from_query(
-        query, *parameters, output=path, format="csv", encoding="utf-8", timeout=None
     )
 
 

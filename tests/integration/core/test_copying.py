@@ -1,0 +1,31 @@
+"""Writing what a query answers to a file."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from pathlib import Path
+
+from core.database import Database
+from core.database.copying import copy_to_file
+
+QUERY = "SELECT n, NULL, '名' FROM generate_series(1, $1::int) AS n"
+
+
+async def test_copy_to_file_writes_nulls_as_nothing(database: Database, tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    async with database.transaction() as connection:
+        await copy_to_file(connection, QUERY, 3, path=path)
+    assert path.read_text(encoding="utf-8") == "1,,名\n2,,名\n3,,名\n"
+
+
+async def test_copy_to_file_cancelled_at_any_step_closes_its_file(database: Database, tmp_path: Path) -> None:
+    for steps in range(25):
+        async with database.acquire() as connection:
+            path = tmp_path / f"{steps}.csv"
+            copying = asyncio.create_task(copy_to_file(connection, QUERY, 50_000, path=path))
+            for _ in range(steps):
+                await asyncio.sleep(0)
+            copying.cancel()
+            await asyncio.gather(copying, return_exceptions=True)
+    gc.collect()  # a file left open is a ResourceWarning, and that an error, here
