@@ -1,8 +1,12 @@
-"""What can go wrong for a client.
+"""What can go wrong for a client, and for a connector. `is_transient` tells whether trying again may help.
 
-HubError
-├── Refused              the hub answered with a problem document; `status`, `code` and `errors` say which
-└── ConnectionFailed     no answer came; trying again is safe where an Idempotency-Key was sent
+ConnectorError
+├── HubError
+│   ├── Refused              the hub answered with a problem document; `status`, `code`, `errors` say which
+│   └── ConnectionFailed     no answer came; trying again is safe where an Idempotency-Key was sent
+├── ConfigurationError       the configuration is wrong; its sentence names the key
+├── TransientError           the other side is away or busy; the runner waits and tries again
+└── TerminalError            trying again cannot help; the runner stops, and the sentence says what to mend
 """
 
 from __future__ import annotations
@@ -10,8 +14,17 @@ from __future__ import annotations
 from typing import Any
 
 
-class HubError(Exception):
-    """Root of the errors of this package."""
+class ConnectorError(Exception):
+    """Root of the errors of this package. A message holds no row contents and no secrets."""
+
+    @property
+    def is_transient(self) -> bool:
+        """Tell whether the same may succeed later."""
+        return False
+
+
+class HubError(ConnectorError):
+    """Root of what goes wrong with the hub."""
 
 
 class Refused(HubError):
@@ -35,3 +48,25 @@ class Refused(HubError):
 
 class ConnectionFailed(HubError):
     """No answer came from the hub."""
+
+    @property
+    def is_transient(self) -> bool:
+        """No answer now says nothing of later."""
+        return True
+
+
+class ConfigurationError(ConnectorError):
+    """The configuration is wrong."""
+
+
+class TransientError(ConnectorError):
+    """The other side is away or busy."""
+
+    @property
+    def is_transient(self) -> bool:
+        """That is what the class says."""
+        return True
+
+
+class TerminalError(ConnectorError):
+    """Trying again cannot help."""

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from connectors import HubError
+from connectors import ConnectorError
 from core.settings import Settings
 from hub.cli import (
     administration,
@@ -81,6 +81,6 @@ def main() -> None:
         for finding in error.errors:
             console.print(f"  {finding.pointer}: {finding.detail}", markup=False, highlight=False)
         sys.exit(1)
-    except HubError as error:
+    except ConnectorError as error:
         Console(stderr=True).print(str(error), markup=False, highlight=False)
         sys.exit(1)

@@ -1,0 +1,70 @@
+"""Sources and sinks by name: the built-in ones, those of installed packages, and classes named directly.
+
+A package of yours announces a source as an entry point of the group `shuzheng.sources` (`shuzheng.sinks`):
+`my-system = "my_package.source:MySource"`. Without a package, `kind = "my_source.py:MySource"` names a class
+in a file beside the configuration.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Final
+
+from connectors.errors import ConfigurationError
+
+SOURCES: Final = {
+    "sqlite": "connectors.sources.sqlite:SqliteSource",
+}
+SINKS: Final = {
+    "hub": "connectors.sinks.hub:HubSink",
+    "sqlite": "connectors.sinks.sqlite:SqliteSink",
+}
+_GROUPS: Final = {"source": ("shuzheng.sources", SOURCES), "sink": ("shuzheng.sinks", SINKS)}
+
+
+def list_kinds(role: str) -> dict[str, str]:
+    """List what there is for `source` or `sink`: kind → where its class is. Built-in ones come first."""
+    group, built_in = _GROUPS[role]
+    return {point.name: point.value for point in entry_points(group=group)} | built_in
+
+
+def load_kind(role: str, kind: str, *, base: Path) -> type[Any]:
+    """Find the class of a kind. Raises ConfigurationError that lists what there is."""
+    target = kind if ":" in kind else list_kinds(role).get(kind)
+    if target is None:
+        msg = f"{role}.kind: there is no {kind!r}; there are {', '.join(sorted(list_kinds(role)))}"
+        raise ConfigurationError(msg)
+    module_name, _, class_name = target.rpartition(":")
+    try:
+        module = _load_file(base / module_name) if module_name.endswith(".py") else import_module(module_name)
+        found = getattr(module, class_name)
+    except (ImportError, AttributeError, OSError) as missing:
+        msg = f"{role}.kind: {target} cannot be loaded ({missing})"
+        raise ConfigurationError(msg) from missing
+    if not isinstance(found, type) or not hasattr(found, "options_model"):
+        msg = f"{role}.kind: {target} is no {role}: a class with options_model is wanted"
+        raise ConfigurationError(msg)
+    return found
+
+
+def _load_file(path: Path) -> Any:
+    """Load a module from a file, once for each file."""
+    name = f"shuzheng_connector_{path.resolve().as_posix().replace('/', '_').removesuffix('.py')}"
+    if name in sys.modules:
+        return sys.modules[name]
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        msg = f"{path} is no Python file"
+        raise ImportError(msg)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module

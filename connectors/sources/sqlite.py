@@ -1,0 +1,127 @@
+"""A table, view or query of a SQLite file, read in full or by a watermark."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+
+from connectors.errors import ConnectorError, TerminalError, TransientError
+from connectors.model import Batch, Cursor, SourceCapabilities
+from connectors.protocols import BaseSource
+from connectors.sources.tables import (
+    Dialect,
+    TableOptions,
+    build_select,
+    build_unmarked_count,
+    cursor_after,
+    quote_standard,
+    require_columns,
+    require_marked,
+)
+
+DIALECT: Final = Dialect(quote=quote_standard, parameter=lambda _: "?")
+BUSY_S: Final = 10
+_TYPES: Final = {"INTEGER": pa.int64(), "INT": pa.int64(), "BIGINT": pa.int64(), "BLOB": pa.binary()}
+
+
+class SqliteOptions(TableOptions):
+    """The options of `kind = "sqlite"`."""
+
+    file: Path
+
+
+class SqliteSource(BaseSource):
+    """Reads whole numbers, bytes, and all else as text: SQLite's columns promise no types."""
+
+    options_model = SqliteOptions
+
+    def __init__(self, options: SqliteOptions) -> None:
+        self._options = options
+        self._open: sqlite3.Connection | None = None
+
+    @property
+    def capabilities(self) -> SourceCapabilities:
+        """As the options say."""
+        return self._options.capabilities
+
+    def fetch_schema(self) -> pa.Schema:
+        """Ask for the columns; declared INTEGER is int64, BLOB binary, all else text."""
+        try:
+            described = self._connect().execute(
+                f"SELECT * FROM ({build_select(self._options, DIALECT, None)[0]}) LIMIT 0"  # noqa: S608
+            )
+            names = [column[0] for column in described.description]
+            declared = self._declared_types()
+        except sqlite3.Error as trouble:
+            raise _translate(trouble) from trouble
+        require_columns(self._options, names)
+        return pa.schema([(name, _TYPES.get(declared.get(name, ""), pa.string())) for name in names])
+
+    def read(self, cursor: Cursor | None) -> Iterator[Batch]:
+        """Read on after the cursor, or everything."""
+        options, schema = self._options, self.fetch_schema()
+        statement, values = build_select(options, DIALECT, cursor)
+        try:
+            if options.watermark is not None:
+                unmarked = self._connect().execute(build_unmarked_count(options, DIALECT)).fetchone()
+                require_marked(unmarked[0], options)
+            found = self._connect().execute(statement, values)
+            while rows := found.fetchmany(options.batch_rows):
+                batch = _build_batch(rows, schema)
+                yield Batch(rows=batch, cursor=cursor_after(options, batch))
+        except sqlite3.Error as trouble:
+            raise _translate(trouble) from trouble
+
+    def close(self) -> None:
+        """Close the file."""
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._open is None:
+            address = f"{self._options.file.resolve().as_uri()}?mode=ro"
+            self._open = sqlite3.connect(address, uri=True, timeout=BUSY_S, check_same_thread=False)
+        return self._open
+
+    def _declared_types(self) -> dict[str, str]:
+        """Return the declared types of a table's columns; a query declares none."""
+        if self._options.table is None:
+            return {}
+        rows = self._connect().execute(
+            "SELECT name, upper(type) FROM pragma_table_info(?)", [self._options.table.rpartition(".")[2]]
+        )
+        return dict(rows.fetchall())
+
+
+def _build_batch(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [
+        _build_column(values, field) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
+
+
+def _build_column(values: tuple[Any, ...], field: Any) -> pa.Array:
+    if pa.types.is_string(field.type):
+        values = tuple(None if value is None else _to_text(value) for value in values)
+    try:
+        return pa.array(values, field.type)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
+        msg = f"column {field.name} holds values that are no {field.type}; CAST it in a query"
+        raise TerminalError(msg) from None
+
+
+def _to_text(value: Any) -> str:
+    return value.hex() if isinstance(value, bytes) else str(value)
+
+
+def _translate(trouble: sqlite3.Error) -> ConnectorError:
+    """Tell a locked file from a wrong statement. The sentences of SQLite hold names, no values."""
+    name = getattr(trouble, "sqlite_errorname", "")
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return TransientError(f"the file is locked ({name})")
+    return TerminalError(f"SQLite says: {trouble}")
