@@ -26,6 +26,8 @@ class Scope(StrEnum):
     CERTIFICATE_ISSUE = "certificate:issue"
     CERTIFICATE_USE = "certificate:use"
     CERTIFICATE_HOLDER = "certificate:holder"
+    RULES_WRITE = "rules:write"
+    EVIDENCE = "evidence"
     AUDIT = "audit"
 
 

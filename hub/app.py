@@ -18,6 +18,7 @@ import core.log.api_audit
 import core.people.api
 import core.people.api_sessions
 import core.pki.api
+import evidence.assembly
 import exchange.assembly
 import exchange.intake
 import subscriptions.assembly
@@ -145,6 +146,8 @@ def include_routers(app: FastAPI, services: Services) -> None:
         max_certificate_bytes=services.settings.max_certificate_bytes,
         now=utc_now,
     ):
+        app.include_router(router)
+    for router in evidence.assembly.build_routers(services.evidence, authentication=authentication):
         app.include_router(router)
 
 

@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import certs.recorded
 import core.recorded
+import evidence.recorded
 import exchange.recorded
 import subscriptions.recorded
 from certs.issue.store_audit import CERTIFICATES, STATUS_CHANGES
@@ -47,6 +48,7 @@ RECORDED_TABLES: Final = (
     *exchange.recorded.RECORDED,
     *certs.recorded.RECORDED,
     *subscriptions.recorded.RECORDED,
+    *evidence.recorded.RECORDED,
 )
 
 

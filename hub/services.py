@@ -32,6 +32,8 @@ from core.people.sessions import SessionService
 from core.pki.model import CertifiedSigner
 from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
+from evidence.assembly import EvidenceServices
+from evidence.assembly import assemble as assemble_evidence
 from exchange.assembly import ExchangeServices
 from exchange.assembly import assemble as assemble_exchange
 from exchange.intake import IntakeServices
@@ -52,7 +54,7 @@ from subscriptions.sharing.assembly import SharingServices
 from subscriptions.sharing.assembly import assemble as assemble_sharing
 from subscriptions.store import load_followers, load_needed_after
 
-MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions")
+MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions", "evidence")
 RECEIPT_ISSUER = "Shuzheng Hub"
 RECEIPT_WAIT_MS = 2.0
 
@@ -84,6 +86,7 @@ class Services:
     lake: LakeServices
     sharing: SharingServices
     certificates: CertificateServices
+    evidence: EvidenceServices
 
 
 @asynccontextmanager
@@ -113,6 +116,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 **services.subscriptions.background,
                 **services.lake.background,
                 **services.sharing.background,
+                **services.evidence.background,
             }
             tasks = [asyncio.create_task(keep_going(name, run), name=name) for name, run in running.items()]
             try:
@@ -279,6 +283,7 @@ def _build(
             lay_out=_lay_out_file,
             read_row=build_row_reader(exchange.query),
         ),
+        evidence=assemble_evidence(database=database, log=writer, now=utc_now),
     )
 
 

@@ -245,6 +245,15 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.OBJECTS_COLLECTED: _spec(
         "files that no certificate owns were looked for", "removed:integer waiting:integer"
     ),
+    Event.SERVICE_ITEM_SAVED: _spec(
+        "an office saved rules of a service item as a draft", "item version:integer office digest_sm3"
+    ),
+    Event.SERVICE_ITEM_RELEASED: _spec(
+        "the rules of a service item came into force", "item version:integer office digest_sm3"
+    ),
+    Event.SERVICE_ITEM_RETIRED: _spec(
+        "the rules of a service item went out of force", "item version:integer office digest_sm3"
+    ),
     Event.AUDIT_READ: _spec("an audit trail was read", "view of? leaves:integer"),
     Event.SUBJECTS_NAMED: _spec("further subjects of an act whose own leaf could not hold them all", "leaf"),
     Event.ROWS_RECORDED: _spec(

@@ -30,7 +30,7 @@ def test_events_are_documented_with_the_fields_that_the_code_declares() -> None:
 
 @pytest.mark.parametrize("event", list(Event))
 def test_every_event_is_written_somewhere(event: Event) -> None:
-    packages = ("core", "exchange", "certs", "subscriptions")
+    packages = ("core", "exchange", "certs", "subscriptions", "evidence")
     sources = [path for package in packages for path in (ROOT / package).rglob("*.py")]
     users = [
         path

@@ -67,6 +67,8 @@ FILLED = (
         f"INSERT INTO certs.delegation VALUES (gen_random_uuid(), {_CERTIFICATE}, 'x', '111',"
         " gen_random_uuid(), now(), now())"
     ),
+    f"INSERT INTO evidence.service_item VALUES ('s', {_ORGANISATION}, 's', '990000', now())",
+    "INSERT INTO evidence.item_version VALUES ('s', 1, 'draft', '{}', 'x', now())",
 )
 
 _ALTERED = {

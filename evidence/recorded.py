@@ -1,0 +1,12 @@
+"""Which tables of `evidence` record acts, so that leaves record their rows."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.log.recorded_rows import RecordedTable
+
+RECORDED: Final = (
+    RecordedTable(name="evidence.service_item", key=("code",)),
+    RecordedTable(name="evidence.item_version", key=("item_code", "version")),
+)

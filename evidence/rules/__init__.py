@@ -1,0 +1,1 @@
+"""Service items (事项) as data: materials, the facts they prove, and the ways to establish each fact."""
