@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final, Protocol
@@ -16,6 +15,7 @@ from signing import sm3
 from signing.canonical_json import JsonValue, build_canonical_json
 from subscriptions.delivery.model import Delivery, Proof
 from subscriptions.model import Consumer, Position, Subscription
+from subscriptions.threads import run_sized
 
 MANIFEST_FORMAT: Final = "shuzheng-delivery/1"
 
@@ -63,11 +63,11 @@ class ManifestMaker:
             "rows": table.num_rows,
             "columns": [{"name": field.name, "type": str(field.type)} for field in table.schema],
             "media_type": form,
-            "body_sm3": await asyncio.to_thread(hash_body, body),
+            "body_sm3": await run_sized(table.num_rows, hash_body, body),
             "delivered_at": delivered_at.isoformat(),
         }
         if proof is Proof.ROWS:
-            payload["rows_digest"] = await asyncio.to_thread(digest_rows, table)
+            payload["rows_digest"] = await run_sized(table.num_rows, digest_rows, table)
         return Delivery(
             id=delivery_id,
             consumer_id=consumer.id,

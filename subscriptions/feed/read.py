@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,6 +34,7 @@ from subscriptions.feed.page import MAX_ROWS, Form, Page, write_page
 from subscriptions.feed.wake import Waker
 from subscriptions.ground import check_position, load_own, load_own_consumer, verify_subscription
 from subscriptions.model import DEFAULT_CONSUMER, Consumer, Cursor, Position, Subscription
+from subscriptions.threads import run_sized
 
 MAX_WAIT_S: Final = 30.0
 
@@ -144,12 +144,12 @@ class FeedReader:
         cursor = self._seal.parse(from_cursor, subscription_id=call.subscription.id, resource=resource)
         await check_position(connection, consumer=consumer, cursor=cursor, resource=resource)
         table, reached = await _load_page(connection, call, cursor)
-        table = apply_masks(table, await self._choose_masks(connection, call))
         next_cursor = self._seal.write(reached, subscription_id=call.subscription.id)
         key_names = tuple(item.name for item in resource.key_items)
         body, delivery = b"", None
         if table.num_rows or wanted.form is not Form.NDJSON:
-            body = await asyncio.to_thread(write_page, table, wanted.form, key_names=key_names)
+            table = apply_masks(table, await self._choose_masks(connection, call))
+            body = await run_sized(table.num_rows, write_page, table, wanted.form, key_names=key_names)
         if table.num_rows:
             delivery = await self._manifests.make(
                 subscription=call.subscription,
@@ -208,6 +208,8 @@ async def _load_page(connection: Connection, call: _Call, cursor: Cursor) -> tup
     schema = build_schema(resource, items)
     row_filter = parse_row_filter(resource, grant.terms.row_filter)
     position = cursor.position
+    if position.version > resource.current_version:
+        return schema.empty_table(), Cursor(position=position)
     snapshot = schema.empty_table()
     if position.version == consumer.snapshot_version:
         query = feed_store.select_snapshot(

@@ -19,10 +19,11 @@ PLACE_COLUMNS: Final = ("_version", "_sequence", "_operation")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedQuery:
-    """A SELECT of `_version`, `_sequence`, `_operation` and the items, and its parameters."""
+    """A SELECT of at most `limit_rows` of `_version`, `_sequence`, `_operation` and the items."""
 
     sql: str
     parameters: tuple[object, ...]
+    limit_rows: int
 
 
 def select_snapshot(
@@ -41,26 +42,40 @@ def select_snapshot(
     """
     key_items = [item.name for item in resource.key_items]
     parameters: list[object] = [version, limit_rows, first_sequence]
-    table, changes = table_of(resource.code), changes_of(resource.code)
-    passes = compile_row_filter(row_filter, row="(s.held)", parameters=parameters)
-    later = ""
-    keys = [f"(s.held).{quote_name(name)}" for name in key_items]
+    order = ", ".join(f"s.k{number}" for number in range(len(key_items)))
+    beyond = ""
     if after_key is not None:
         first = len(parameters) + 1
         parameters += after_key
-        places = ", ".join(f"${n}" for n in range(first, len(parameters) + 1))
-        later = f" AND ({', '.join(keys)}) > ({places})"
-    columns = ", ".join(f"(s.held).{quote_name(name)}" for name in items)
-    order = ", ".join(keys)
-    sql = (
-        f"SELECT $1::bigint, $3::bigint + row_number() OVER () - 1, '{Operation.INSERT}', x.* FROM ("
-        f"SELECT {columns} FROM ("
-        f" SELECT d AS held FROM {table} d WHERE d._version <= $1 UNION ALL"
-        f" SELECT f.held FROM (SELECT DISTINCT ON ({_either(key_items)}) c._before AS held FROM {changes} c"
-        f" WHERE c._version > $1 ORDER BY {_either(key_items)}, c._version, c._sequence) f"
-        f" WHERE f.held IS DISTINCT FROM NULL) s WHERE {passes}{later} ORDER BY {order} LIMIT $2) x"
+        beyond = f" > ({', '.join(f'${first + number}' for number in range(len(key_items)))})"
+
+    def beyond_key(keys: Sequence[str]) -> str:
+        return f" AND ({', '.join(keys)}){beyond}" if beyond else ""
+
+    current_keys = [f"d.{quote_name(name)}" for name in key_items]
+    changed_keys = _either(key_items)
+    columns = ", ".join(f"(x.held).{quote_name(name)}" for name in items)
+    current = (
+        f"SELECT {_number_keys(current_keys)}, d AS held FROM {table_of(resource.code)} d"
+        f" WHERE d._version <= $1 AND {compile_row_filter(row_filter, row='d', parameters=parameters)}"
+        f"{beyond_key(current_keys)} ORDER BY {', '.join(current_keys)} LIMIT $2"
     )
-    return FeedQuery(sql=sql, parameters=tuple(parameters))
+    changed = (
+        f"SELECT DISTINCT ON ({', '.join(changed_keys)}) {_number_keys(changed_keys)}, c._before AS held"
+        f" FROM {changes_of(resource.code)} c WHERE c._version > $1{beyond_key(changed_keys)}"
+        f" ORDER BY {', '.join(changed_keys)}, c._version, c._sequence"
+    )
+    passes = compile_row_filter(row_filter, row="(s.held)", parameters=parameters)
+    sql = (
+        f"SELECT $1::bigint, $3::bigint + row_number() OVER () - 1, '{Operation.INSERT}', {columns} FROM ("
+        f"SELECT s.held FROM (({current}) UNION ALL ({changed})) s"
+        f" WHERE s.held IS DISTINCT FROM NULL AND {passes} ORDER BY {order} LIMIT $2) x"
+    )
+    return FeedQuery(sql=sql, parameters=tuple(parameters), limit_rows=limit_rows)
+
+
+def _number_keys(keys: Sequence[str]) -> str:
+    return ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys))
 
 
 def select_changes(
@@ -101,7 +116,7 @@ def select_changes(
         f" ) c WHERE c.was <> c.now OR (c.was AND c.now AND ({differs}))"
         " ORDER BY c._version, c._sequence LIMIT $4) x ORDER BY x.at_version, x.at_sequence"
     )
-    return FeedQuery(sql=sql, parameters=tuple(parameters))
+    return FeedQuery(sql=sql, parameters=tuple(parameters), limit_rows=limit_rows)
 
 
 async def change_exists(connection: Connection, *, resource_code: str, position: Position) -> bool:
@@ -133,8 +148,6 @@ async def load_oldest_kept(connection: Connection, *, resource_code: str) -> int
     return oldest
 
 
-def _either(key_items: Sequence[str]) -> str:
+def _either(key_items: Sequence[str]) -> list[str]:
     """Write the key of a change, which stands in `_before`, in `_after`, or in both."""
-    return ", ".join(
-        f"coalesce((c._before).{quote_name(name)}, (c._after).{quote_name(name)})" for name in key_items
-    )
+    return [f"coalesce((c._before).{quote_name(name)}, (c._after).{quote_name(name)})" for name in key_items]

@@ -29,6 +29,7 @@ from subscriptions.feed.read import Wanted
 from subscriptions.feed.stream import stream_events
 from subscriptions.model import Start
 from subscriptions.store import load_needed_after
+from subscriptions.threads import SHORT_ROWS
 from tests.exchange_world import PURPOSE, World, build_row, open_world
 from tests.integration.subscriptions.feed_world import HUB_KEY, Feed, open_feed
 from tests.integration.subscriptions.test_feed import begin, read
@@ -47,13 +48,16 @@ async def feed(world: World) -> AsyncIterator[Feed]:
         yield opened
 
 
-async def test_columnar_forms_hold_what_ndjson_holds_whatever_the_text(world: World, feed: Feed) -> None:
+@pytest.mark.parametrize("limit", [SHORT_ROWS, SHORT_ROWS + 1])
+async def test_columnar_forms_hold_what_ndjson_holds_whatever_the_text(
+    world: World, feed: Feed, limit: int
+) -> None:
     await world.give()
     subscription = await begin(feed, world)
     moments = {"JKSJ": datetime(1949, 10, 1, 7, 0, 1, tzinfo=UTC), "SR": Decimal("-0.01")}
     await world.publish([build_row(n, XM=text, **moments) for n, text in enumerate(HARD)])
     await world.publish([build_row(0, XM=None, SR=None, SFYX=None)], [str(build_row(1)["GMSFHM"])])
-    pages = {form: await read(feed, world, subscription, form=form) for form in Form}
+    pages = {form: await read(feed, world, subscription, form=form, limit=limit) for form in Form}
     expected = pages[Form.NDJSON].changes
     assert [change.row["XM"] for change in expected[: len(HARD)]] == HARD  # type: ignore[index]
     assert expected[-1].row is None
