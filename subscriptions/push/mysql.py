@@ -14,7 +14,7 @@ import pymysql
 from subscriptions.push import store_mysql
 from subscriptions.push.addresses import AddressBook, Place
 from subscriptions.push.model import Message, MessageRefused, TargetDown
-from subscriptions.push.postgresql import build_ssl
+from subscriptions.push.tls import build_ssl
 
 CONNECT_TIMEOUT_S: Final = 10
 IO_TIMEOUT_S: Final = 40
@@ -55,7 +55,7 @@ def _deliver(message: Message, place: Place, password: str) -> None:
         user=str(address["user"]),
         password=password,
         database=str(address["database"]),
-        ssl=build_ssl(str(address["ssl"])),
+        ssl=build_ssl(str(address["ssl"]), host=str(address["host"])),
         charset="utf8mb4",
         autocommit=False,
         connect_timeout=CONNECT_TIMEOUT_S,

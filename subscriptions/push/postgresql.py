@@ -15,6 +15,7 @@ import asyncpg
 from subscriptions.push import store_postgresql
 from subscriptions.push.addresses import AddressBook
 from subscriptions.push.model import DeliveryFailed, Message, MessageRefused, TargetDown
+from subscriptions.push.tls import build_ssl
 
 TIMEOUT_S: Final = 45.0
 CONNECT_TIMEOUT_S: Final = 10.0
@@ -52,25 +53,10 @@ class PostgresCarrier:
             database=str(address["database"]),
             user=str(address["user"]),
             password=secret,
-            ssl=build_ssl(str(address["ssl"])) or False,
+            ssl=build_ssl(str(address["ssl"]), host=str(address["host"])) or False,
             timeout=CONNECT_TIMEOUT_S,
             server_settings={"application_name": "shuzheng", "timezone": "UTC"},
         )
-
-
-def build_ssl(mode: str) -> ssl.SSLContext | None:
-    """Build what `disable`, `require` and `verify` stand for.
-
-    `verify` asks for a certificate of a known authority; the name in it is not compared, because the
-    connection goes to an address.
-    """
-    if mode == "disable":
-        return None
-    context = ssl.create_default_context()
-    context.check_hostname = False
-    if mode == "require":
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 def _explain(trouble: asyncpg.PostgresError) -> DeliveryFailed:
