@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request, Response
@@ -25,6 +25,19 @@ from subscriptions.operations.model import Figures
 from subscriptions.operations.store import load_hub_figures
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+OF_RESOURCE = ("resource",)
+HUB_WIDE: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "resource_version": ("Newest version", OF_RESOURCE),
+    "resource_rows": ("Current rows", OF_RESOURCE),
+    "lake_lag_versions": ("Versions that are not in the lake yet", OF_RESOURCE),
+    "lake_failures": ("Failures in a row to write to the lake", OF_RESOURCE),
+    "lake_rows": ("Rows in the lake", OF_RESOURCE),
+    "sharing_profiles": ("Profiles of Delta Sharing in force", OF_RESOURCE),
+    "sharing_files": ("Files kept for Delta Sharing", ()),
+    "sharing_bytes": ("Size of the files kept for Delta Sharing", ()),
+    "log_leaves": ("Leaves in the transparency log", ()),
+    "log_leaves_waiting": ("Leaves without a place yet", ()),
+}
 
 
 class RequestMetrics:
@@ -121,11 +134,8 @@ def build_registry(
     def gauge(name: str, help_text: str, labels: tuple[str, ...] = ()) -> Gauge:
         return Gauge(f"shuzheng_{name}", help_text, labels, registry=registry)
 
-    of_resource = ("resource",)
-    _fill(gauge("resource_version", "Newest version", of_resource), hub_wide["resource_version"])
-    _fill(gauge("resource_rows", "Current rows", of_resource), hub_wide["resource_rows"])
-    _fill(gauge("log_leaves", "Leaves in the transparency log"), hub_wide["log_leaves"])
-    _fill(gauge("log_leaves_waiting", "Leaves without a place yet"), hub_wide["log_leaves_waiting"])
+    for name, (help_text, labels) in HUB_WIDE.items():
+        _fill(gauge(name, help_text, labels), hub_wide[name])
     add_subscription_gauges(gauge, figures)
     return registry
 

@@ -300,15 +300,6 @@ async def load_needed_after(connection: Connection, *, resource_code: str) -> in
     return found
 
 
-async def load_standings(connection: Connection) -> list[tuple[LakeState, int]]:
-    """Load the state of all tables, each with its resource's current version."""
-    rows = await connection.fetch(
-        "SELECT s.*, r.current_version FROM subscriptions.lake_state s"
-        " JOIN exchange.resource r ON r.code = s.resource_code ORDER BY 1"
-    )
-    return [(_state(row), row["current_version"]) for row in rows]
-
-
 def _state(row: asyncpg.Record) -> LakeState:
     return LakeState(
         resource_code=row["resource_code"],

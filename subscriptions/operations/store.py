@@ -62,8 +62,28 @@ async def load_hub_figures(connection: Connection) -> dict[str, list[tuple[tuple
         "SELECT (SELECT count(*) FROM core.log_pending) AS waiting,"
         " (SELECT max(leaf_index) + 1 FROM core.log_entry) AS size"
     )
+    lake = await connection.fetch(
+        "SELECT r.code, r.current_version - coalesce(s.version, 0) AS lag, s.failures,"
+        " coalesce(s.rows, 0) AS rows FROM subscriptions.lake_state s"
+        " JOIN exchange.resource r ON r.code = s.resource_code"
+    )
+    profiles = await connection.fetch(
+        "SELECT resource_code, count(*) AS live FROM subscriptions.share_profile"
+        " WHERE revoked_at IS NULL AND expires_at > now() GROUP BY resource_code"
+    )
+    shared = await connection.fetchrow(
+        "SELECT count(*) AS files, coalesce(sum(size_bytes), 0) AS size_bytes"
+        " FROM subscriptions.shared_file WHERE rows > 0"
+    )
     assert log is not None
+    assert shared is not None
     return {
+        "lake_lag_versions": [((row["code"],), row["lag"]) for row in lake],
+        "lake_failures": [((row["code"],), row["failures"]) for row in lake],
+        "lake_rows": [((row["code"],), row["rows"]) for row in lake],
+        "sharing_profiles": [((row["resource_code"],), row["live"]) for row in profiles],
+        "sharing_files": [((), shared["files"])],
+        "sharing_bytes": [((), float(shared["size_bytes"]))],
         "resource_version": [((row["code"],), row["current_version"]) for row in resources],
         "resource_rows": [((row["code"],), row["rows"]) for row in resources],
         "log_leaves": [((), log["size"] or 0)],

@@ -67,6 +67,23 @@ async def test_metrics_tell_lag_versions_and_requests(hub: RunningHub) -> None:
     )
 
 
+async def test_metrics_tell_how_far_the_lake_is_and_what_is_shared(hub: RunningHub) -> None:
+    await ok(hub, "POST", "/v1/resources", body())
+    await publish(hub, "things", "code,name\na,甲\nb,乙\n", "1")
+    await ok(hub, "PUT", "/v1/resources/things/lake", {"followed": True})
+    while await hub.services.lake.writer.follow("things"):
+        pass
+    async with hub.services.database.acquire() as connection:  # so that nobody else takes the next version
+        await connection.execute(
+            "UPDATE subscriptions.lake_state SET leased_until = now() + interval '1 day'"
+        )
+    await publish(hub, "things", "code,name\nc,丙\n", "2")
+    samples = read_samples((await hub.client.get("/metrics")).text)
+    told = {name: samples[f"shuzheng_lake_{name}", "things"] for name in ("lag_versions", "failures", "rows")}
+    assert told == {"lag_versions": 1, "failures": 0, "rows": 2}
+    assert samples["shuzheng_sharing_files", ""] == samples["shuzheng_sharing_bytes", ""] == 0
+
+
 async def test_metrics_with_a_token_are_for_its_holder(hub: RunningHub) -> None:
     object.__setattr__(hub.services.settings, "metrics_token", SecretStr("t0ken"))
     for headers in ({}, {"Authorization": "Bearer wrong"}, {"Authorization": "t0ken"}):
