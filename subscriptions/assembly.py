@@ -26,8 +26,11 @@ from signing.signer import Signer
 from subscriptions.cursor import CursorSeal
 from subscriptions.delivery.acknowledge import Acknowledger
 from subscriptions.delivery.manifest import ManifestMaker
+from subscriptions.feed.load import PageLoader
 from subscriptions.feed.read import FeedReader
+from subscriptions.feed.replay import LakeReplay
 from subscriptions.feed.wake import Waker
+from subscriptions.lake.place import find_place
 from subscriptions.leads.keeper import LeadKeeper
 from subscriptions.leads.service import LeadService
 from subscriptions.operations.service import OperationsService
@@ -89,6 +92,7 @@ def assemble(
         seal=seal,
         masker=masker,
         manifests=ManifestMaker(signer=BatchReceiptIssuer(batcher), now=now),
+        loader=PageLoader(replay=LakeReplay(place=find_place(settings))),
         waker=waker,
         now=now,
     )

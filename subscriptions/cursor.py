@@ -1,4 +1,4 @@
-"""Cursors: `version.sequence`, and in the middle of a snapshot a sealed key after it.
+"""Cursors: `version.sequence`, and in a snapshot or in a replayed version a sealed key after it.
 
 The key of a snapshot row may be a personal number, and cursors travel in URLs that are written into access
 logs; so it is sealed (SM4-GCM) and bound to the subscription.
@@ -20,6 +20,7 @@ from signing.errors import SigningError
 from subscriptions.model import Cursor, Position
 
 MAX_CURSOR_CHARACTERS = 8192
+REPLAY = "replay"
 _CURSOR = re.compile(r"(0|[1-9]\d{0,17})\.(0|[1-9]\d{0,17})(?:~([A-Za-z0-9_-]+))?", re.ASCII)
 
 
@@ -32,9 +33,11 @@ class CursorSeal:
     def write(self, cursor: Cursor, *, subscription_id: UUID) -> str:
         """Write a cursor."""
         place = f"{cursor.position.version}.{cursor.position.sequence}"
-        if cursor.snapshot_key is None:
+        key = cursor.replay_key if cursor.snapshot_key is None else cursor.snapshot_key
+        if key is None:
             return place
-        plain = json.dumps([render_value(value) for value in cursor.snapshot_key]).encode()
+        values = [render_value(value) for value in key]
+        plain = json.dumps(values if cursor.replay_key is None else {REPLAY: values}).encode()
         sealed = sm4.seal_gcm(self._key, plain, associated_data=_bind(subscription_id, place))
         return f"{place}~{base64.urlsafe_b64encode(sealed).decode().rstrip('=')}"
 
@@ -49,10 +52,14 @@ class CursorSeal:
         bound = _bind(subscription_id, f"{found[1]}.{found[2]}")
         try:
             sealed = base64.urlsafe_b64decode(found[3] + "=" * (-len(found[3]) % 4))
-            values = json.loads(sm4.open_gcm(self._key, sealed, associated_data=bound))
+            plain = json.loads(sm4.open_gcm(self._key, sealed, associated_data=bound))
         except (SigningError, binascii.Error, ValueError) as wrong:
             raise _not_a_cursor() from wrong
+        is_replay = isinstance(plain, dict)
+        values = plain[REPLAY] if is_replay else plain
         key = tuple(parse_value(item, value) for item, value in zip(resource.key_items, values, strict=True))
+        if is_replay:
+            return Cursor(position=position, replay_key=key)
         return Cursor(position=position, snapshot_key=key)
 
 

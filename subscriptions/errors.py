@@ -29,8 +29,9 @@ class VersionsPruned(Conflict):
 
     def __init__(self, *, oldest_kept: int) -> None:
         super().__init__(
-            f"changes are kept from version {oldest_kept} on; rewind the consumer to `start`, which gives"
-            " all rows of the present version and then the changes after it"
+            f"whole versions are kept from version {oldest_kept} on; rewind the consumer to after a version"
+            " from there on, or to `start`, which gives all rows of the present version and then the changes"
+            " after it"
         )
         self.oldest_kept = oldest_kept
 

@@ -17,6 +17,8 @@ from exchange.catalogue.standing import verify_open
 from subscriptions import store
 from subscriptions.errors import VersionsPruned
 from subscriptions.feed import store as feed_store
+from subscriptions.feed.replay import find_oldest
+from subscriptions.lake.store import load_versions as load_lake_versions
 from subscriptions.model import Consumer, Cursor, Subscription
 
 
@@ -90,26 +92,39 @@ async def check_position(
     connection: Connection, *, consumer: Consumer, cursor: Cursor, resource: Resource
 ) -> None:
     """Raise Conflict for a position that the feed does not have, VersionsPruned for one it no longer has."""
-    position = cursor.position
-    if cursor.snapshot_key is not None or position.sequence == 0:
+    position, in_snapshot = cursor.position, cursor.position.version == consumer.snapshot_version
+    if cursor.snapshot_key is not None and not in_snapshot:
+        msg = "the consumer is not in the snapshot of this cursor; leave `after` out to go on from its place"
+        raise BadInput(msg)
+    if position.sequence == 0 or cursor.snapshot_key is not None or cursor.replay_key is not None:
         exists = position.version <= resource.current_version + 1
-    elif position.version == consumer.snapshot_version:
+    elif in_snapshot:
         msg = "inside the snapshot only whole cursors will do; hand back Shuzheng-Next-Cursor as it was"
         raise BadInput(msg)
     else:
-        await check_kept(connection, version=position.version, resource=resource)
+        await check_kept(connection, version=position.version, resource=resource, in_lake=False)
         exists = await feed_store.change_exists(connection, resource_code=resource.code, position=position)
     if not exists:
         msg = "the cursor lies beyond what there is"
         raise Conflict(msg)
-    in_snapshot = position.version == consumer.snapshot_version
-    await check_kept(connection, version=position.version + in_snapshot, resource=resource)
+    after = position.version + in_snapshot
+    await check_kept(connection, version=after, resource=resource, in_lake=not in_snapshot)
 
 
-async def check_kept(connection: Connection, *, version: int, resource: Resource) -> None:
-    """Raise VersionsPruned unless the changes of `version` and of all later versions are kept."""
+async def check_kept(
+    connection: Connection, *, version: int, resource: Resource, in_lake: bool = True
+) -> None:
+    """Raise VersionsPruned unless the changes of `version` and of all later versions are kept.
+
+    With `in_lake` those that the lake can replay count as kept. They are numbered otherwise there, so that a
+    place inside a version does not, nor does a snapshot, which is made from the change log.
+    """
     if version > resource.current_version:
         return
     oldest = await feed_store.load_oldest_kept(connection, resource_code=resource.code)
-    if oldest is None or version < oldest:
-        raise VersionsPruned(oldest_kept=oldest or resource.current_version + 1)
+    if oldest is not None and version >= oldest:
+        return
+    until = resource.current_version + 1 if oldest is None else oldest
+    found = find_oldest(await load_lake_versions(connection, code=resource.code), until=until)
+    if not in_lake or version < found:
+        raise VersionsPruned(oldest_kept=found)

@@ -56,10 +56,14 @@ class Position:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
-    """A position, and in the middle of a snapshot the key of the row that it is at."""
+    """A position, and in the middle of a snapshot the key of the row that it is at.
+
+    `replay_key` is that key in the middle of a version that is replayed out of the lake.
+    """
 
     position: Position
     snapshot_key: tuple[object, ...] | None = None
+    replay_key: tuple[object, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

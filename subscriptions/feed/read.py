@@ -9,8 +9,6 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-import pyarrow as pa
-
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.log.chain import name_mass_reading
@@ -19,21 +17,20 @@ from core.log.writer import LogWriter
 from exchange.access.masks import Masker
 from exchange.access.model import Grant
 from exchange.access.refusal import RefusalLog
-from exchange.access.row_filter import parse_row_filter
 from exchange.access.store import load_mask_rules
 from exchange.catalogue.model import Resource
 from subscriptions import store
 from subscriptions.cursor import CursorSeal
-from subscriptions.delivery.manifest import ManifestMaker, describe, place_at
+from subscriptions.delivery.manifest import ManifestMaker, describe
 from subscriptions.delivery.model import Delivery, Proof
 from subscriptions.delivery.store import save_delivery
 from subscriptions.errors import ConsumerPaused
-from subscriptions.feed import store as feed_store
-from subscriptions.feed.columns import Masks, apply_masks, build_schema, read_table
+from subscriptions.feed.columns import Masks, apply_masks
+from subscriptions.feed.load import PageLoader
 from subscriptions.feed.page import MAX_ROWS, Form, Page, write_page
 from subscriptions.feed.wake import Waker
 from subscriptions.ground import check_position, load_own, load_own_consumer, verify_subscription
-from subscriptions.model import DEFAULT_CONSUMER, Consumer, Cursor, Position, Subscription
+from subscriptions.model import DEFAULT_CONSUMER, Consumer, Subscription
 from subscriptions.threads import run_sized
 
 MAX_WAIT_S: Final = 30.0
@@ -84,6 +81,7 @@ class FeedReader:
         seal: CursorSeal,
         masker: Masker,
         manifests: ManifestMaker,
+        loader: PageLoader,
         waker: Waker,
         now: Callable[[], datetime],
     ) -> None:
@@ -93,6 +91,7 @@ class FeedReader:
         self._seal = seal
         self._masker = masker
         self._manifests = manifests
+        self._loader = loader
         self._waker = waker
         self._now = now
 
@@ -143,7 +142,14 @@ class FeedReader:
         from_cursor = consumer.acknowledged_cursor if wanted.after is None else wanted.after
         cursor = self._seal.parse(from_cursor, subscription_id=call.subscription.id, resource=resource)
         await check_position(connection, consumer=consumer, cursor=cursor, resource=resource)
-        table, reached = await _load_page(connection, call, cursor)
+        table, reached = await self._loader.load(
+            connection,
+            consumer=consumer,
+            grant=call.grant,
+            resource=resource,
+            cursor=cursor,
+            limit_rows=min(wanted.limit_rows, MAX_ROWS[wanted.form]),
+        )
         next_cursor = self._seal.write(reached, subscription_id=call.subscription.id)
         key_names = tuple(item.name for item in resource.key_items)
         body, delivery = b"", None
@@ -198,45 +204,3 @@ class FeedReader:
             subject=name_mass_reading(call.resource.code),
             details={**describe(delivery, call.subscription.id), "items": items},
         )
-
-
-async def _load_page(connection: Connection, call: _Call, cursor: Cursor) -> tuple[pa.Table, Cursor]:
-    """Load the wanted number of changes after `cursor`, and the cursor after the last of them."""
-    consumer, grant, resource = call.consumer, call.grant, call.resource
-    limit_rows = min(call.wanted.limit_rows, MAX_ROWS[call.wanted.form])
-    items = grant.open_items(resource)
-    schema = build_schema(resource, items)
-    row_filter = parse_row_filter(resource, grant.terms.row_filter)
-    position = cursor.position
-    if position.version > resource.current_version:
-        return schema.empty_table(), Cursor(position=position)
-    snapshot = schema.empty_table()
-    if position.version == consumer.snapshot_version:
-        query = feed_store.select_snapshot(
-            resource,
-            version=position.version,
-            items=items,
-            row_filter=row_filter,
-            after_key=cursor.snapshot_key,
-            first_sequence=position.sequence + 1,
-            limit_rows=limit_rows,
-        )
-        snapshot = await read_table(connection, query, schema)
-        if snapshot.num_rows == limit_rows:
-            key = tuple(snapshot.column(item.name)[limit_rows - 1].as_py() for item in resource.key_items)
-            return snapshot, Cursor(position=place_at(snapshot, limit_rows - 1), snapshot_key=key)
-        position = Position(version=position.version + 1, sequence=0)
-    query = feed_store.select_changes(
-        resource,
-        after=position,
-        to_version=resource.current_version,
-        items=items,
-        row_filter=row_filter,
-        limit_rows=limit_rows - snapshot.num_rows,
-    )
-    changes = await read_table(connection, query, schema)
-    table = pa.concat_tables([snapshot, changes])
-    if table.num_rows == limit_rows:
-        return table, Cursor(position=place_at(table, limit_rows - 1))
-    end = Position(version=resource.current_version + 1, sequence=0)
-    return table, Cursor(position=max(position, end))
