@@ -11,6 +11,8 @@ ConnectorError
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
 from typing import Any
 
 
@@ -70,3 +72,10 @@ class TransientError(ConnectorError):
 
 class TerminalError(ConnectorError):
     """Trying again cannot help."""
+
+
+def describe_fault(fault: Exception, *, part: str) -> TerminalError:
+    """Say which part failed and where in its code, without the fault's own words: rows may stand in them."""
+    frames = traceback.extract_tb(fault.__traceback__)
+    place = f" in {frames[-1].name} ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    return TerminalError(f"the {part} failed with {type(fault).__name__}{place}; that is a fault in its code")

@@ -34,13 +34,14 @@ class Reading(StrEnum):
 class SourceCapabilities:
     """What a source can do, with the options that it was made with.
 
-    `deletes`: it yields DELETE batches. `ordered`: changes of one row come in the order they were made.
-    `acknowledges`: `acknowledge` matters to it. `key`: the columns that name a row, where it knows them.
+    `deletes`: it yields DELETE batches. `repeats`: one read may yield a row more than once, the newest last
+    (a log of changes does). `acknowledges`: `acknowledge` matters to it. `key`: the columns that name a row,
+    where it knows them; needed where it repeats.
     """
 
     reading: Reading
     deletes: bool = False
-    ordered: bool = True
+    repeats: bool = False
     acknowledges: bool = False
     key: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from hub.cli import (
     administration,
     catalogue,
     certificates,
+    connector,
     log,
     people,
     receipt,
@@ -37,6 +38,7 @@ catalogue.add_commands(app)
 app.add_typer(seals.app, name="seal")
 app.add_typer(certificates.app, name="cert")
 app.add_typer(log.app, name="log")
+app.add_typer(connector.app, name="connector")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(people.app, name="person")
 app.add_typer(types.app, name="types")

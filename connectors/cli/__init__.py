@@ -1,0 +1,1 @@
+"""The commands, for `shuzheng connector` and for `shuzheng-connector`."""

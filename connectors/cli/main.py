@@ -1,0 +1,16 @@
+"""The application: one module for each group of commands."""
+
+from __future__ import annotations
+
+import typer
+
+from connectors.cli import running, state
+
+app = typer.Typer(
+    name="connector",
+    help="Connect a system of yours to a hub: sources, sinks, mappings.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+running.add_commands(app)
+state.add_commands(app)

@@ -1,0 +1,256 @@
+"""The runner: reading in this thread, delivery in another, the spool between them."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Final
+
+from connectors.config import Config, FullReading
+from connectors.errors import ConnectorError, TransientError, describe_fault
+from connectors.mapping.apply import Mapper, load_mapper
+from connectors.model import Batch, Cursor, Parcel, Reading, SourceCapabilities
+from connectors.protocols import Source
+from connectors.runner import store
+from connectors.runner.cutter import CutRules, Cutter
+from connectors.runner.deliver import Deliverer
+from connectors.runner.diff import Differ
+from connectors.runner.lock import locked
+from connectors.runner.patience import Patience
+from connectors.runner.report import Report
+from connectors.runner.spool import clean_spool
+from connectors.runner.steps import require_fit, shape_full
+
+FULL_SPOOL_POLL_S: Final = 0.1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a run ended: rows read by it, and parcels that still wait for the sink."""
+
+    rows_read: int
+    waiting: int
+
+    @property
+    def is_delivered(self) -> bool:
+        """Tell whether everything that was read has its answer."""
+        return self.waiting == 0
+
+
+class Runner:
+    """Runs one connector. Only one at a time for one state, whatever process it is in.
+
+    `stop` may be set at any moment; what was begun is finished or taken up again by the next run.
+    """
+
+    def __init__(self, config: Config, *, report: Report, stop: threading.Event | None = None) -> None:
+        self._config = config
+        self._report = report
+        self._stop = stop or threading.Event()
+        self._acknowledged: Cursor | None = None
+        self._mapper: Mapper | None = load_mapper(config.mapping)
+
+    def run_once(self) -> Outcome:
+        """Read what there is and deliver it, or leave it in the spool where the sink is away too long.
+
+        Raises ConnectorError for what waiting does not mend, and where the source is away too long.
+        """
+        patience_s = self._config.run.patience_s
+        with self._opened(patience_s=patience_s) as (connection, deliverer):
+            rows = self._read_patiently(connection, deliverer, self._patience(patience_s))
+        waiting = self._count_waiting()
+        self._report("stopped", {"rows_read": rows, "waiting": waiting})
+        return Outcome(rows_read=rows, waiting=waiting)
+
+    def run_scheduled(self, *, every_s: float) -> None:
+        """Read again every so often until stopped; the sink is waited for for ever. Raises ConnectorError."""
+        with self._opened(patience_s=None) as (connection, deliverer):
+            while not self._stop.is_set():
+                started = time.monotonic()
+                rows = self._read_patiently(connection, deliverer, self._patience(None))
+                self._report("caught_up", {"rows_read": rows})
+                self._pause(connection, deliverer, until=started + every_s)
+        self._report("stopped", {"waiting": self._count_waiting()})
+
+    def _patience(self, total_s: float | None) -> Patience:
+        return Patience(stop=self._stop, max_wait_s=self._config.run.max_wait_s, total_s=total_s)
+
+    @contextmanager
+    def _opened(self, *, patience_s: float | None) -> Iterator[tuple[sqlite3.Connection, Deliverer]]:
+        """Hold the lock and the state; deliver meanwhile, and at the end until nothing waits."""
+        state = self._config.state
+        with locked(state):
+            connection = store.open_state(state)
+            store.drop_held(connection)
+            clean_spool(state / "spool", needed=store.load_files(connection))
+            deliverer = Deliverer(
+                name=self._config.name,
+                folder=state,
+                make_sink=self._config.make_sink,
+                patience=self._patience(patience_s),
+                report=self._report,
+            )
+            thread = threading.Thread(target=deliverer.run, name="deliverer", daemon=True)
+            thread.start()
+            self._report("started", {"cursor": store.load_cursor(connection) is not None})
+            try:
+                yield connection, deliverer
+            finally:
+                deliverer.finish.set()
+                thread.join()
+                self._acknowledge_late(connection)
+                connection.close()
+            if deliverer.error is not None:
+                raise deliverer.error
+
+    def _read_patiently(
+        self, connection: sqlite3.Connection, deliverer: Deliverer, patience: Patience
+    ) -> int:
+        """Read until the source has no more; a source that is away is opened anew."""
+        while True:
+            source = self._config.make_source()
+            try:
+                return self._read(connection, deliverer, source)
+            except ConnectorError as trouble:
+                if not trouble.is_transient:
+                    self._report("failed", {"where": "source", "reason": str(trouble)})
+                    raise
+                store.drop_held(connection)
+                wait_s = patience.next_wait_s()
+                self._report("waiting", {"where": "source", "wait_s": wait_s, "reason": str(trouble)})
+                if wait_s is None:
+                    raise
+                if not patience.wait(wait_s):
+                    return 0
+            except sqlite3.Error:
+                raise
+            except Exception as fault:
+                raise describe_fault(fault, part="source or mapping") from fault
+            finally:
+                source.close()
+
+    def _read(self, connection: sqlite3.Connection, deliverer: Deliverer, source: Source) -> int:
+        capabilities = source.capabilities
+        require_fit(self._config, capabilities, self._key(capabilities))
+        cutter = self._make_cutter(connection, capabilities)
+        rows = 0
+        try:
+            batches = self._map(source.read(store.load_cursor(connection)))
+            for batch, digests in self._shape(connection, source, batches):
+                if not self._make_room(connection, deliverer):
+                    cutter.drop()
+                    return rows
+                cutter.add(batch, digests)
+                rows += batch.rows.num_rows
+                self._report("read", {"rows": batch.rows.num_rows})
+                self._acknowledge(connection, source)
+            cutter.finish()
+        except BaseException:
+            cutter.drop()
+            raise
+        return rows
+
+    def _make_cutter(self, connection: sqlite3.Connection, capabilities: SourceCapabilities) -> Cutter:
+        run = self._config.run
+        rules = CutRules(
+            connector=self._config.name,
+            epoch=store.load_epoch(connection),
+            folder=self._config.state / "spool",
+            rows=run.parcel_rows,
+            size_bytes=run.parcel_bytes,
+            unique_by=self._key(capabilities) if capabilities.repeats else (),
+            needs_cursor=capabilities.reading is Reading.INCREMENTAL,
+        )
+
+        def tell(parcel: Parcel) -> None:
+            self._report(
+                "spooled", {"parcel": parcel.number, "rows": parcel.rows, "bytes": parcel.size_bytes}
+            )
+
+        return Cutter(connection, rules, tell)
+
+    def _key(self, capabilities: SourceCapabilities) -> tuple[str, ...]:
+        """The columns that name a row, under their names after mapping."""
+        if self._config.run.key or self._mapper is None:
+            return self._config.run.key or capabilities.key
+        return self._mapper.rename(capabilities.key)
+
+    def _map(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        return batches if self._mapper is None else map(self._mapper.apply, batches)
+
+    def _shape(
+        self, connection: sqlite3.Connection, source: Source, batches: Iterator[Batch]
+    ) -> Iterator[tuple[Batch, Any]]:
+        """Say what is done with each batch, and what is to be known of it later."""
+        full = self._config.run.full_reading
+        if source.capabilities.reading is Reading.INCREMENTAL or full is FullReading.UPSERT:
+            return ((batch, ()) for batch in batches)
+        if full is FullReading.SNAPSHOT:
+            return shape_full(batches)
+        differ = Differ(connection, self._key(source.capabilities), self._config.run.max_deleted_share)
+        return self._differ(differ, source, batches)
+
+    def _differ(
+        self, differ: Differ, source: Source, batches: Iterator[Batch]
+    ) -> Iterator[tuple[Batch, Any]]:
+        differ.begin()
+        for batch in batches:
+            yield differ.compare(batch)
+        schema = source.fetch_schema()
+        yield from differ.find_deleted(schema if self._mapper is None else self._mapper.map_schema(schema))
+
+    def _make_room(self, connection: sqlite3.Connection, deliverer: Deliverer) -> bool:
+        """Wait while the spool is full; tell whether to go on. Raises TransientError where it stays full."""
+        told = False
+        while not self._stop.is_set() and deliverer.error is None:
+            if store.load_waiting_bytes(connection) < self._config.run.spool_bytes:
+                return True
+            if deliverer.has_given_up:
+                msg = "the spool is full and the sink is away"
+                raise TransientError(msg)
+            if not told:
+                self._report("waiting", {"where": "spool", "reason": "the spool is full"})
+            told = True
+            time.sleep(FULL_SPOOL_POLL_S)
+        return False
+
+    def _pause(self, connection: sqlite3.Connection, deliverer: Deliverer, *, until: float) -> None:
+        """Sleep until it is time, or until stopped or failed, and acknowledge what has arrived meanwhile."""
+        while not self._stop.is_set() and deliverer.error is None and time.monotonic() < until:
+            self._acknowledge_late(connection)
+            self._stop.wait(min(1.0, max(0.0, until - time.monotonic())))
+        if deliverer.error is not None:
+            self._stop.set()
+
+    def _acknowledge_late(self, connection: sqlite3.Connection) -> None:
+        """Acknowledge while no source is open. A source that is away learns it at the next occasion."""
+        cursor = store.load_written_cursor(connection)
+        if cursor is None or cursor == self._acknowledged:
+            return
+        source = self._config.make_source()
+        try:
+            self._acknowledge(connection, source)
+        except ConnectorError as trouble:
+            self._report("waiting", {"where": "source", "reason": str(trouble)})
+        finally:
+            source.close()
+
+    def _acknowledge(self, connection: sqlite3.Connection, source: Source) -> None:
+        if not source.capabilities.acknowledges:
+            return
+        cursor = store.load_written_cursor(connection)
+        if cursor is not None and cursor != self._acknowledged:
+            source.acknowledge(cursor)
+            self._acknowledged = cursor
+
+    def _count_waiting(self) -> int:
+        connection = store.open_state(self._config.state)
+        try:
+            parcels = store.load_summary(connection)["parcels"]
+        finally:
+            connection.close()
+        return sum(int(parcels.get(state, {}).get("parcels", 0)) for state in ("waiting", "parked"))

@@ -1,0 +1,113 @@
+"""Writing rows into the file of a parcel, and keeping the folder of such files clean."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.ipc as pa_ipc
+
+from connectors.model import Operation, Parcel
+
+SUFFIX: Final = ".arrow"
+_OPEN: Final = ".open"
+
+
+class ParcelFile:
+    """A parcel that is being written. `close` makes it whole and safe on disk; `drop` leaves nothing."""
+
+    def __init__(self, folder: Path, *, number: int, operation: Operation, schema: pa.Schema) -> None:
+        self.operation, self.schema, self.number = operation, schema, number
+        self.rows = 0
+        self._path = folder / f"{number:08}{SUFFIX}"
+        self._open_path = self._path.with_suffix(_OPEN)
+        self._sink = _Hashed(self._open_path)
+        self._writer: Any = pa_ipc.new_stream(
+            self._sink, schema, options=pa_ipc.IpcWriteOptions(compression="lz4")
+        )
+
+    @property
+    def size_bytes(self) -> int:
+        """How much was written so far."""
+        return self._sink.size_bytes
+
+    def write(self, rows: pa.RecordBatch) -> None:
+        """Add rows of the parcel's schema."""
+        self._writer.write_batch(rows)
+        self.rows += rows.num_rows
+
+    def close(self, *, connector: str, key: str) -> Parcel:
+        """Finish the file: its bytes are on the disk, under its final name, when this returns."""
+        self._writer.close()
+        self._sink.finish()
+        self._open_path.rename(self._path)
+        sync_folder(self._path.parent)
+        return Parcel(
+            connector=connector,
+            number=self.number,
+            key=key,
+            operation=self.operation,
+            path=self._path,
+            rows=self.rows,
+            size_bytes=self._sink.size_bytes,
+            digest=self._sink.hexdigest(),
+        )
+
+    def drop(self) -> None:
+        """Give the file up."""
+        self._sink.finish()
+        self._open_path.unlink(missing_ok=True)
+
+
+class _Hashed:
+    """A file that counts and hashes what is written to it; pyarrow writes to anything of this shape."""
+
+    def __init__(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._file = os.fdopen(descriptor, "wb", buffering=1024 * 1024)
+        self._hash = hashlib.sha256()
+        self.size_bytes = 0
+        self.closed = False
+
+    def write(self, data: Any) -> int:
+        """Write a piece."""
+        self._file.write(data)
+        self._hash.update(data)
+        self.size_bytes += len(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Pyarrow asks for it; the disk gets everything in `finish`."""
+
+    def finish(self) -> None:
+        """Bring everything to the disk and close. It may be called twice."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        self.closed = True
+
+    def hexdigest(self) -> str:
+        """Return the SHA-256 of what was written."""
+        return self._hash.hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring the names in a folder to the disk."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def clean_spool(folder: Path, *, needed: Collection[str]) -> None:
+    """Make the folder where it is missing; remove files of ours that no parcel needs."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path in folder.iterdir():
+        if path.suffix in {SUFFIX, _OPEN} and path.name not in needed:
+            path.unlink()
