@@ -17,10 +17,14 @@ from typing import Any, Final
 from connectors.errors import ConfigurationError
 
 SOURCES: Final = {
+    "folder": "connectors.sources.folder:FolderSource",
+    "s3": "connectors.sources.s3:S3Source",
     "sqlite": "connectors.sources.sqlite:SqliteSource",
 }
 SINKS: Final = {
+    "folder": "connectors.sinks.folder:FolderSink",
     "hub": "connectors.sinks.hub:HubSink",
+    "s3": "connectors.sinks.s3:S3Sink",
     "sqlite": "connectors.sinks.sqlite:SqliteSink",
 }
 _GROUPS: Final = {"source": ("shuzheng.sources", SOURCES), "sink": ("shuzheng.sinks", SINKS)}
