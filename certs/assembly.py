@@ -42,6 +42,7 @@ from certs.seals.stamping import StampService
 from certs.seals.timestamps import SealTimeStamps
 from certs.sharing.service import SharingService
 from certs.types.service import TypeService
+from certs.use.held import HeldService
 from certs.use.service import UseService
 from certs.use.verdict import StatementService
 from certs.verify.service import VerifyService
@@ -64,6 +65,7 @@ class CertificateServices:
     orphans: OrphanCollector
     lifecycle: LifecycleService
     use: UseService
+    held: HeldService
     previews: PreviewService
     statements: StatementService
     copies: CopyService
@@ -128,6 +130,7 @@ def assemble(
         orphans=OrphanCollector(database=database, objects=objects, log=log, now=now),
         lifecycle=LifecycleService(database=database, log=log, now=now),
         use=use,
+        held=HeldService(database=database, log=log, authorise=authorise, now=now),
         statements=StatementService(database=database, log=log, now=now),
         copies=CopyService(
             database=database,

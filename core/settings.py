@@ -142,6 +142,12 @@ class Settings(BaseSettings):
             description="days after which payloads of the log are dropped, hashes stay; unset keeps them",
         ),
     ] = None
+    evidence_limit_s: Annotated[
+        float, Field(gt=0, le=60, description="how long an evidence request waits for its sources")
+    ] = 3.0
+    evidence_check_interval_s: Annotated[
+        float, Field(gt=0, description="how often open commitments of cases are verified")
+    ] = 300.0
     log_time_stamp_url: Annotated[
         str | None, Field(description="RFC 3161 authority that time-stamps the log's heads; unset is none")
     ] = None

@@ -8,11 +8,22 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
+import evidence.cases.api
 import evidence.rules.api
+from certs.assembly import CertificateServices
 from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
+from evidence.cases.copies import CopyMaker
+from evidence.cases.resolve import Resolver
+from evidence.cases.reuse import ReuseDesk
+from evidence.cases.service import EvidenceService
 from evidence.rules.service import RuleService
+from evidence.sources.reader import HubSources
+from exchange.access.refusal import RefusalLog
+from exchange.assembly import ExchangeServices
+from exchange.verify.receipts import BatchReceiptIssuer
+from signing.merkle.receipts_async import Batcher
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +31,8 @@ class EvidenceServices:
     """Everything that the material engine needs in a running hub."""
 
     rules: RuleService
+    cases: EvidenceService
+    refusals: RefusalLog
 
     @property
     def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
@@ -27,11 +40,43 @@ class EvidenceServices:
         return {}
 
 
-def assemble(*, database: Database, log: LogWriter, now: Callable[[], datetime]) -> EvidenceServices:
-    """Build the services."""
-    return EvidenceServices(rules=RuleService(database=database, log=log, now=now))
+def assemble(
+    *,
+    database: Database,
+    log: LogWriter,
+    exchange: ExchangeServices,
+    certificates: CertificateServices,
+    batcher: Batcher,
+    derive_key: Callable[[str], bytes],
+    limit_s: float,
+    now: Callable[[], datetime],
+) -> EvidenceServices:
+    """Build the services. `limit_s` is how long a case may wait for its sources."""
+    rules = RuleService(database=database, log=log, now=now)
+    sources = HubSources(query=exchange.query, verify=exchange.verify, held=certificates.held, now=now)
+    resolver = Resolver(sources=sources, limit_s=limit_s)
+    return EvidenceServices(
+        rules=rules,
+        cases=EvidenceService(
+            database=database,
+            log=log,
+            rules=rules,
+            resolver=resolver,
+            reuse=ReuseDesk(log=log, now=now),
+            copies=CopyMaker(copies=certificates.copies, now=now),
+            receipts=BatchReceiptIssuer(batcher),
+            mark_key=derive_key("evidence-mark"),
+            now=now,
+        ),
+        refusals=exchange.refusals,
+    )
 
 
 def build_routers(services: EvidenceServices, *, authentication: Authentication) -> list[APIRouter]:
     """Build the routes of all rooms."""
-    return [evidence.rules.api.build_router(rules=services.rules, authentication=authentication)]
+    return [
+        evidence.rules.api.build_router(rules=services.rules, authentication=authentication),
+        evidence.cases.api.build_router(
+            evidence=services.cases, refusals=services.refusals, authentication=authentication
+        ),
+    ]

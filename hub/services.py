@@ -199,6 +199,20 @@ def _build(
         catalogue_review=settings.catalogue_review,
     )
     lake = assemble_lake(settings=settings, database=database, log=writer, now=utc_now)
+    certificates = assemble_certificates(
+        database=database,
+        objects=objects,
+        log=writer,
+        pki=pki,
+        public_url=settings.resolve_public_url(),
+        now=utc_now,
+        produce=_produce_file,
+        draw_picture=_draw_seal,
+        templates=template_names,
+        annotate=_annotate_file,
+        lay_out=_lay_out_file,
+        read_row=build_row_reader(exchange.query),
+    )
     hasher = SecretHasher()
     identity = IdentityService(database=database, log=writer, hasher=hasher, now=utc_now)
     tokens = TokenService(
@@ -269,21 +283,17 @@ def _build(
             settings=settings,
             now=utc_now,
         ),
-        certificates=assemble_certificates(
+        certificates=certificates,
+        evidence=assemble_evidence(
             database=database,
-            objects=objects,
             log=writer,
-            pki=pki,
-            public_url=settings.resolve_public_url(),
+            exchange=exchange,
+            certificates=certificates,
+            batcher=batcher,
+            derive_key=lambda label: derive_key(master_key, label),
+            limit_s=settings.evidence_limit_s,
             now=utc_now,
-            produce=_produce_file,
-            draw_picture=_draw_seal,
-            templates=template_names,
-            annotate=_annotate_file,
-            lay_out=_lay_out_file,
-            read_row=build_row_reader(exchange.query),
         ),
-        evidence=assemble_evidence(database=database, log=writer, now=utc_now),
     )
 
 

@@ -254,6 +254,11 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.SERVICE_ITEM_RETIRED: _spec(
         "the rules of a service item went out of force", "item version:integer office digest_sm3"
     ),
+    Event.EVIDENCE_RESOLVED: _spec(
+        "the materials of a case were resolved; `answer_sm3` is that of the whole answer",
+        "case item version:integer run:integer outcomes:counts calls:integer answer_sm3 bundle?",
+    ),
+    Event.EVIDENCE_CASE_CLOSED: _spec("an office closed a case", "case item number"),
     Event.AUDIT_READ: _spec("an audit trail was read", "view of? leaves:integer"),
     Event.SUBJECTS_NAMED: _spec("further subjects of an act whose own leaf could not hold them all", "leaf"),
     Event.ROWS_RECORDED: _spec(

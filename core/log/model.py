@@ -92,6 +92,8 @@ class Event(StrEnum):
     SERVICE_ITEM_SAVED = "service_item.saved"
     SERVICE_ITEM_RELEASED = "service_item.released"
     SERVICE_ITEM_RETIRED = "service_item.retired"
+    EVIDENCE_RESOLVED = "evidence.resolved"
+    EVIDENCE_CASE_CLOSED = "evidence.case_closed"
     AUDIT_READ = "audit.read"
     SUBJECTS_NAMED = "subjects.named"
     ROWS_RECORDED = "rows.recorded"

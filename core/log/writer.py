@@ -36,7 +36,10 @@ class Owners(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewLeaf:
-    """One act that a leaf is to record; see `LogWriter.append`. `owner` is whose data it touched."""
+    """One act that a leaf is to record; see `LogWriter.append`. `owner` is whose data it touched.
+
+    `subjects` are further numbers, at most MAX_SUBJECTS in all.
+    """
 
     event: Event
     caller: Caller
@@ -46,6 +49,7 @@ class NewLeaf:
     certificate_id: str | None = None
     owner: str | None = None
     subject: str | None
+    subjects: tuple[str, ...] = ()
     details: Mapping[str, object]
 
 
@@ -136,7 +140,8 @@ class LogWriter:
                 grant_id=new.grant_id,
                 certificate_id=new.certificate_id,
             )
-            subjects = () if new.subject is None else (self.hash_subject(new.subject),)
+            named = (*(() if new.subject is None else (new.subject,)), *new.subjects)
+            subjects = list(dict.fromkeys(map(self.hash_subject, named)))
             built.append(self._build(new.event, context, subjects, check_details(new.event, new.details)))
         if built and await store.save_leaves(connection, leaves=built):
             await self.record_rows(

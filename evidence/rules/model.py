@@ -27,7 +27,7 @@ class PartyKind(StrEnum):
     ANY = "any"
 
 
-class Test(StrEnum):
+class Comparison(StrEnum):
     """How a value of a source is tested (see `Requirement`)."""
 
     EQUALS = "equals"
@@ -56,7 +56,7 @@ class Requirement:
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
     item: str
-    test: Test
+    test: Comparison
     values: tuple[str, ...] = ()
 
 

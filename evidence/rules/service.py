@@ -153,9 +153,18 @@ class RuleService:
         number = await store.load_released_number(connection, code=code)
         if number is None:
             return None
-        key = (code, *number)
+        return await self._load_once(connection, code, *number)
+
+    async def load_kept(self, connection: Connection, code: str, version: int) -> ItemVersion:
+        """Return a version that was in force once, which an open case keeps to."""
+        return await self._load_once(connection, code, version, "")
+
+    async def _load_once(
+        self, connection: Connection, code: str, version: int, digest_sm3: str
+    ) -> ItemVersion:
+        key = (code, version, digest_sm3)
         if key not in self._kept:
-            found = await store.load_version(connection, code=code, version=number[0])
+            found = await store.load_version(connection, code=code, version=version)
             assert found is not None
             if len(self._kept) >= MAX_KEPT:
                 self._kept.clear()

@@ -13,13 +13,13 @@ from evidence.rules.model import (
     AbolishedWay,
     CertificateWay,
     CommitmentWay,
+    Comparison,
     CreditWay,
     DatasetWay,
     RequestWay,
     Requirement,
     RuleFinding,
     ServiceItem,
-    Test,
     ToleranceWay,
     VerificationWay,
     Way,
@@ -95,11 +95,12 @@ def _check_gives(gives: Mapping[str, str], pointer: str) -> Iterator[RuleFinding
 def _check_requirements(requires: tuple[Requirement, ...], pointer: str) -> Iterator[RuleFinding]:
     wanted: dict[str, set[str]] = {}
     for number, each in enumerate(requires):
-        counts = {Test.EQUALS: (1, 1), Test.ONE_OF: (1, 200)}.get(each.test, (0, 0))
+        counts = {Comparison.EQUALS: (1, 1), Comparison.ONE_OF: (1, 200)}.get(each.test, (0, 0))
         if not counts[0] <= len(each.values) <= counts[1]:
-            detail = {Test.EQUALS: "equals takes one value", Test.ONE_OF: "one_of takes 1 to 200"}.get(
-                each.test, f"{each.test} takes no values"
-            )
+            detail = {
+                Comparison.EQUALS: "equals takes one value",
+                Comparison.ONE_OF: "one_of takes 1 to 200",
+            }.get(each.test, f"{each.test} takes no values")
             yield RuleFinding(pointer=f"{pointer}/{number}/values", code="COUNT", detail=detail)
         elif each.values and not any(value.startswith("$") for value in each.values):
             left = wanted.setdefault(each.item, set(each.values)) & set(each.values)

@@ -12,7 +12,14 @@ from fastapi import Request
 from core.caller import Caller, Purpose, SystemId
 from core.database import Database
 from core.database.names import check_resource_code
-from core.errors import BadInput, Forbidden, PurposeMissing, RateLimited, SchemaViolation
+from core.errors import (
+    BadInput,
+    Forbidden,
+    PurposeMissing,
+    RateLimited,
+    SchemaViolation,
+    ShuzhengError,
+)
 from core.http.authentication import read_purpose
 from core.log.model import Event
 from core.log.recorded import mark_recorded
@@ -45,6 +52,12 @@ class RefusalLog:
                 await self._record(caller, purpose, resource_code, action, refused.code)
                 mark_recorded(refused)
             raise
+
+    async def note(
+        self, refused: ShuzhengError, *, caller: Caller, purpose: Purpose, resource_code: str, action: str
+    ) -> None:
+        """Record a refusal that ends one part of a call and not the call."""
+        await self._record(caller, purpose, resource_code, action, refused.code)
 
     async def read_purpose(
         self, request: Request, *, caller: Caller, resource_code: str | None, action: str

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta, timezone
@@ -132,3 +133,9 @@ def name_subjects(items: Sequence[Item], rows: Iterable[Mapping[str, object]]) -
     named = [item.name for item in items if item.name in wanted]
     found = (row.get(name) for row in rows for name in named)
     return list(dict.fromkeys(str(value) for value in found if value is not None))
+
+
+def name_identity(resource_code: str, subject: Mapping[str, object]) -> str:
+    """Write one text for a resource and a subject of it; keyed hashes of it name budgets and evidence."""
+    rendered = {name: render_value(value) for name, value in sorted(subject.items())}
+    return json.dumps([resource_code, rendered], ensure_ascii=False)

@@ -52,3 +52,12 @@ class Answer:
     has_more: bool
     next_cursor: str | None
     masks: Mapping[str, Callable[[object], str | None]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundRows:
+    """One page with the resource's title, and the keyed hash of resource and conditions (`name_identity`)."""
+
+    answer: Answer
+    title: str
+    row_key: bytes

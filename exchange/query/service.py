@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
+from core.errors import Forbidden, RateLimited, ShuzhengError
 from core.log.chain import name_mass_reading
 from core.log.model import Event
-from core.log.writer import LogWriter
+from core.log.writer import MAX_SUBJECTS, LogWriter, NewLeaf
 from exchange.access.ground import Ground, GroundReader, ReadGrant
 from exchange.access.holdings import leaf_names_rows, row_salt
 from exchange.access.masks import Masker
 from exchange.access.model import Mode
 from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
-from exchange.access.values import name_subject, name_subjects, subject_items
+from exchange.access.values import name_identity, name_subject, name_subjects, subject_items
 from exchange.guard.model import Sighting, Watcher
 from exchange.query import store
 from exchange.query.cursor import CursorSeal
-from exchange.query.model import Answer, Question, Snapshot
+from exchange.query.model import Answer, FoundRows, Question, Snapshot
 from exchange.query.questions import check_version, choose_items, parse_conditions
 
 
@@ -84,19 +85,68 @@ class QueryService:
             caller=caller, purpose=purpose, resource_code=resource_code, action="query"
         )
         async with watch, self._database.transaction() as connection:
-            now = self._now()
-            ground = await self._grounds.read(
-                connection, resource_code=resource_code, caller=caller, mode=Mode.QUERY, at=now
+            reading, snapshot, has_more = await self._ask(
+                connection, caller, purpose, resource_code, question
             )
-            reading = self._read(caller, purpose, ground, question)
-            quota = await take_quota(
-                connection, grant=reading.read.grant, at=now, row_count=question.limit_rows
-            )
-            snapshot, has_more = await self._load(connection, reading, limit_rows=quota.row_count)
-            await quota.settle(connection, row_count=len(snapshot.rows))
-            await self._record(connection, reading, snapshot)
+            await self._record(connection, [(reading, snapshot)])
         self._watch(reading, snapshot)
         return self._answer(reading, snapshot, has_more=has_more)
+
+    async def query_many(
+        self, *, caller: Caller, purpose: Purpose, questions: Sequence[tuple[str, Question]]
+    ) -> list[FoundRows | ShuzhengError]:
+        """Answer questions to several resources of a case in one transaction, each as `query` would.
+
+        What one of them is refused for stands in its place, on record, and leaves the others alone.
+        """
+        found: list[FoundRows | ShuzhengError] = []
+        answered: list[tuple[_Reading, Snapshot]] = []
+        async with self._database.transaction() as connection:
+            for resource_code, question in questions:
+                try:
+                    reading, snapshot, has_more = await self._ask(
+                        connection, caller, purpose, resource_code, question
+                    )
+                except ShuzhengError as refused:
+                    found.append(refused)
+                    continue
+                answered.append((reading, snapshot))
+                found.append(
+                    FoundRows(
+                        answer=self._answer(reading, snapshot, has_more=has_more),
+                        title=reading.ground.resource.title,
+                        row_key=self._log.hash_subject(
+                            name_identity(resource_code, dict(reading.conditions))
+                        ),
+                    )
+                )
+            await self._record(connection, answered)
+        for reading, snapshot in answered:
+            self._watch(reading, snapshot)
+        for (code, _), each in zip(questions, found, strict=True):
+            if isinstance(each, Forbidden | RateLimited):
+                await self._refusals.note(
+                    each, caller=caller, purpose=purpose, resource_code=code, action="query"
+                )
+        return found
+
+    async def _ask(
+        self,
+        connection: Connection,
+        caller: Caller,
+        purpose: Purpose,
+        resource_code: str,
+        question: Question,
+    ) -> tuple[_Reading, Snapshot, bool]:
+        now = self._now()
+        ground = await self._grounds.read(
+            connection, resource_code=resource_code, caller=caller, mode=Mode.QUERY, at=now
+        )
+        reading = self._read(caller, purpose, ground, question)
+        quota = await take_quota(connection, grant=reading.read.grant, at=now, row_count=question.limit_rows)
+        snapshot, has_more = await self._load(connection, reading, limit_rows=quota.row_count)
+        await quota.settle(connection, row_count=len(snapshot.rows))
+        return reading, snapshot, has_more
 
     def _read(self, caller: Caller, purpose: Purpose, ground: Ground, question: Question) -> _Reading:
         where = question.where or {}
@@ -154,9 +204,38 @@ class QueryService:
         )
         return kept, True
 
-    async def _record(self, connection: Connection, reading: _Reading, snapshot: Snapshot) -> None:
-        """Write the leaf and, where it does not name the rows given, who holds them now."""
-        resource, question, grant = reading.ground.resource, reading.question, reading.read.grant
+    async def _record(self, connection: Connection, answered: Sequence[tuple[_Reading, Snapshot]]) -> None:
+        """Write the leaves and, where one does not name the rows given, who holds them now."""
+        for reading, snapshot in answered:
+            if snapshot.digests:
+                await store.save_holders(
+                    connection,
+                    resource_code=reading.ground.resource.code,
+                    grant_id=reading.read.grant.id,
+                    version=snapshot.version,
+                    digests=snapshot.digests,
+                    items=[reading.items] * len(snapshot.digests),
+                )
+        owners = {each.ground.resource.code: str(each.ground.resource.provider_code) for each, _ in answered}
+        leaves = [self._describe(reading, snapshot) for reading, snapshot in answered]
+        few = [leaf for leaf in leaves if len(leaf.subjects) < MAX_SUBJECTS]
+        await self._log.append_all(connection, few, owners=owners)
+        for leaf in leaves:
+            if len(leaf.subjects) >= MAX_SUBJECTS:
+                await self._log.append(
+                    connection,
+                    event=leaf.event,
+                    caller=leaf.caller,
+                    purpose=leaf.purpose,
+                    resource_code=leaf.resource_code,
+                    grant_id=leaf.grant_id,
+                    subject=leaf.subject,
+                    subjects=leaf.subjects,
+                    details=leaf.details,
+                )
+
+    def _describe(self, reading: _Reading, snapshot: Snapshot) -> NewLeaf:
+        resource, question = reading.ground.resource, reading.question
         asked = question.keys if question.keys is not None else question.where or {}
         details: dict[str, object] = {
             "items": list(reading.items),
@@ -168,24 +247,14 @@ class QueryService:
             details["masked"] = sorted(set(reading.masks) & set(reading.items))
         if question.as_of_version is not None:
             details["as_of_version"] = question.as_of_version
-        if snapshot.digests:
-            await store.save_holders(
-                connection,
-                resource_code=resource.code,
-                grant_id=grant.id,
-                version=snapshot.version,
-                digests=snapshot.digests,
-                items=[reading.items] * len(snapshot.digests),
-            )
-        await self._log.append(
-            connection,
+        return NewLeaf(
             event=Event.DATA_QUERIED,
             caller=reading.caller,
             purpose=reading.purpose,
             resource_code=resource.code,
-            grant_id=grant.id,
+            grant_id=reading.read.grant.id,
             subject=name_subject(resource.items, dict(reading.conditions)),
-            subjects=self._name_rows(reading, snapshot),
+            subjects=tuple(self._name_rows(reading, snapshot)),
             details=details,
         )
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 from core.errors import BadInput, FieldError, SchemaViolation
 from exchange.access.ground import Ground, ReadGrant
-from exchange.access.values import parse_value, render_value
+from exchange.access.values import parse_value
 from exchange.catalogue.model import Resource
 from exchange.query.questions import parse_values
 from exchange.verify.model import Assertion, Check
@@ -41,12 +40,6 @@ class ReadCheck:
     def lock(self) -> int:
         """The number of the advisory lock that guards the subject's budget."""
         return int.from_bytes(self.budget_key[:LOCK_BYTES], "big", signed=True)
-
-
-def name_identity(resource_code: str, subject: Mapping[str, object]) -> str:
-    """Write one text for a resource and a subject of it, from which the budget's key is hashed."""
-    rendered = {name: render_value(value) for name, value in sorted(subject.items())}
-    return json.dumps([resource_code, rendered], ensure_ascii=False)
 
 
 def parse_check(resource: Resource, check: Check) -> tuple[dict[str, object], list[object]]:
@@ -113,3 +106,11 @@ def refuse_repeats(checks: Sequence[ReadCheck]) -> None:
                 error = FieldError(pointer=f"/checks/{position}", code="DUPLICATE", detail=detail)
                 raise SchemaViolation(detail, errors=(error,))
             seen.add((each.budget_key, assertion.item))
+
+
+def refuse_counts(checks: Sequence[Check]) -> None:
+    """Raise SchemaViolation for too many assertions in all, or a check without any."""
+    total = sum(len(check.assertions) for check in checks)
+    if not 1 <= total <= MAX_ASSERTIONS or any(not check.assertions for check in checks):
+        detail = f"send 1 to {MAX_ASSERTIONS} assertions in all, and none of the checks empty"
+        raise SchemaViolation(detail, errors=(FieldError(pointer="/checks", code="COUNT", detail=detail),))

@@ -94,6 +94,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedCheck:
+    """The answer to one check with the resource's title, and the keyed hash of resource and subject."""
+
+    finding: Finding
+    title: str
+    budget_key: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SignedFindings:
     """The answers to all checks of one call, in their order, with one receipt for all.
 

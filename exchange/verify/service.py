@@ -19,17 +19,16 @@ from exchange.access.holdings import leaf_names_rows, row_salt
 from exchange.access.model import Mode
 from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
-from exchange.access.values import BEIJING, name_subject
+from exchange.access.values import BEIJING, name_identity, name_subject
 from exchange.guard.model import Sighting, Watcher
 from exchange.query.store import save_holders
 from exchange.verify import store
 from exchange.verify.checks import (
-    MAX_ASSERTIONS,
     ReadCheck,
-    name_identity,
     parse_check,
     parse_subject,
     place_errors,
+    refuse_counts,
     refuse_repeats,
 )
 from exchange.verify.judge import items_to_read, judge_check, refuse_all
@@ -37,6 +36,7 @@ from exchange.verify.model import (
     Assertion,
     Check,
     Finding,
+    JudgedCheck,
     Judgement,
     Outcome,
     ReceiptIssuer,
@@ -126,12 +126,7 @@ class VerifyService:
         Raises SchemaViolation with a pointer to each check that is wrong, RateLimited naming the checks whose
         subject's budget is used up; then nothing is answered and nothing counted.
         """
-        _refuse_counts(checks)
-        watch = self._refusals.watch(caller=caller, purpose=purpose, resource_code=None, action="verify")
-        async with watch, self._database.transaction() as connection:
-            read = await self._read_checks(connection, caller, purpose, checks)
-            refuse_repeats(read)
-            findings = await self._answer(connection, caller, purpose, read, locked=False)
+        read, findings = await self._judge_all(caller, purpose, checks)
         salt = self._random_bytes(SALT_BYTES)
         payload = build_bundle_payload(caller, purpose, read, findings, salt=salt)
         return SignedFindings(
@@ -139,6 +134,26 @@ class VerifyService:
             opening=salt.hex(),
             receipt_json=await self._receipts.issue(payload),
         )
+
+    async def judge_many(
+        self, *, caller: Caller, purpose: Purpose, checks: Sequence[Check]
+    ) -> list[JudgedCheck]:
+        """Check facts as `verify_many` does, for a caller within the hub that has its own receipt signed."""
+        read, findings = await self._judge_all(caller, purpose, checks)
+        return [
+            JudgedCheck(finding=finding, title=each.resource.title, budget_key=each.budget_key)
+            for each, finding in zip(read, findings, strict=True)
+        ]
+
+    async def _judge_all(
+        self, caller: Caller, purpose: Purpose, checks: Sequence[Check]
+    ) -> tuple[list[ReadCheck], list[Finding]]:
+        refuse_counts(checks)
+        watch = self._refusals.watch(caller=caller, purpose=purpose, resource_code=None, action="verify")
+        async with watch, self._database.transaction() as connection:
+            read = await self._read_checks(connection, caller, purpose, checks)
+            refuse_repeats(read)
+            return read, await self._answer(connection, caller, purpose, read, locked=False)
 
     async def _read_ground(
         self, connection: Connection, caller: Caller, resource_code: str, checks: Sequence[Check]
@@ -373,13 +388,6 @@ class VerifyService:
                     rows=0,
                 )
             )
-
-
-def _refuse_counts(checks: Sequence[Check]) -> None:
-    total = sum(len(check.assertions) for check in checks)
-    if not 1 <= total <= MAX_ASSERTIONS or any(not check.assertions for check in checks):
-        detail = f"send 1 to {MAX_ASSERTIONS} assertions in all, and none of the checks empty"
-        raise SchemaViolation(detail, errors=(FieldError(pointer="/checks", code="COUNT", detail=detail),))
 
 
 def _build_finding(

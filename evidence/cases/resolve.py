@@ -1,0 +1,219 @@
+"""Resolving a case: every fact by its ways in their order, all facts that can be at once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from evidence.cases.asks import Filler
+from evidence.cases.model import (
+    WORST_FIRST,
+    Attempt,
+    EvidenceOrder,
+    FactState,
+    MaterialState,
+    Resolution,
+)
+from evidence.rules.conditions import holds
+from evidence.rules.model import (
+    AbolishedWay,
+    CertificateWay,
+    Confirm,
+    CreditWay,
+    DatasetWay,
+    Fact,
+    ServiceItem,
+    SourceWay,
+    VerificationWay,
+)
+from evidence.rules.values import facts_needed
+from evidence.sources.model import Ask, Asker, Outcome, Reading, Sources
+from evidence.sources.requirements import normalise
+
+SOURCES: Final = (CertificateWay, DatasetWay, VerificationWay, CreditWay)
+
+
+@dataclass(slots=True, kw_only=True)
+class _Work:
+    """A fact that is being worked on: its source ways that are left, and what was tried."""
+
+    fact: Fact
+    left: list[tuple[int, SourceWay]]
+    needs: frozenset[str]
+    attempts: list[Attempt] = field(default_factory=list)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no further source has to be asked."""
+        if not self.left:
+            return True
+        if self.fact.confirm is Confirm.ALL:
+            return False
+        return any(each.reading.outcome is Outcome.SUPPLIED for each in self.attempts)
+
+
+class Resolver:
+    """Resolves cases against sources."""
+
+    def __init__(self, *, sources: Sources, limit_s: float) -> None:
+        self._sources = sources
+        self._limit_s = limit_s
+
+    async def resolve(
+        self,
+        item: ServiceItem,
+        order: EvidenceOrder,
+        *,
+        asker: Asker,
+        known: Mapping[str, FactState],
+        now: datetime,
+    ) -> Resolution:
+        """Resolve every material that the case requires, within the time limit.
+
+        `known` are facts that need no asking: undertaken, answered by a department, or established by another
+        case of the bundle.
+        """
+        required = [
+            each
+            for each in item.materials
+            if each.when is None or holds(each.when, roles=order.kinds, inputs=order.inputs)
+        ]
+        needed = _close(item, {code for each in required for code in each.facts})
+        states: dict[str, FactState] = {code: known[code] for code in needed if code in known}
+        calls = await self._ask_all(item, order, states, needed=needed, asker=asker, now=now)
+        materials = []
+        for material in required:
+            facts = tuple(states[code] for code in dict.fromkeys(material.facts))
+            outcome = min((each.outcome for each in facts), key=WORST_FIRST.index)
+            materials.append(MaterialState(material=material, outcome=outcome, facts=facts))
+        codes = {each.code for each in required}
+        return Resolution(
+            item=item,
+            facts=states,
+            materials=tuple(materials),
+            not_required=tuple(each.code for each in item.materials if each.code not in codes),
+            calls=calls,
+        )
+
+    async def _ask_all(
+        self,
+        item: ServiceItem,
+        order: EvidenceOrder,
+        states: dict[str, FactState],
+        *,
+        needed: Set[str],
+        asker: Asker,
+        now: datetime,
+    ) -> int:
+        """Establish the facts `needed` into `states`, in rounds; return how many times a source was asked."""
+        until = time.monotonic() + self._limit_s
+        works = {code: _begin(item.fact(code)) for code in sorted(needed - states.keys())}
+        filler = Filler(order, states)
+        calls = 0
+        while works:
+            ready = [work for work in works.values() if work.needs <= states.keys()]
+            asks = [ask for work in ready for ask in _next_asks(work, filler)]
+            if asks:
+                calls += len(asks)
+                left_s = max(0.0, until - time.monotonic())
+                readings = await self._sources.read(asks, asker=asker, limit_s=left_s)
+                for ask, reading in zip(asks, readings, strict=True):
+                    works[ask.fact].attempts.append(Attempt(number=ask.number, way=ask.way, reading=reading))
+            for work in ready:
+                if work.is_done:
+                    states[work.fact.code] = conclude(works.pop(work.fact.code).fact, work.attempts, now)
+        return calls
+
+
+def conclude(fact: Fact, attempts: Sequence[Attempt], now: datetime) -> FactState:
+    """Say what a fact's attempts come to."""
+    for way in fact.ways:
+        if isinstance(way, AbolishedWay):
+            return FactState(fact=fact, outcome=Outcome.WAIVED, code="ABOLISHED", detail=way.basis)
+    tried = tuple(sorted(attempts, key=lambda each: each.number))
+    if not tried:
+        detail = "no source of the hub establishes this"
+        return FactState(fact=fact, outcome=Outcome.NOT_HELD, code="NO-SOURCE", detail=detail)
+    supplied = [each for each in tried if each.reading.outcome is Outcome.SUPPLIED]
+    if fact.confirm is Confirm.ALL:
+        deciding = _confirm(tried, supplied)
+    else:
+        deciding = supplied[0] if supplied else _worst(tried)
+    reading = deciding.reading
+    is_supplied = reading.outcome is Outcome.SUPPLIED
+    return FactState(
+        fact=fact,
+        outcome=reading.outcome,
+        code=reading.code,
+        detail=reading.detail,
+        attempts=tried,
+        deciding=deciding,
+        established_at=now if is_supplied else None,
+    )
+
+
+def _confirm(tried: Sequence[Attempt], supplied: Sequence[Attempt]) -> Attempt:
+    """Compare all sources: each must supply, and where two give one attribute they must agree."""
+    if len(supplied) < len(tried):
+        return _worst([each for each in tried if each.reading.outcome is not Outcome.SUPPLIED])
+    first = supplied[0]
+    merged: dict[str, str | bool | None] = {}
+    given_by: dict[str, Attempt] = {}
+    masked: set[str] = set()
+    for each in supplied:
+        masked |= each.reading.masked
+        for name, value in each.reading.attributes.items():
+            other = given_by.setdefault(name, each)
+            merged.setdefault(name, value)
+            if name not in masked and normalise(merged[name]) != normalise(value):
+                return _disagree(name, other, each)
+    reading = replace(first.reading, attributes=merged, masked=frozenset(masked))
+    return replace(first, reading=reading)
+
+
+def _disagree(name: str, one: Attempt, other: Attempt) -> Attempt:
+    assert one.reading.basis is not None
+    assert other.reading.basis is not None
+    detail = f"{one.reading.basis.title} and {other.reading.basis.title} disagree on {name}"
+    reading = replace(
+        one.reading, outcome=Outcome.CONFLICTING, code="SOURCES-DISAGREE", detail=detail, attributes={}
+    )
+    return replace(one, reading=reading)
+
+
+def _worst(tried: Sequence[Attempt]) -> Attempt:
+    return min(tried, key=lambda each: WORST_FIRST.index(each.reading.outcome))
+
+
+def _begin(fact: Fact) -> _Work:
+    left = [(number, way) for number, way in enumerate(fact.ways) if isinstance(way, SOURCES)]
+    needs = frozenset[str]().union(*(facts_needed(way) for _, way in left))
+    return _Work(fact=fact, left=left, needs=needs)
+
+
+def _next_asks(work: _Work, filler: Filler) -> list[Ask]:
+    """Take the way to try next, or all of them where all must confirm; what cannot be asked is noted."""
+    asks: list[Ask] = []
+    while not work.is_done and (not asks or work.fact.confirm is Confirm.ALL):
+        number, way = work.left.pop(0)
+        ask = filler.build_ask(work.fact, number, way)
+        if isinstance(ask, Reading):
+            work.attempts.append(Attempt(number=number, way=way, reading=ask))
+        else:
+            asks.append(ask)
+    return asks
+
+
+def _close(item: ServiceItem, codes: Set[str]) -> frozenset[str]:
+    """Add the facts that others wait for."""
+    found: set[str] = set()
+    left = list(codes)
+    while left:
+        code = left.pop()
+        if code not in found:
+            found.add(code)
+            left += [need for way in item.fact(code).ways for need in facts_needed(way)]
+    return frozenset(found)

@@ -1,0 +1,151 @@
+"""What a case of a bundle (一件事) may take over from another one: facts that are fresh enough."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+from core.database import Connection
+from core.errors import ShuzhengError
+from core.log.writer import LogWriter
+from evidence.cases import store
+from evidence.cases.asks import Filler
+from evidence.cases.model import EvidenceOrder, FactState
+from evidence.rules.model import (
+    CertificateWay,
+    CreditWay,
+    DatasetWay,
+    Fact,
+    ServiceItem,
+    SourceWay,
+    VerificationWay,
+)
+from evidence.rules.values import facts_needed
+from evidence.sources.model import Ask, Asker, Outcome
+from exchange.access.model import Mode
+from exchange.access.resources import load_known_resource, verify_grant
+
+_SOURCES: Final = (DatasetWay, VerificationWay, CreditWay)
+
+
+def is_reusable(fact: Fact) -> bool:
+    """Tell whether a fact can be taken over at all.
+
+    One that gives values cannot, since no case keeps values; nor one that stands on another fact, or on a
+    certificate, which must be valid on the day.
+    """
+    sources = [way for way in fact.ways if isinstance(way, SourceWay)]
+    return (
+        fact.reuse_days > 0
+        and bool(sources)
+        and all(isinstance(way, _SOURCES) and not facts_needed(way) for way in sources)
+        and not any(way.gives for way in sources if isinstance(way, DatasetWay | CertificateWay))
+    )
+
+
+class ReuseDesk:
+    """Finds what may be taken over, and names what later cases may take over."""
+
+    def __init__(self, *, log: LogWriter, now: Callable[[], datetime]) -> None:
+        self._log = log
+        self._now = now
+
+    def key_of(self, fact: Fact, order: EvidenceOrder) -> bytes | None:
+        """Return the keyed hash of the bundle and everything that a fact is asked by; None where it is not
+        for reuse."""
+        if order.bundle is None or not is_reusable(fact):
+            return None
+        asked = []
+        filler = Filler(order, {})
+        for number, way in enumerate(fact.ways):
+            if isinstance(way, _SOURCES):
+                ask = filler.build_ask(fact, number, way)
+                if not isinstance(ask, Ask):
+                    return None
+                asked.append(_describe(ask))
+        text = json.dumps([order.bundle.code, order.bundle.reference, asked], ensure_ascii=False)
+        return self._log.hash_subject(text)
+
+    async def find(
+        self, connection: Connection, item: ServiceItem, order: EvidenceOrder, *, asker: Asker
+    ) -> dict[str, FactState]:
+        """Return the facts that a case of the same bundle established, not longer ago than each fact allows.
+
+        Only those that this caller might establish itself: a grant of its own covers every source.
+        """
+        keys = {fact.code: key for fact in item.facts if (key := self.key_of(fact, order)) is not None}
+        if not keys:
+            return {}
+        found = await store.load_reusable(connection, keys=list(keys.values()))
+        now = self._now()
+        states: dict[str, FactState] = {}
+        for fact in item.facts:
+            case = found.get(keys.get(fact.code, b""))
+            if case is None or now - case[1] > timedelta(days=fact.reuse_days):
+                continue
+            if await _may_ask(connection, fact.ways, asker, now):
+                states[fact.code] = FactState(
+                    fact=fact,
+                    outcome=Outcome.SUPPLIED,
+                    code="REUSED",
+                    detail=f"established in another case of the bundle at {case[1].isoformat()}",
+                    reused_from=case[0],
+                    established_at=case[1],
+                )
+        return states
+
+
+async def _may_ask(connection: Connection, ways: Sequence[object], asker: Asker, at: datetime) -> bool:
+    for way in ways:
+        if not isinstance(way, _SOURCES):
+            continue
+        mode = Mode.VERIFY if isinstance(way, VerificationWay) else Mode.QUERY
+        wanted = _items(way)
+        try:
+            resource = await load_known_resource(connection, code=way.resource)
+            grant = await verify_grant(
+                connection,
+                resource=resource,
+                caller=asker.caller,
+                purpose=asker.purpose,
+                mode=mode,
+                wanted=wanted,
+                at=at,
+            )
+        except ShuzhengError:
+            return False
+        if not wanted <= set(grant.open_items(resource)):
+            return False
+    return True
+
+
+def _items(way: DatasetWay | VerificationWay | CreditWay) -> set[str]:
+    match way:
+        case VerificationWay():
+            return set(way.assertions)
+        case CreditWay():
+            return set(way.where)
+    return {each.item for each in way.requires}
+
+
+def _describe(ask: Ask) -> list[object]:
+    requires: Sequence[object] = ()
+    if isinstance(ask.way, DatasetWay):
+        requires = [[each.item, each.test] for each in ask.way.requires]
+    assert isinstance(ask.way, _SOURCES)
+    clean = ask.way.clean if isinstance(ask.way, CreditWay) else None
+    return [
+        ask.way.kind,
+        ask.way.resource,
+        _sorted(ask.keys),
+        _sorted(ask.asserted),
+        requires,
+        ask.wanted,
+        clean,
+    ]
+
+
+def _sorted(values: Mapping[str, str]) -> list[tuple[str, str]]:
+    return sorted(values.items())

@@ -1,0 +1,246 @@
+"""All SQL of cases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import asyncpg
+
+from core.caller import OrganisationCode
+from core.database import Connection
+from evidence.cases.model import BundleReference, Case
+from evidence.sources.model import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FactRow:
+    """A fact of a case as kept."""
+
+    fact: str
+    outcome: Outcome
+    code: str
+    established_at: datetime | None
+    reused_from: UUID | None
+    reuse_key: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BasisRow:
+    """What a fact of a case rests on, as kept."""
+
+    fact: str
+    way: int
+    kind: str
+    outcome: Outcome
+    source: str
+    source_version: int | None
+    row_key: bytes | None
+    certificate_id: str | None
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunCounts:
+    """The counts of one run."""
+
+    took_ms: int
+    calls: int
+    required: int
+    supplied: int
+    waived: int
+    undertaken: int
+    remaining: int
+
+
+async def load_case(
+    connection: Connection, *, organisation_code: str, item_code: str, case_number: str
+) -> Case | None:
+    """Load the case of an office by item and number."""
+    row = await connection.fetchrow(
+        "SELECT * FROM evidence.case_ WHERE organisation_code = $1 AND item_code = $2 AND case_number = $3",
+        organisation_code,
+        item_code,
+        case_number,
+    )
+    return None if row is None else _case(row)
+
+
+async def load_case_by_id(connection: Connection, *, case_id: UUID) -> Case | None:
+    """Load a case by its id."""
+    row = await connection.fetchrow("SELECT * FROM evidence.case_ WHERE id = $1", case_id)
+    return None if row is None else _case(row)
+
+
+async def save_case(
+    connection: Connection,
+    *,
+    case: Case,
+    outcomes: Mapping[str, str],
+    marks: Mapping[str, str],
+    at: datetime,
+) -> tuple[UUID, int]:
+    """Save a run of a case; return the case's id and the number of the run."""
+    row = await connection.fetchrow(
+        "INSERT INTO evidence.case_ (id, organisation_code, item_code, item_version, case_number,"
+        " bundle_code, bundle_reference, opened_at, last_run_at, runs, outcomes, marks)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, $9, $10)"
+        " ON CONFLICT ON CONSTRAINT case_number_unique DO UPDATE SET runs = evidence.case_.runs + 1,"
+        " last_run_at = EXCLUDED.last_run_at, outcomes = EXCLUDED.outcomes, marks = EXCLUDED.marks"
+        " RETURNING id, runs",
+        case.id,
+        case.organisation_code,
+        case.item_code,
+        case.item_version,
+        case.case_number,
+        None if case.bundle is None else case.bundle.code,
+        None if case.bundle is None else case.bundle.reference,
+        at,
+        dict(outcomes),
+        dict(marks),
+    )
+    assert row is not None
+    return row["id"], row["runs"]
+
+
+async def save_findings(
+    connection: Connection,
+    *,
+    case_id: UUID,
+    run: int,
+    at: datetime,
+    facts: Sequence[FactRow],
+    bases: Sequence[BasisRow],
+    counts: RunCounts,
+) -> None:
+    """Save what a run found, in the place of the run before, in one round trip."""
+    await connection.execute(
+        "WITH gone AS (DELETE FROM evidence.case_basis WHERE case_id = $1 AND $2 > 1"
+        " AND NOT (fact, way) IN (SELECT * FROM unnest($11::text[], $12::integer[]))),"
+        " left_out AS (DELETE FROM evidence.case_fact WHERE case_id = $1 AND $2 > 1"
+        " AND NOT fact = ANY($5::text[])),"
+        " ran AS (INSERT INTO evidence.case_run SELECT $1, $2, $3, u[1], u[2], u[3], u[4], u[5], u[6], u[7]"
+        " FROM (SELECT $4::integer[] AS u) c),"
+        " found AS (INSERT INTO evidence.case_fact (case_id, fact, outcome, code, established_at,"
+        " reused_from, reuse_key)"
+        " SELECT $1, * FROM unnest($5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::uuid[],"
+        " $10::bytea[])"
+        " ON CONFLICT ON CONSTRAINT case_fact_pk DO UPDATE SET outcome = EXCLUDED.outcome,"
+        " code = EXCLUDED.code, established_at = EXCLUDED.established_at,"
+        " reused_from = EXCLUDED.reused_from, reuse_key = EXCLUDED.reuse_key)"
+        " INSERT INTO evidence.case_basis (case_id, fact, way, kind, outcome, source, source_version,"
+        " row_key, certificate_id, as_of)"
+        " SELECT $1, * FROM unnest($11::text[], $12::integer[], $13::text[], $14::text[], $15::text[],"
+        " $16::bigint[], $17::bytea[], $18::text[], $19::timestamptz[])"
+        " ON CONFLICT ON CONSTRAINT case_basis_pk DO UPDATE SET kind = EXCLUDED.kind,"
+        " outcome = EXCLUDED.outcome, source = EXCLUDED.source, source_version = EXCLUDED.source_version,"
+        " row_key = EXCLUDED.row_key, certificate_id = EXCLUDED.certificate_id, as_of = EXCLUDED.as_of",
+        case_id,
+        run,
+        at,
+        [
+            counts.took_ms,
+            counts.calls,
+            counts.required,
+            counts.supplied,
+            counts.waived,
+            counts.undertaken,
+            counts.remaining,
+        ],
+        [each.fact for each in facts],
+        [str(each.outcome) for each in facts],
+        [each.code for each in facts],
+        [each.established_at for each in facts],
+        [each.reused_from for each in facts],
+        [each.reuse_key for each in facts],
+        [each.fact for each in bases],
+        [each.way for each in bases],
+        [each.kind for each in bases],
+        [str(each.outcome) for each in bases],
+        [each.source for each in bases],
+        [each.source_version for each in bases],
+        [each.row_key for each in bases],
+        [each.certificate_id for each in bases],
+        [each.as_of for each in bases],
+    )
+
+
+async def load_reusable(
+    connection: Connection, *, keys: Sequence[bytes]
+) -> dict[bytes, tuple[UUID, datetime]]:
+    """Load, for each reuse key, the newest case that established it by itself, and when."""
+    rows = await connection.fetch(
+        "SELECT DISTINCT ON (reuse_key) reuse_key, case_id, established_at FROM evidence.case_fact"
+        " WHERE reuse_key = ANY($1::bytea[]) AND outcome = 'supplied' AND reused_from IS NULL"
+        " ORDER BY reuse_key, established_at DESC",
+        list(keys),
+    )
+    return {row["reuse_key"]: (row["case_id"], row["established_at"]) for row in rows}
+
+
+async def load_facts(connection: Connection, *, case_id: UUID) -> list[FactRow]:
+    """Load the facts of a case as its last run left them."""
+    rows = await connection.fetch(
+        "SELECT * FROM evidence.case_fact WHERE case_id = $1 ORDER BY fact", case_id
+    )
+    return [
+        FactRow(
+            fact=row["fact"],
+            outcome=Outcome(row["outcome"]),
+            code=row["code"],
+            established_at=row["established_at"],
+            reused_from=row["reused_from"],
+            reuse_key=row["reuse_key"],
+        )
+        for row in rows
+    ]
+
+
+async def load_bases(connection: Connection, *, case_id: UUID) -> list[BasisRow]:
+    """Load what the facts of a case rest on."""
+    rows = await connection.fetch(
+        "SELECT * FROM evidence.case_basis WHERE case_id = $1 ORDER BY fact, way", case_id
+    )
+    return [
+        BasisRow(
+            fact=row["fact"],
+            way=row["way"],
+            kind=row["kind"],
+            outcome=Outcome(row["outcome"]),
+            source=row["source"],
+            source_version=row["source_version"],
+            row_key=row["row_key"],
+            certificate_id=row["certificate_id"],
+            as_of=row["as_of"],
+        )
+        for row in rows
+    ]
+
+
+async def close_case(connection: Connection, *, case_id: UUID, at: datetime) -> bool:
+    """Close a case; False where it is closed already."""
+    done = await connection.execute(
+        "UPDATE evidence.case_ SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL", case_id, at
+    )
+    return done.endswith(" 1")
+
+
+def _case(row: asyncpg.Record) -> Case:
+    bundle = None
+    if row["bundle_code"] is not None:
+        bundle = BundleReference(code=row["bundle_code"], reference=row["bundle_reference"])
+    return Case(
+        id=row["id"],
+        organisation_code=OrganisationCode(row["organisation_code"]),
+        item_code=row["item_code"],
+        item_version=row["item_version"],
+        case_number=row["case_number"],
+        bundle=bundle,
+        opened_at=row["opened_at"],
+        closed_at=row["closed_at"],
+        runs=row["runs"],
+        outcomes=row["outcomes"],
+        marks=row["marks"],
+    )
