@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import httpx
 
 from tests.hubs import PURPOSE, RunningHub
+from tests.integration.exchange.test_publish import ITEMS
 from tests.sharing_world import ALL, PREFIX, fetch_profile, give, open_sharing_world, read_lines
 
 FIRST = "code,name,amount,day,at,yes\n1,甲,1.50,20240229,20240101120000,1\n2,乙,,,,\n3,丙,7,,,0\n"
@@ -101,11 +103,20 @@ class SharingBehaviour:
         assert await world.changes(2) == []
 
     async def test_new_item_is_null_before_it_came_and_shown_after(self, hub: RunningHub) -> None:
-        world = await open_sharing_world(hub)
-        await world.publish(FIRST)
-        assert set((await world.rows())[0]) == set(ALL)
-        await world.publish("code,name\n9,后\n")
-        assert [row["name"] for row in await world.rows()] == ["甲", "乙", "丙", "后"]
+        former = await open_sharing_world(hub)
+        await former.publish(FIRST)
+        items = [*ITEMS, {"name": "grade", "title": "等级", "format": "C2"}]
+        body = {"code": "things", "title": "物品", "theme": "other", "update_cycle": "daily", "items": items}
+        changed = await hub.client.put("/v1/resources/things", json=body, headers=former.provider.headers)
+        assert changed.status_code == 200, changed.text
+        grant_id = await give(hub, items=[*ALL, "grade"])
+        wider = replace(former, grant_id=grant_id, profile=await fetch_profile(hub, grant_id))
+        assert {row["grade"] for row in await wider.rows()} == {None}
+        await wider.publish("code,name,grade\n9,后,A1\n")
+        assert [row["grade"] for row in await wider.rows()] == [None, None, None, "A1"]
+        assert {row["grade"] for row in await wider.rows(version=1)} == {None}
+        assert [row["grade"] for row in await wider.changes(2)] == ["A1"]
+        assert set((await former.rows())[0]) == set(ALL)
 
     async def test_hints_leave_out_files_and_a_limit_stops_early(self, hub: RunningHub) -> None:
         world = await open_sharing_world(hub)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -92,3 +94,48 @@ async def test_server_that_goes_away_is_trouble_and_nothing_is_lost(
         settings = on_s3(running, "away", home=tmp_path / "home")
         lake = assemble(settings=settings, database=database, log=world.log, now=utc_now)
         assert await lake.writer.follow("people") == 1
+
+
+async def test_server_killed_while_the_lake_is_written_has_every_version_once(
+    database: Database, tmp_path: Path
+) -> None:
+    rng, versions = Random(3), 12
+    folder = tmp_path / "data"
+    folder.mkdir()
+    world = await open_world(database)
+    for number in range(versions):
+        await world.publish([build_row(n, XM=f"第{number}") for n in range(number, number + 5)])
+    kills, taken = 0, 0
+    while taken < versions:
+        with running_s3_server(folder) as running:  # which kills it at the end, with SIGKILL
+            settings = on_s3(running, "killed", home=tmp_path / "home")
+            settings.spool_dir.mkdir(parents=True, exist_ok=True)
+            open_object_store(settings)
+            opened = LakeWorld(
+                world=world,
+                lake=assemble(settings=settings, database=database, log=world.log, now=utc_now),
+                settings=settings,
+            )
+            following = asyncio.create_task(opened.follow())
+            await asyncio.wait([following], timeout=rng.uniform(0.3, 0.8))
+            kills += not following.done()
+            if kills >= 4:
+                await following
+            async with database.acquire() as connection:
+                state = await store.load_state(connection, code="people")
+            taken = (state.version if state else None) or 0
+            if taken == versions:
+                break
+        await following
+    assert kills
+    with running_s3_server(folder) as running:
+        settings = on_s3(running, "killed", home=tmp_path / "home")
+        lake = assemble(settings=settings, database=database, log=world.log, now=utc_now)
+        opened = LakeWorld(world=world, lake=lake, settings=settings)
+        assert opened.rows() == await opened.current()
+        async with database.acquire() as connection:
+            entries = await store.load_versions(connection, code="people")
+        assert [entry.version for entry in entries] == list(range(versions + 1))
+        assert len({entry.delta_version for entry in entries}) == versions + 1
+        for entry in entries[2:]:
+            assert opened.changes(entry.delta_version)["insert"] == 1
