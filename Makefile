@@ -13,7 +13,7 @@ help:  ## show what can be done here
 $(STAMP): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; say make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --retries 5 --disable-pip-version-check -e '.[hub,font,dev]'
+	@$(BIN)/python -m pip install --quiet --retries 5 --disable-pip-version-check -e '.[hub,postgresql,font,dev]'
 	@touch $@
 
 install: $(STAMP)  ## create .venv with every extra

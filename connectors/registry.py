@@ -19,6 +19,7 @@ from connectors.errors import ConfigurationError
 SOURCES: Final = {
     "folder": "connectors.sources.folder:FolderSource",
     "s3": "connectors.sources.s3:S3Source",
+    "postgresql": "connectors.sources.postgresql:PostgresqlSource",
     "sqlite": "connectors.sources.sqlite:SqliteSource",
 }
 SINKS: Final = {

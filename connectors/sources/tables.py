@@ -60,10 +60,11 @@ class TableOptions(Options):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dialect:
-    """How a database writes names and parameters (`?`, `%s`, `$1`)."""
+    """How a database writes names and parameters (`?`, `%s`, `$1`), or values in place of parameters."""
 
     quote: Callable[[str], str]
     parameter: Callable[[int], str]
+    literal: Callable[[Any], str] | None = None
 
 
 def quote_standard(name: str) -> str:
@@ -75,22 +76,28 @@ def quote_standard(name: str) -> str:
 
 
 def build_from(options: TableOptions, dialect: Dialect) -> str:
-    """Write what follows FROM."""
+    """Write what follows FROM; its rows go by the name q."""
     if options.query is not None:
-        return f"({options.query.strip().rstrip(';')}) AS q"
-    return ".".join(dialect.quote(part) for part in str(options.table).split("."))
+        return f"({options.query.strip().rstrip(';')}) q"
+    return ".".join(dialect.quote(part) for part in str(options.table).split(".")) + " q"
 
 
 def build_select(
-    options: TableOptions, dialect: Dialect, cursor: Cursor | None, *, bound: str = ""
+    options: TableOptions,
+    dialect: Dialect,
+    cursor: Cursor | None,
+    *,
+    bound: str = "",
+    columns: str = "",
 ) -> tuple[str, list[Any]]:
     """Write the statement that reads on after a cursor, and its parameters.
 
-    `bound` is one more condition. Raises TerminalError for a cursor of another source.
+    `bound` is one more condition, `columns` what to select in place of the options' columns. Raises
+    TerminalError for a cursor of another source.
     """
-    columns = ", ".join(map(dialect.quote, options.columns)) or "*"
-    text = f"SELECT {columns} FROM {build_from(options, dialect)}"  # noqa: S608 - names are quoted
-    names = [dialect.quote(name) for name in options.position]
+    wanted = columns or ", ".join(f"q.{dialect.quote(name)}" for name in options.columns) or "q.*"
+    text = f"SELECT {wanted} FROM {build_from(options, dialect)}"  # noqa: S608 - names are quoted
+    names = [f"q.{dialect.quote(name)}" for name in options.position]
     if not names:
         return text, []
     conditions = [bound] if bound else []
@@ -112,6 +119,8 @@ def _after(names: list[str], last: list[Any], dialect: Dialect) -> tuple[str, li
     values: list[Any] = []
 
     def put(value: Any) -> str:
+        if dialect.literal is not None:
+            return dialect.literal(value)
         values.append(value)
         return dialect.parameter(len(values))
 
