@@ -19,7 +19,9 @@ from signing.x509.certificate import Certificate
 from signing.x509.profiles import Profile
 
 SIGNER_LIFE: Final = timedelta(minutes=1)
-"""How long a process signs on before it judges seal, chain and revocation anew."""
+"""How long a process opens a seal again before it judges seal, chain and revocation anew."""
+SIGNING_TIME: Final = timedelta(minutes=5)
+"""How long those who opened a seal may take to sign: a chunk of a batch, on a machine that is busy."""
 
 
 class SealOpener:
@@ -68,7 +70,9 @@ class SealOpener:
     async def _open_signer(self, seal: RegisteredSeal) -> SealSigner:
         now = self._now().replace(microsecond=0)
         ready = self._ready.get(seal.id)
-        if ready is not None and ready.prepared_at <= now < ready.usable_until:
+        if ready is not None and ready.prepared_at <= now < min(
+            ready.prepared_at + SIGNER_LIFE, ready.usable_until
+        ):
             return ready
         subject = Certificate.parse(seal.signer_certificate).subject
         certified = await self._pki.certified_signer(
@@ -84,7 +88,7 @@ class SealOpener:
             certificate=certified.certificate,
             at=now,
             trust=await self._pki.trust_policy(),
-            validity=SIGNER_LIFE,
+            validity=SIGNER_LIFE + SIGNING_TIME,
         )
         self._ready[seal.id] = ready
         return ready

@@ -70,6 +70,23 @@ async def test_batch_answers_each_order_on_its_own(world: World) -> None:
     assert await count(world, f"core.log_leaf WHERE event = '{Event.CERTIFICATE_ISSUED}'") == 120
 
 
+async def test_batch_signs_on_though_its_seal_was_opened_at_the_end_of_its_minute(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register_seal(world)
+    await issue(world)
+    plan = world.certs.issue.preparer.plan
+
+    def plan_late(*given: Any, **named: Any) -> Any:
+        world.clock.ahead = timedelta(seconds=62)
+        return plan(*given, **named)
+
+    monkeypatch.setattr(world.certs.issue.preparer, "plan", plan_late)
+    world.clock.ahead = timedelta(seconds=58)
+    *_, sums = told(await send(world, [*orders(3)]))
+    assert sums["issued"] == 3
+
+
 async def test_two_orders_of_one_number_in_a_batch_issue_one(world: World) -> None:
     await register_seal(world)
     first, second, _ = told(await send(world, [ORDER, ORDER]))
