@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from certs.identifiers import CheckStatus, parse_identifier
 from certs.ofd.errors import GlyphMissing, TextOverflow
 from certs.ofd.font_search import FontShelf, load_fonts
 from certs.ofd.fonts import FontFace
@@ -22,7 +23,7 @@ from certs.templates.shelf import parse_template
 from core.errors import BadInput, SchemaViolation
 from tests.unit.certs.template_samples import COMMON, METADATA, PHOTO_TEMPLATES, photo
 
-QR = "https://hub.example/c/1.2.156.3005.2.11100000MB0143028R001.11990000DM0000013N.91990000MA0TE5T088.001.X"
+QR = "https://hub.example/c/1.2.156.3005.2.11100000MB0143028R001.11990000DM0000013N.91990000MA0TE5T088.001.K"
 RARE = "𠮷"
 NAMES = sorted(METADATA)
 
@@ -67,6 +68,17 @@ def field(**changes: Any) -> dict[str, Any]:
 
 def test_five_templates_ship_and_each_has_a_sample() -> None:
     assert set(template_names()) == set(NAMES)
+
+
+def test_samples_carry_an_identifier_that_checks() -> None:
+    assert parse_identifier(COMMON["ZZBS"]).check_status is CheckStatus.OK
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_template_shows_its_code_large_enough_to_be_read(name: str) -> None:
+    place = load_template(name).qr
+    assert place is not None
+    assert place.side >= 27  # ZXing reads the longest face surely from 26 mm on
 
 
 @pytest.mark.parametrize("name", NAMES)
