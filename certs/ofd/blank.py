@@ -7,15 +7,12 @@ every certificate after that carries the same octets.
 from __future__ import annotations
 
 import functools
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
 from certs.ofd.zip_writer import PackedEntry, pack_entry
 from signing import sm3
-
-_BEST: Final = zlib.Z_BEST_COMPRESSION
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +27,7 @@ class SharedFile:
 @functools.lru_cache(maxsize=256)
 def share_file(name: str, content: bytes) -> SharedFile:
     """Compress and digest a file; what was prepared once is kept."""
-    return SharedFile(content=content, entry=pack_entry(name, content, level=_BEST), sm3=sm3.digest(content))
+    return SharedFile(content=content, entry=pack_entry(name, content, is_kept=True), sm3=sm3.digest(content))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

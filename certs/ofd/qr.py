@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
 from typing import Any, Final
 
 import numpy as np
@@ -16,10 +16,19 @@ from certs.ofd.xml_writer import element, numbers
 Modules = npt.NDArray[np.uint8]
 
 QUIET_MODULES: Final = 2
+_RUN: Final = 256
+"""More than the modules of any row."""
 MIN_MODULE_MM: Final = 0.25
 """Smaller modules are not read reliably off a screen or a print."""
 
-_RECTANGLE: Final = "M %d %d L %d %d L %d %d L %d %d C"
+_MASK: Final = 3
+"""Which of the eight masks lies over the code; readers are told by the code itself.
+
+GB/T 18284 lets the encoder try all of them against large plain areas. What stands in a face's code is a proof,
+random octets, which no mask makes plainer than another; trying them takes ten times as long as encoding.
+"""
+_MASKED_CHARACTERS: Final = 200
+"""Shorter texts may be plain; for them the masks are tried."""
 
 
 def build_qr(payload: str, *, x: float, y: float, side: float) -> PreparedPath:
@@ -34,7 +43,7 @@ def build_qr(payload: str, *, x: float, y: float, side: float) -> PreparedPath:
     if not len(rows) or module < MIN_MODULE_MM:
         msg = f"the text of the QR code is too long for a square of {side:g} mm"
         raise TextOverflow(msg)
-    data = " ".join(map(_RECTANGLE.__mod__, _corners(rows)))
+    data = _write_path(rows)
     written = element(
         "PathObject",
         {
@@ -51,18 +60,42 @@ def build_qr(payload: str, *, x: float, y: float, side: float) -> PreparedPath:
 
 def _encode(payload: str) -> Modules:
     """Encode a text: 0 where a module is dark. Empty where no code holds so much."""
+    mask = {"data_mask": _MASK} if len(payload) > _MASKED_CHARACTERS else {}
     try:
-        code = zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode, ec_level="M")
+        code = zxingcpp.create_barcode(payload, zxingcpp.BarcodeFormat.QRCode, ec_level="M", **mask)
     except ValueError:
         return np.empty((0, 0), dtype=np.uint8)
     picture: Any = code.to_image(scale=1, add_quiet_zones=False)  # a buffer, which its stub does not say
     return np.asarray(picture)
 
 
-def _corners(rows: Modules) -> Iterator[tuple[int, ...]]:
-    """Yield the corners of every run of dark modules, clockwise from the upper left, in modules."""
-    framed = np.pad((rows == 0).astype(np.int8), ((0, 0), (QUIET_MODULES, 1)))
-    tops, edges = np.nonzero(np.diff(framed, axis=1))
-    top, left, right = tops[0::2] + QUIET_MODULES, edges[0::2] + 1, edges[1::2] + 1
-    corners = (left, top, right, top, right, top + 1, left, top + 1)
-    return zip(*(corner.tolist() for corner in corners), strict=True)
+def _write_path(rows: Modules) -> str:
+    """Write every run of dark modules as a rectangle, clockwise from the upper left, in modules."""
+    side = len(rows)
+    framed = np.zeros((side, side + 2), dtype=np.bool_)  # a light module before each row and behind it
+    framed[:, 1:-1] = rows == 0
+    flat = framed.ravel()
+    edges = np.flatnonzero(flat[1:] != flat[:-1])
+    places = edges[0::2] * _RUN + (edges[1::2] - edges[0::2])
+    return " ".join(map(_rectangles_of(side).__getitem__, places.tolist()))
+
+
+class _Rectangles(dict[int, str]):
+    """Rectangles of codes of one size by where their runs begin and how long they are; kept once written."""
+
+    def __init__(self, side: int) -> None:
+        super().__init__()
+        self._side = side
+
+    def __missing__(self, place: int) -> str:
+        at, length = divmod(place, _RUN)
+        row, column = divmod(at, self._side + 2)
+        top, left = row + QUIET_MODULES, column + QUIET_MODULES
+        right, foot = left + length, top + 1
+        written = self[place] = f"M {left} {top} L {right} {top} L {right} {foot} L {left} {foot} C"
+        return written
+
+
+@functools.lru_cache(maxsize=40)
+def _rectangles_of(side: int) -> _Rectangles:
+    return _Rectangles(side)

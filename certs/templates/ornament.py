@@ -10,8 +10,11 @@ from certs.ofd.objects import Colour, Command, Path, circle, rectangle
 from certs.templates.parts import Frame, FrameKind, Guilloche, Ripples
 
 _WAVE_MM: Final = 6.0
-_STEPS: Final = 12
-"""Straight pieces per wave; fine enough that none is seen."""
+_STEPS: Final = 4
+"""Curves per wave or petal: they leave a sine by less than 0.02 of its height."""
+_DRIFT_ROWS: Final = 10
+"""After so many rows ripples begin again: rows that are written alike are packed to next to nothing."""
+_RIPPLE_MM: Final = 17.0
 
 
 def parse_colour(value: str) -> Colour:
@@ -119,7 +122,7 @@ def _wave(start: Point, end: Point, *, amplitude: float, phase: float) -> list[C
             start[1] + along[1] * length * share + along[0] * off,
         )
 
-    return _polyline(point, waves * _STEPS)
+    return _trace(point, waves * _STEPS)
 
 
 def _draw_corner(x: float, y: float, radius: float, stroke: Colour) -> list[Path]:
@@ -131,26 +134,28 @@ def _draw_corner(x: float, y: float, radius: float, stroke: Colour) -> list[Path
     rings = (*circle(x, y, radius), *circle(x, y, radius * 0.24))
     return [
         Path(commands=rings, stroke=stroke, line_width=0.25),
-        Path(commands=tuple(_polyline(petal, 160)), stroke=stroke, line_width=0.22),
+        Path(commands=tuple(_trace(petal, 8 * _STEPS)), stroke=stroke, line_width=0.22),
     ]
 
 
-def draw_ripples(part: Ripples) -> Path:
+def draw_ripples(part: Ripples) -> list[Path]:
     """Draw rows of fine waves whose phase drifts from row to row."""
     x, y, width, height = part.box
-    commands: list[Command] = []
     amplitude = part.step * 0.55
     rows = max(1, int((height - 2 * amplitude) / part.step))
+    curves = max(6, round(width * _STEPS / _RIPPLE_MM))
+    paths = []
     for row in range(rows + 1):
         level = y + amplitude + row * (height - 2 * amplitude) / rows
-        phase = row * 0.42
+        phase = row % _DRIFT_ROWS * tau / _DRIFT_ROWS
 
         def point(share: float, level: float = level, phase: float = phase) -> Point:
-            swell = 0.55 + 0.45 * sin(tau * share * 1.5 + phase / 3)
-            return x + width * share, level + amplitude * swell * sin(tau * share * width / 17 + phase)
+            swell = 0.55 + 0.45 * sin(tau * share * 1.5 + phase)
+            return x + width * share, level + amplitude * swell * sin(tau * share * width / _RIPPLE_MM + phase)
 
-        commands += _polyline(point, max(24, int(width / 1.1)))
-    return Path(commands=tuple(commands), stroke=parse_colour(part.stroke), line_width=part.line_width)
+        stroke = parse_colour(part.stroke)
+        paths.append(Path(commands=tuple(_trace(point, curves)), stroke=stroke, line_width=part.line_width))
+    return paths
 
 
 def draw_guilloche(part: Guilloche) -> Path:
@@ -158,7 +163,8 @@ def draw_guilloche(part: Guilloche) -> Path:
     commands: list[Command] = []
     for turn in range(8):
         for petals, depth in ((11, 0.22), (7, 0.34)):
-            commands += _polyline(_rosette(part, petals=petals, depth=depth, turn=turn * pi / 44), 480)
+            rosette = _rosette(part, petals=petals, depth=depth, turn=turn * pi / 44)
+            commands += _trace(rosette, petals * 2 * _STEPS)
     return Path(commands=tuple(commands), stroke=parse_colour(part.stroke), line_width=part.line_width)
 
 
@@ -173,7 +179,28 @@ def _rosette(part: Guilloche, *, petals: int, depth: float, turn: float) -> Call
     return point
 
 
-def _polyline(point: Callable[[float], Point], steps: int) -> list[Command]:
+def _trace(point: Callable[[float], Point], steps: int) -> list[Command]:
+    """Follow a smooth line by cubic curves, which touch it at `steps` + 1 places and run along it there."""
+    reach, near = 1 / (3 * steps), 1e-6
     commands: list[Command] = [("M", *point(0.0))]
-    commands += [("L", *point(step / steps)) for step in range(1, steps + 1)]
+    last, slope = point(0.0), _slope(point, 0.0, near)
+    for step in range(1, steps + 1):
+        place = point(step / steps)
+        before, slope = slope, _slope(point, step / steps, near)
+        commands.append(
+            (
+                "B",
+                last[0] + before[0] * reach,
+                last[1] + before[1] * reach,
+                place[0] - slope[0] * reach,
+                place[1] - slope[1] * reach,
+                *place,
+            )
+        )
+        last = place
     return commands
+
+
+def _slope(point: Callable[[float], Point], share: float, near: float) -> Point:
+    before, after = point(share - near), point(share + near)
+    return (after[0] - before[0]) / (2 * near), (after[1] - before[1]) / (2 * near)

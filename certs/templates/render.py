@@ -135,7 +135,7 @@ def _draw_background(part: BackgroundPart, template: Template, fonts: FontShelf)
         case Guilloche():
             return [draw_guilloche(part)]
         case Ripples():
-            return [draw_ripples(part)]
+            return draw_ripples(part)
         case Rectangle():
             stroke = None if part.stroke is None else parse_colour(part.stroke)
             fill = None if part.fill is None else parse_colour(part.fill)
