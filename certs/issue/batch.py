@@ -1,9 +1,9 @@
 """Issue many certificates in one call, each on its own: what fails leaves the others alone.
 
-Orders are taken in chunks: checked together, their files made and stored side by side, then registered in one
-transaction, while the files of the next chunk are being made. Where one of a chunk cannot be registered, each
-is tried under a savepoint of its own. A kill -9 leaves whole chunks; sent again under the same key, the batch
-goes on where it stopped.
+Orders are taken in chunks: checked together, their files made one after another, then stored side by side and
+registered in one transaction, while the files of the next chunk are being made. Where one of a chunk cannot
+be registered, each is tried under a savepoint of its own. A kill -9 leaves whole chunks; sent again under the
+same key, the batch goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from certs.issue.model import Certificate, IssueOrder
 from certs.issue.prepare import PreparedOrder
 from certs.issue.record import Entry, RequestKey
 from certs.issue.rows import RowReference
-from certs.issue.service import IssueService
+from certs.issue.service import IssueService, MadeFile
 from certs.seals.model import OpenSeal
 from certs.seals.service import SealService
 from core.caller import Caller, Purpose
@@ -60,6 +60,7 @@ class BatchOutcome:
 class _Made:
     item: BatchItem
     entry: Entry
+    file: MadeFile
 
 
 class BatchIssuer:
@@ -100,15 +101,12 @@ class BatchIssuer:
         """Check the orders of a chunk and make their files."""
         try:
             ready = await self._prepare(chunk, actor=actor, purpose=purpose)
-            seals = await self._open_seals([each[1] for each in ready if isinstance(each, tuple)], actor)
-            return await asyncio.gather(
-                *(
-                    self._make(*each, seals=seals, actor=actor, dry_run=dry_run)
-                    if isinstance(each, tuple)
-                    else _give(each)
-                    for each in ready
-                )
-            )
+            waiting = [each for each in ready if isinstance(each, tuple)]
+            known = [each for each in ready if isinstance(each, BatchOutcome)]
+            seals = await self._open_seals([prepared for _, prepared in waiting], actor)
+            if dry_run:
+                return [*known, *[await self._try(*each, seals=seals, actor=actor) for each in waiting]]
+            return [*known, *await self._make(waiting, seals=seals, actor=actor)]
         except (Unavailable, asyncpg.PostgresError, OSError) as trouble:
             return [BatchOutcome(line=item.line, error=_explain(trouble)) for item in chunk]
 
@@ -119,6 +117,7 @@ class BatchIssuer:
         outcomes = [each for each in made if isinstance(each, BatchOutcome)]
         files = [each for each in made if isinstance(each, _Made)]
         try:
+            await self._issue.store_files([each.file for each in files])
             outcomes += await self._record(files, actor=actor, purpose=purpose)
         except (Unavailable, asyncpg.PostgresError, OSError) as trouble:
             outcomes += [BatchOutcome(line=each.item.line, error=_explain(trouble)) for each in files]
@@ -160,29 +159,50 @@ class BatchIssuer:
                 seals[seal_id] = refusal
         return seals
 
-    async def _make(
+    async def _try(
         self,
         item: BatchItem,
         prepared: PreparedOrder,
         *,
         seals: Mapping[UUID | None, OpenSeal | ShuzhengError],
         actor: Caller,
-        dry_run: bool,
-    ) -> _Made | BatchOutcome:
+    ) -> BatchOutcome:
+        """Lay an order out for a dry run."""
         seal = seals[prepared.order.seal_id]
         if isinstance(seal, ShuzhengError):
             return BatchOutcome(line=item.line, error=seal)
         try:
-            if dry_run:
-                await self._issue.lay_out(prepared, seal, actor=actor)
-                return BatchOutcome(line=item.line, identifier=prepared.identifier)
-            certificate = await self._issue.make_file(prepared, seal, actor=actor)
+            await self._issue.lay_out(prepared, seal, actor=actor)
         except Unavailable:
             raise
         except ShuzhengError as refusal:
             return BatchOutcome(line=item.line, error=refusal)
-        entry = Entry(certificate=certificate, source=prepared.order.source, key=item.key)
-        return _Made(item=item, entry=entry)
+        return BatchOutcome(line=item.line, identifier=prepared.identifier)
+
+    async def _make(
+        self,
+        waiting: Sequence[tuple[BatchItem, PreparedOrder]],
+        *,
+        seals: Mapping[UUID | None, OpenSeal | ShuzhengError],
+        actor: Caller,
+    ) -> list[BatchOutcome | _Made]:
+        """Make the files of orders; those without a seal are told why."""
+        outcomes: list[BatchOutcome | _Made] = []
+        works: list[tuple[BatchItem, PreparedOrder, OpenSeal]] = []
+        for item, prepared in waiting:
+            seal = seals[prepared.order.seal_id]
+            if isinstance(seal, ShuzhengError):
+                outcomes.append(BatchOutcome(line=item.line, error=seal))
+            else:
+                works.append((item, prepared, seal))
+        files = await self._issue.make_files([work[1:] for work in works], actor=actor)
+        for (item, prepared, _), file in zip(works, files, strict=True):
+            if isinstance(file, ShuzhengError):
+                outcomes.append(BatchOutcome(line=item.line, error=file))
+                continue
+            entry = Entry(certificate=file.certificate, source=prepared.order.source, key=item.key)
+            outcomes.append(_Made(item=item, entry=entry, file=file))
+        return outcomes
 
     async def _record(
         self, files: Sequence[_Made], *, actor: Caller, purpose: Purpose | None
@@ -235,10 +255,6 @@ def _explain(trouble: Exception) -> ShuzhengError:
     if isinstance(trouble, ShuzhengError):
         return trouble
     return Unavailable("the hub could not finish this part of the batch; send it again")
-
-
-async def _give(outcome: BatchOutcome) -> BatchOutcome:
-    return outcome
 
 
 def _take(remaining: Iterator[BatchItem]) -> list[BatchItem]:

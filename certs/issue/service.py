@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -26,11 +26,19 @@ from certs.seals.service import SealService
 from certs.seals.timestamps import SealTimeStamps
 from core.caller import Caller, Purpose
 from core.database import Database
-from core.errors import Conflict, IdempotencyConflict, PurposeMissing, Unavailable
+from core.errors import Conflict, IdempotencyConflict, PurposeMissing, ShuzhengError, Unavailable
 from core.log.writer import LogWriter
 from core.objects import ObjectStore
 
 KEY_TAKEN: Final = "this Idempotency-Key came before with another order; take a new key"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MadeFile:
+    """A certificate whose file was made and lies in no store yet."""
+
+    certificate: Certificate
+    data: bytes = field(repr=False)
 
 
 class IssueService:
@@ -136,17 +144,42 @@ class IssueService:
 
     async def make_file(self, prepared: PreparedOrder, seal: OpenSeal, *, actor: Caller) -> Certificate:
         """Make the file of a prepared order and put it into the object store, off the event loop."""
+        (made,) = await self.make_files([(prepared, seal)], actor=actor)
+        if isinstance(made, ShuzhengError):
+            raise made
+        await self.store_files([made])
+        return made.certificate
+
+    async def make_files(
+        self, works: Sequence[tuple[PreparedOrder, OpenSeal]], *, actor: Caller
+    ) -> list[MadeFile | ShuzhengError]:
+        """Make files in memory, one after another in one thread, for all of it is computing.
+
+        What an order's file is refused for stands in its place. Raises Unavailable.
+        """
         key = await self._face.open()
-        hook = await self._time_stamps.open() if prepared.order.with_timestamp else None
+        is_stamped = any(prepared.order.with_timestamp for prepared, _ in works)
+        hook = await self._time_stamps.open() if is_stamped else None
 
-        def make() -> Certificate:
-            production = self.preparer.plan(prepared, seal=seal, face=key, actor=actor)
-            produced = self._produce(replace(production, timestamp=hook))
-            certificate = describe(prepared, production, produced, actor=actor)
-            self._objects.put(certificate.object_key, produced.data)
-            return certificate
+        def make(prepared: PreparedOrder, seal: OpenSeal) -> MadeFile | ShuzhengError:
+            try:
+                production = self.preparer.plan(prepared, seal=seal, face=key, actor=actor)
+                stamp = hook if prepared.order.with_timestamp else None
+                produced = self._produce(replace(production, timestamp=stamp))
+                certificate = describe(prepared, production, produced, actor=actor)
+            except Unavailable:
+                raise
+            except ShuzhengError as refusal:
+                return refusal
+            return MadeFile(certificate=certificate, data=produced.data)
 
-        return await asyncio.to_thread(make)
+        return await asyncio.to_thread(lambda: [make(*work) for work in works])
+
+    async def store_files(self, files: Sequence[MadeFile]) -> None:
+        """Put files into the object store, side by side, for all of it is waiting. Raises Unavailable."""
+        await asyncio.gather(
+            *(asyncio.to_thread(self._objects.put, each.certificate.object_key, each.data) for each in files)
+        )
 
     async def find_done(self, actor: Caller, key: RequestKey | None) -> Certificate | None:
         """Return what came of a key before; None at its first use. Raises IdempotencyConflict."""

@@ -17,6 +17,7 @@ class FontChain:
         self._faces = tuple(dict.fromkeys(faces))
         self._places: dict[str, int] = {}
         self._units: dict[str, float] = {}
+        self._firsts: set[str] = set()
 
     @property
     def first(self) -> FontFace:
@@ -25,6 +26,8 @@ class FontChain:
 
     def find_missing(self, text: str) -> str:
         """Return the characters of `text` that no face can draw, each once, in order."""
+        if self._firsts.issuperset(text):
+            return ""
         for face in self._faces:
             text = face.find_missing(text)
         return text
@@ -32,7 +35,10 @@ class FontChain:
     def advances(self, text: str, size_mm: float) -> list[float]:
         """Return how far each character moves the pen, in millimetres. Raises GlyphMissing."""
         units = self._units
-        return [(units[each] if each in units else self._unit_of(each)) * size_mm for each in text]
+        try:
+            return [units[each] * size_mm for each in text]
+        except KeyError:
+            return [(units[each] if each in units else self._unit_of(each)) * size_mm for each in text]
 
     def _unit_of(self, character: str) -> float:
         """Measure a character as a share of the em."""
@@ -45,6 +51,8 @@ class FontChain:
 
     def runs(self, text: str) -> list[tuple[FontFace, str]]:
         """Split a text into pieces of one face each. Raises GlyphMissing."""
+        if text and self._firsts.issuperset(text):
+            return [(self._faces[0], text)]
         pairs = [(self._face_of(each), each) for each in text]
         return [
             (next(face for face, _ in members), "".join(character for _, character in members))
@@ -66,8 +74,10 @@ class FontChain:
         place = self._places.get(character)
         if place is None:
             found = (n for n, face in enumerate(self._faces) if not face.find_missing(character))
-            place = self._places[character] = next(found, 0)
-        return self._faces[place]
+            place = self._places[character] = next(found, -1)
+            if place == 0:
+                self._firsts.add(character)
+        return self._faces[max(place, 0)]  # where none has it, the first says so
 
 
 def _name(character: str) -> str:

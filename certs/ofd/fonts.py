@@ -41,6 +41,7 @@ class FontFace:
         self._lock = threading.Lock()
         self._outlines: dict[str, GlyphOutline] = {}
         self._units: dict[str, float] = {}
+        self._known: dict[str, GlyphOutline] = {}
         head, hhea = font["head"], font["hhea"]
         self.metrics = FaceMetrics(
             family=_family_of(font),
@@ -63,7 +64,10 @@ class FontFace:
     def advances(self, text: str, size_mm: float) -> list[float]:
         """Return how far each character moves the pen, in millimetres. Raises GlyphMissing."""
         units = self._units
-        return [(units[each] if each in units else self._unit_of(each)) * size_mm for each in text]
+        try:
+            return [units[each] * size_mm for each in text]
+        except KeyError:
+            return [(units[each] if each in units else self._unit_of(each)) * size_mm for each in text]
 
     def _unit_of(self, character: str) -> float:
         """Measure a character as a share of the em."""
@@ -76,12 +80,15 @@ class FontFace:
 
     def find_missing(self, text: str) -> str:
         """Return the characters of `text` that this face cannot draw, each once, in order."""
+        if self._known.keys() >= set(text):
+            return ""
         return "".join(dict.fromkeys(each for each in text if ord(each) not in self._cmap))
 
     def subset(self, characters: Iterable[str]) -> bytes:
         """Build a TrueType font of these characters; the same characters give the same octets."""
-        codes = sorted({ord(character) for character in characters})
-        glyphs = [(code, self._outline_of(chr(code))) for code in codes]
+        known = self._known
+        shown = sorted(set(characters))
+        glyphs = [(ord(each), known[each] if each in known else self._outline_of(each)) for each in shown]
         return build_truetype(self.metrics, self._outline(NOTDEF), glyphs)
 
     def _outline_of(self, character: str) -> GlyphOutline:
@@ -89,7 +96,8 @@ class FontFace:
         if name is None:
             msg = f"the font {self.family} has no glyph for U+{ord(character):04X}"
             raise GlyphMissing(msg)
-        return self._outline(name)
+        found = self._known[character] = self._outline(name)
+        return found
 
     def _outline(self, name: str) -> GlyphOutline:
         found = self._outlines.get(name)

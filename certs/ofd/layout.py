@@ -133,6 +133,8 @@ def _break_paragraph(paragraph: str, width: float, size: float, style: TextStyle
     advances = [advance + style.spacing for advance in style.font.advances(paragraph, size)]
     if any(advance > width + _SLACK_MM for advance in advances):
         return None
+    if sum(advances) - style.spacing <= width + _SLACK_MM:
+        return [paragraph]
     stops = _stops(paragraph)
     lines = []
     start = 0

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import functools
 from itertools import groupby
+from typing import Final
 
 from certs.ofd.objects import Colour, Path, Picture, PreparedPath, Text, bounds_of
 from certs.ofd.xml_writer import Attributes, element, number, numbers, text
 
+_BMP_END: Final = "\uffff"
+
 
 def text_xml(item: Text, *, object_id: int, font_id: int) -> str:
     """Write a TextObject: its box from ascent to descent, the pen on the baseline."""
+    return f'<ofd:TextObject ID="{object_id}" Font="{font_id}"{_text_rest(item)}'
+
+
+@functools.lru_cache(maxsize=4096)
+def _text_rest(item: Text) -> str:
+    """Write a text but for the numbers that a document gives it; many certificates show the same words."""
     metrics = item.face.metrics
     above = item.size * metrics.ascent / metrics.units_per_em
     below = -item.size * metrics.descent / metrics.units_per_em
     advances = item.advances
-    attributes: Attributes = {
-        "ID": object_id,
-        "Boundary": numbers((item.x, item.baseline - above, max(sum(advances), 0.1), above + below)),
-        "Font": font_id,
-        "Size": number(item.size),
-        "Weight": item.face.weight if item.face.weight >= 600 else None,
-    }
-    return element(
-        "TextObject", attributes, _colour("FillColor", item.colour), *_text_codes(item, advances, above)
-    )
+    box = numbers((item.x, item.baseline - above, max(sum(advances), 0.1), above + below))
+    weight = f' Weight="{item.face.weight}"' if item.face.weight >= 600 else ""
+    codes = "".join(_text_codes(item, advances, above))
+    colour = _colour("FillColor", item.colour)
+    return f' Boundary="{box}" Size="{number(item.size)}"{weight}>{colour}{codes}</ofd:TextObject>'
 
 
 def _text_codes(item: Text, advances: list[float], baseline: float) -> list[str]:
@@ -31,29 +36,30 @@ def _text_codes(item: Text, advances: list[float], baseline: float) -> list[str]
 
     Readers count such characters as one or as two, so none of them may share a list of advances.
     """
+    if max(item.text, default="") <= _BMP_END:
+        return [_text_code(item.text, advances, 0.0, baseline)]
     codes = []
     x = 0.0
     pairs = list(zip(item.text, advances, strict=True))
-    numbered = [(index if ord(pair[0]) > 0xFFFF else -1, pair) for index, pair in enumerate(pairs)]
+    numbered = [(index if pair[0] > _BMP_END else -1, pair) for index, pair in enumerate(pairs)]
     for _, group in groupby(numbered, key=lambda each: each[0]):
-        members = [pair for _, pair in group]
-        attributes: Attributes = {
-            "X": number(x),
-            "Y": number(baseline),
-            "DeltaX": _deltas([m[1] for m in members[:-1]]),
-        }
-        codes.append(element("TextCode", attributes, text("".join(m[0] for m in members))))
-        x += sum(member[1] for member in members)
+        characters, moves = zip(*(pair for _, pair in group), strict=True)
+        codes.append(_text_code("".join(characters), list(moves), x, baseline))
+        x += sum(moves)
     return codes
 
 
-def _deltas(advances: list[float]) -> str | None:
+def _text_code(characters: str, advances: list[float], x: float, y: float) -> str:
+    deltas = _deltas(advances[:-1])
+    moves = f' DeltaX="{deltas}"' if deltas else ""
+    return f'<ofd:TextCode X="{number(x)}" Y="{number(y)}"{moves}>{text(characters)}</ofd:TextCode>'
+
+
+def _deltas(advances: list[float]) -> str:
     """Write n-1 advances for n characters; runs of equal ones as `g count value`."""
-    if not advances:
-        return None
     parts = []
-    for value, group in groupby(number(advance) for advance in advances):
-        count = len(list(group))
+    for advance, group in groupby(advances):
+        count, value = len(list(group)), number(advance)
         parts.append(f"g {count} {value}" if count > 2 else " ".join([value] * count))
     return " ".join(parts)
 

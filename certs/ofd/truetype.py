@@ -6,10 +6,14 @@ A certificate embeds the glyphs that it shows and no others. The tables are thos
 
 from __future__ import annotations
 
+import functools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Final
+
+import numpy as np
 
 _HEAD: Final = struct.Struct(">HHIIIHHQQhhhhHHhhh")
 _HHEA: Final = struct.Struct(">HHhhhHhhhhhhhhhhhH")
@@ -42,6 +46,21 @@ class FaceMetrics:
     descent: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Measures:
+    """What the tables say of all glyphs together."""
+
+    box: tuple[int, int, int, int]
+    widest: int
+    mean: int
+    least_left: int
+    least_right: int
+    reach: int
+    points: int
+    contours: int
+    count: int
+
+
 def build_truetype(
     metrics: FaceMetrics, notdef: GlyphOutline, glyphs: Sequence[tuple[int, GlyphOutline]]
 ) -> bytes:
@@ -49,75 +68,73 @@ def build_truetype(
     outlines = [notdef, *(outline for _, outline in glyphs)]
     glyf, loca = _glyf_and_loca(outlines)
     codes = [code for code, _ in glyphs]
+    measures = _measure(outlines)
+    sides = [side for each in outlines for side in (each.advance, each.box[0])]
     return _assemble(
         {
-            b"OS/2": _os2(metrics, outlines, codes),
+            b"OS/2": _os2(metrics, measures, codes),
             b"cmap": _cmap(codes),
             b"glyf": glyf,
-            b"head": _head(metrics, outlines),
-            b"hhea": _hhea(metrics, outlines),
-            b"hmtx": b"".join(struct.pack(">Hh", each.advance, each.box[0]) for each in outlines),
+            b"head": _head(metrics, measures),
+            b"hhea": _hhea(metrics, measures),
+            b"hmtx": struct.pack(">" + "Hh" * len(outlines), *sides),
             b"loca": loca,
-            b"maxp": _maxp(outlines),
+            b"maxp": _MAXP.pack(
+                0x00010000, len(outlines), measures.points, measures.contours, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0
+            ),
             b"name": _name(metrics),
             b"post": struct.pack(">IIhhIIIII", 0x00030000, 0, -100, 50, 0, 0, 0, 0, 0),
         }
     )
 
 
-def _glyf_and_loca(outlines: list[GlyphOutline]) -> tuple[bytes, bytes]:
-    glyf, offsets = bytearray(), [0]
-    for outline in outlines:
-        glyf += outline.data + bytes(-len(outline.data) % 4)
-        offsets.append(len(glyf))
-    return bytes(glyf), struct.pack(f">{len(offsets)}I", *offsets)
-
-
-def _box(outlines: list[GlyphOutline]) -> tuple[int, int, int, int]:
-    boxes = [each.box for each in outlines if each.data] or [(0, 0, 0, 0)]
-    return (
-        min(box[0] for box in boxes),
-        min(box[1] for box in boxes),
-        max(box[2] for box in boxes),
-        max(box[3] for box in boxes),
+def _measure(outlines: list[GlyphOutline]) -> _Measures:
+    boxes = [each.box for each in outlines]
+    inked = [each.box for each in outlines if each.data] or [(0, 0, 0, 0)]
+    lefts, feet, rights, tops = zip(*inked, strict=True)
+    advances = [each.advance for each in outlines]
+    return _Measures(
+        box=(min(lefts), min(feet), max(rights), max(tops)),
+        widest=max(advances),
+        mean=sum(advances) // len(advances),
+        least_left=min(box[0] for box in boxes),
+        least_right=min([advance - box[2] for advance, box in zip(advances, boxes, strict=True)]),
+        reach=max(box[2] for box in boxes),
+        points=max(each.points for each in outlines),
+        contours=max(each.contours for each in outlines),
+        count=len(outlines),
     )
 
 
-def _head(metrics: FaceMetrics, outlines: list[GlyphOutline]) -> bytes:
+def _glyf_and_loca(outlines: list[GlyphOutline]) -> tuple[bytes, bytes]:
+    padded = [each.data + bytes(-len(each.data) % 4) for each in outlines]
+    offsets = [0, *accumulate(map(len, padded))]
+    return b"".join(padded), struct.pack(f">{len(offsets)}I", *offsets)
+
+
+def _head(metrics: FaceMetrics, measures: _Measures) -> bytes:
     style = 1 if metrics.weight >= 600 else 0
     return _HEAD.pack(
         1, 0, 0x00010000, 0, 0x5F0F3CF5, 0x000B, metrics.units_per_em, _FIXED_TIME, _FIXED_TIME,
-        *_box(outlines), style, 8, 2, 1, 0,
+        *measures.box, style, 8, 2, 1, 0,
     )  # fmt: skip
 
 
-def _hhea(metrics: FaceMetrics, outlines: list[GlyphOutline]) -> bytes:
-    left = min(each.box[0] for each in outlines)
-    right = min(each.advance - each.box[2] for each in outlines)
-    reach = max(each.box[2] for each in outlines)
-    widest = max(each.advance for each in outlines)
+def _hhea(metrics: FaceMetrics, measures: _Measures) -> bytes:
     return _HHEA.pack(
-        1, 0, metrics.ascent, metrics.descent, 0, widest, left, right, reach, 1, 0, 0, 0, 0, 0, 0, 0,
-        len(outlines),
+        1, 0, metrics.ascent, metrics.descent, 0, measures.widest, measures.least_left, measures.least_right,
+        measures.reach, 1, 0, 0, 0, 0, 0, 0, 0, measures.count,
     )  # fmt: skip
 
 
-def _maxp(outlines: list[GlyphOutline]) -> bytes:
-    points = max(each.points for each in outlines)
-    contours = max(each.contours for each in outlines)
-    return _MAXP.pack(0x00010000, len(outlines), points, contours, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)
-
-
-def _os2(metrics: FaceMetrics, outlines: list[GlyphOutline], codes: list[int]) -> bytes:
-    em = metrics.units_per_em
-    box = _box(outlines)
-    mean = sum(each.advance for each in outlines) // len(outlines)
-    ends = [min(code, _BMP_END) for code in codes] or [0]
+def _os2(metrics: FaceMetrics, measures: _Measures, codes: list[int]) -> bytes:
+    em, box = metrics.units_per_em, measures.box
+    first, last = (min(codes[0], _BMP_END), min(codes[-1], _BMP_END)) if codes else (0, 0)
     return _OS2.pack(
-        4, mean, metrics.weight, 5, 0,
+        4, measures.mean, metrics.weight, 5, 0,
         em * 65 // 100, em * 6 // 10, 0, em * 75 // 1000, em * 65 // 100, em * 6 // 10, 0, em * 35 // 100,
         em * 5 // 100, em * 26 // 100, 0, bytes(10), 0, 1 << 27, 0, 0, b"    ",
-        0x20 if metrics.weight >= 600 else 0x40, min(ends), max(ends),
+        0x20 if metrics.weight >= 600 else 0x40, first, last,
         metrics.ascent, metrics.descent, 0, max(0, box[3], metrics.ascent), max(0, -box[1], -metrics.descent),
         1 << 18, 0, em // 2, em * 7 // 10, 0, 32, 1,
     )  # fmt: skip
@@ -159,6 +176,7 @@ def _format_12(segments: list[tuple[int, int, int]]) -> bytes:
     return struct.pack(">HHIII", 12, 0, 16 + len(groups), 0, len(segments)) + groups
 
 
+@functools.lru_cache(maxsize=64)
 def _name(metrics: FaceMetrics) -> bytes:
     style = "Bold" if metrics.weight >= 600 else "Regular"
     postscript = "".join(c for c in metrics.family if c.isascii() and c.isalnum()) or "Font"
@@ -185,19 +203,21 @@ def _assemble(tables: dict[bytes, bytes]) -> bytes:
         ">IHHHH", 0x00010000, count, power * 16, power.bit_length() - 1, (count - power) * 16
     )
     offset = len(header) + 16 * count
-    directory, body = b"", b""
-    head_at = 0
+    directory, pieces = b"", []
+    head_at = total = 0
     for tag in sorted(tables):
-        data = tables[tag]
-        head_at = offset + len(body) if tag == b"head" else head_at
-        directory += struct.pack(">4sIII", tag, _checksum(data), offset + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    font = bytearray(header + directory + body)
-    struct.pack_into(">I", font, head_at + 8, (_CHECKSUM_MAGIC - _checksum(bytes(font))) & 0xFFFFFFFF)
+        data = tables[tag] + bytes(-len(tables[tag]) % 4)
+        head_at = offset if tag == b"head" else head_at
+        checksum = _checksum(data)
+        directory += struct.pack(">4sIII", tag, checksum, offset, len(tables[tag]))
+        pieces.append(data)
+        offset, total = offset + len(data), total + checksum
+    total += _checksum(header + directory)  # tables are whole words, so their sums make that of the font
+    font = bytearray(b"".join((header, directory, *pieces)))
+    struct.pack_into(">I", font, head_at + 8, (_CHECKSUM_MAGIC - total) & 0xFFFFFFFF)
     return bytes(font)
 
 
-def _checksum(data: bytes) -> int:
-    padded = data + bytes(-len(data) % 4)
-    total: int = sum(struct.unpack(f">{len(padded) // 4}I", padded))
-    return total & 0xFFFFFFFF
+def _checksum(padded: bytes) -> int:
+    """Add up 32-bit words, modulo 2 to the 32nd."""
+    return int(np.frombuffer(padded, dtype=">u4").sum(dtype=np.uint64)) & 0xFFFFFFFF

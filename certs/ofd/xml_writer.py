@@ -26,16 +26,18 @@ def element(name: str, attributes: Attributes | None = None, *content: str) -> s
 
 def raw_element(name: str, attributes: Attributes | None = None, *content: str) -> str:
     """Write an element under a name with its own prefix."""
-    written = "".join(
-        f' {key}="{_attribute(value)}"' for key, value in (attributes or {}).items() if value is not None
-    )
+    written = ""
+    if attributes:
+        for key, value in attributes.items():
+            if value is not None:
+                written += f' {key}="{_attribute(value)}"'
     body = "".join(content)
     return f"<{name}{written}>{body}</{name}>" if body else f"<{name}{written}/>"
 
 
 def text(value: str) -> str:
     """Write character data. Raises DocumentInvalid for characters that XML 1.0 cannot hold."""
-    return _require_xml(value).translate(_TEXT)
+    return value if value.isalnum() else _require_xml(value).translate(_TEXT)
 
 
 def number(value: float) -> str:
@@ -57,6 +59,8 @@ def document(name: str, attributes: Attributes | None = None, *content: str) -> 
 
 def _attribute(value: str | int | float) -> str:
     if isinstance(value, str):
+        if value.isalnum():
+            return value
         return _require_xml(value).translate(_ATTRIBUTE)
     return number(value) if isinstance(value, float) else str(value)
 

@@ -151,7 +151,8 @@ def draw_ripples(part: Ripples) -> list[Path]:
 
         def point(share: float, level: float = level, phase: float = phase) -> Point:
             swell = 0.55 + 0.45 * sin(tau * share * 1.5 + phase)
-            return x + width * share, level + amplitude * swell * sin(tau * share * width / _RIPPLE_MM + phase)
+            rise = amplitude * swell * sin(tau * share * width / _RIPPLE_MM + phase)
+            return x + width * share, level + rise
 
         stroke = parse_colour(part.stroke)
         paths.append(Path(commands=tuple(_trace(point, curves)), stroke=stroke, line_width=part.line_width))

@@ -146,7 +146,7 @@ def _draw_background(part: BackgroundPart, template: Template, fonts: FontShelf)
             return [Path(commands=commands, stroke=parse_colour(part.stroke), line_width=part.line_width)]
 
 
-def _draw_label(part: Label, template: Template, fonts: FontShelf) -> list[Text]:
+def _draw_label(part: Label, template: Template, fonts: FontShelf) -> Sequence[Text]:
     style = template.styles[part.style]
     if part.justify and len(part.text) > 1:
         natural = fonts.chain(style.weight, style.font).measure(part.text, style.size)
@@ -221,8 +221,12 @@ class _Face:
             raise SchemaViolation(detail, errors=(found,))
 
 
-def _set_text(text: str, box: BoxSides, style: Style, fonts: FontShelf, *, subject: str) -> list[Text]:
-    """Fit a text into its box; a line in which fonts change becomes several objects."""
+@functools.lru_cache(maxsize=4096)
+def _set_text(text: str, box: BoxSides, style: Style, fonts: FontShelf, *, subject: str) -> tuple[Text, ...]:
+    """Fit a text into its box; a line in which fonts change becomes several objects.
+
+    What was set is kept: offices, types and days come again and again.
+    """
     chain = fonts.chain(style.weight, style.font)
     fitted = fit_text(
         text,
@@ -253,4 +257,4 @@ def _set_text(text: str, box: BoxSides, style: Style, fonts: FontShelf, *, subje
             )
             texts.append(item)
             x += sum(item.advances)
-    return texts
+    return tuple(texts)

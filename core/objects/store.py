@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import re
 import tempfile
@@ -14,6 +16,8 @@ from core.settings import Settings
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._=-]*(/[A-Za-z0-9][A-Za-z0-9._=-]*)*")
 MAX_KEY_CHARACTERS = 512
+_NO_NAMELESS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT, errno.EPERM}
+"""What Linux answers to O_TMPFILE, or to linking by /proc, where either is missing."""
 
 
 class ObjectStore(Protocol):
@@ -62,24 +66,18 @@ class DirectoryStore:
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def put(self, key: str, data: bytes) -> None:
-        """Write through a temporary file, fsync, and link it into place, so that the first writer wins."""
+        """Write a file without a name, fsync, and link it into place, so that the first writer wins."""
         target = self._root / check_key(key)
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(dir=target.parent, prefix=".put-")
             try:
-                with os.fdopen(handle, "wb") as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                os.link(name, target)
-            except FileExistsError:
-                if target.read_bytes() != data:
-                    msg = f"another object is already stored as {key}"
-                    raise Conflict(msg) from None
-            finally:
-                Path(name).unlink(missing_ok=True)
-            _sync_directory(target.parent)
+                _write_new(target, data)
+            except FileNotFoundError:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _write_new(target, data)
+        except FileExistsError:
+            if target.read_bytes() != data:
+                msg = f"another object is already stored as {key}"
+                raise Conflict(msg) from None
         except OSError as trouble:
             msg = "the object store refuses to write; check its disk space and permissions"
             raise Unavailable(msg) from trouble
@@ -135,12 +133,48 @@ def _missing(key: str) -> NotFound:
     return NotFound(f"no object is stored as {key}")
 
 
-def _sync_directory(directory: Path) -> None:
-    handle = os.open(directory, os.O_RDONLY)
+def _write_new(target: Path, data: bytes) -> None:
+    """Write a file that is not there yet, whole and durable. Raises FileExistsError, FileNotFoundError."""
+    folder = os.open(target.parent, os.O_RDONLY)
     try:
-        os.fsync(handle)
+        try:
+            _link_nameless(folder, target.name, data)
+        except OSError as trouble:
+            if trouble.errno not in _NO_NAMELESS_FILES:
+                raise
+            _link_temporary(target, data)
+        finally:
+            os.fsync(folder)
     finally:
-        os.close(handle)
+        os.close(folder)
+
+
+def _link_nameless(folder: int, name: str, data: bytes) -> None:
+    """Write by a file that has no name before it is whole: nothing is left behind by a kill -9."""
+    if not hasattr(os, "O_TMPFILE"):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP))
+    handle = os.open(".", os.O_TMPFILE | os.O_WRONLY, 0o600, dir_fd=folder)
+    with os.fdopen(handle, "wb", buffering=0) as file:
+        _write_all(file, data)
+        os.link(f"/proc/self/fd/{handle}", name, dst_dir_fd=folder, follow_symlinks=True)
+
+
+def _link_temporary(target: Path, data: bytes) -> None:
+    """Write by a temporary name, where files without one are unknown: macOS, some network file systems."""
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".put-")
+    try:
+        with os.fdopen(handle, "wb", buffering=0) as file:
+            _write_all(file, data)
+        os.link(name, target)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
 
 
 def open_object_store(settings: Settings) -> ObjectStore:

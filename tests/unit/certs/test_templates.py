@@ -17,6 +17,7 @@ from certs.ofd.font_search import FontShelf, load_fonts
 from certs.ofd.fonts import FontFace
 from certs.ofd.package import OfdPackage
 from certs.ofd.render import rasterise, render_page
+from certs.ofd.truetype import GlyphOutline
 from certs.templates import load_template, render_certificate, template_names
 from certs.templates.patterns import Form, parse_pattern, write_value
 from certs.templates.shelf import parse_template
@@ -172,6 +173,7 @@ class RareFace(FontFace):
 
     def __init__(self, base: FontFace) -> None:
         self.__dict__.update(base.__dict__)
+        self._known: dict[str, GlyphOutline] = {}
         self._cmap = {ord(RARE): base._cmap[ord("吉")]}
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from core.errors import BadInput, NotFound, Unavailable
+from core.errors import BadInput, Conflict, NotFound, Unavailable
 from core.objects.store import DirectoryStore
 from tests.object_store_behaviour import ObjectStoreBehaviour
 
@@ -27,7 +28,22 @@ def test_directory_that_refuses_writes_says_so(tmp_path: Path) -> None:
 def test_objects_are_not_left_half_written(tmp_path: Path) -> None:
     store = DirectoryStore(tmp_path)
     store.put("k", b"x")
-    assert list(tmp_path.glob(".put-*")) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["k"]
+
+
+class TestDirectoryWithoutNamelessFiles(ObjectStoreBehaviour):
+    """macOS, and file systems that know no O_TMPFILE: files have a temporary name first."""
+
+    @pytest.fixture
+    def store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DirectoryStore:
+        monkeypatch.delattr(os, "O_TMPFILE", raising=False)
+        return DirectoryStore(tmp_path / "objects")
+
+    def test_nothing_is_left_beside_an_object(self, store: DirectoryStore, tmp_path: Path) -> None:
+        store.put("k", b"x")
+        with pytest.raises(Conflict):
+            store.put("k", b"y")
+        assert [path.name for path in (tmp_path / "objects").iterdir()] == ["k"]
 
 
 @pytest.mark.parametrize(
