@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType
 from uuid import UUID
@@ -31,12 +31,25 @@ class Scope(StrEnum):
     AUDIT = "audit"
 
 
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """What a token stood for when this process read it last: `mark` names the rows it was read from.
+
+    The call that carries it is not yet proved. Whoever reads for it first asks the database, in the same
+    statement, whether the mark is the same still; see `core.identity.store_standing`.
+    """
+
+    token_hash: bytes
+    mark: str
+    is_confirmed: bool = False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
     """Who makes a call, as its bearer token proved: a system, or a person who signed in.
 
     For a person `person` is the login and `system_id` the person's own id, so that whatever is kept per
-    caller is kept per person too.
+    caller is kept per person too. `standing` is there where the call has yet to be proved.
     """
 
     system_id: SystemId
@@ -45,6 +58,7 @@ class Caller:
     organisation_name: str
     scopes: frozenset[Scope]
     person: str | None = None
+    standing: Standing | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,11 +54,17 @@ class RequestMetrics:
             "shuzheng_http_request_seconds", "Time to the first byte of the answer", ["route"],
             registry=self.registry, buckets=BUCKETS,
         )  # fmt: skip
+        self._kept: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
 
     def note(self, method: str, route: str, status: int, seconds: float) -> None:
         """Count one request."""
-        self._count.labels(method, route, str(status)).inc()
-        self._seconds.labels(route).observe(seconds)
+        name = method, route, status
+        kept = self._kept.get(name)
+        if kept is None:  # routes, methods and statuses are few; looking one up by its labels takes longer
+            kept = self._count.labels(method, route, str(status)), self._seconds.labels(route)
+            self._kept[name] = kept
+        kept[0].inc()
+        kept[1].observe(seconds)
 
 
 class MetricsMiddleware:

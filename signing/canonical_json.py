@@ -22,6 +22,7 @@ BYTES_PER_VALUE: Final = 17
 _SORTER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"), sort_keys=True)
 _HIGH: Final = re.compile(rb"[\xee-\xff]")
 _CONTAINERS: Final = frozenset({dict, list})
+_PLAIN: Final = frozenset({type(None), bool, str})
 _MAX_INTEGER_DIGITS: Final = 17
 
 JsonValue = None | bool | int | str | list["JsonValue"] | tuple["JsonValue", ...] | Mapping[str, "JsonValue"]
@@ -104,7 +105,7 @@ def _check_depth(value: object) -> None:
 
 def _ordered(value: object, depth: int) -> object:
     """Check a value's types and put the members of its objects in order."""
-    if value is None or isinstance(value, str | bool):
+    if type(value) in _PLAIN or isinstance(value, str):
         return value
     if isinstance(value, int):
         return _safe_integer(value)
@@ -127,7 +128,7 @@ def _order_of_names(value: Mapping[object, object]) -> list[str]:
         message = "The names of an object's members must be text."
         raise EncodeError(message)
     # Below U+D800 code points and UTF-16 code units sort alike, so plain sorting is right for most names.
-    if len(names) == 1 or all(name.isascii() for name in names):
+    if len(names) == 1 or "".join(names).isascii():
         return sorted(names)
     return sorted(names, key=lambda name: name.encode("utf-16-be", "surrogatepass"))
 

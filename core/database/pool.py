@@ -61,6 +61,7 @@ class Database:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], *, timeout_s: float) -> None:
         self._pool = pool
         self._timeout_s = timeout_s
+        self._lent = 0
 
     @classmethod
     async def connect(cls, url: str, *, pool_size: int, timeout_s: float) -> Database:
@@ -94,13 +95,7 @@ class Database:
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a connection outside any transaction. Raises Unavailable where none is to be had."""
-        # Where a connection is idle nobody waits, and a watch over waiting would cost more than lending does.
-        waits = self._pool.get_idle_size() == 0
-        try:
-            connection = await self._pool.acquire(timeout=self._timeout_s if waits else None)
-        except (*CONNECTION_TROUBLES, asyncpg.PostgresError) as trouble:
-            msg = "the database does not answer; nothing was changed; try again later"
-            raise Unavailable(msg) from trouble
+        connection = await self._borrow()
         try:
             yield connection
         except (
@@ -114,7 +109,24 @@ class Database:
             msg = "the database cannot store this (its disk or memory is short); nothing was changed"
             raise Unavailable(msg) from trouble
         finally:
-            await self._pool.release(connection)
+            try:
+                await self._pool.release(connection)
+            finally:
+                self._lent -= 1
+
+    async def _borrow(self) -> PoolConnectionProxy[asyncpg.Record]:
+        # Where some are left nobody waits but for connecting, which has its own time-out; a watch over
+        # waiting would cost more than lending does.
+        waits = self._lent >= self._pool.get_max_size()
+        self._lent += 1
+        try:
+            return await self._pool.acquire(timeout=self._timeout_s if waits else None)
+        except BaseException as trouble:
+            self._lent -= 1
+            if not isinstance(trouble, (*CONNECTION_TROUBLES, asyncpg.PostgresError)):
+                raise
+            msg = "the database does not answer; nothing was changed; try again later"
+            raise Unavailable(msg) from trouble
 
     @asynccontextmanager
     async def transaction(self, *, read_only: bool = False) -> AsyncIterator[Connection]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import lru_cache
 from urllib.parse import unquote
 
 from fastapi import Request
@@ -74,6 +75,18 @@ class Authentication:
             raise ScopeMissing(msg)
         return caller
 
+    def presume(self, request: Request, scope: Scope) -> Caller | None:
+        """Return who calls by what is known already; None where the call has to be admitted in full.
+
+        The caller is not proved: before anything is answered `standing` must be confirmed.
+        """
+        try:
+            token = read_bearer(request)
+        except Unauthenticated:
+            return None
+        caller = self._admission.presume(token, read_address=lambda: self.address_of(request))
+        return caller if caller is not None and scope in caller.scopes else None
+
     async def _admit(self, request: Request, token: str) -> Caller:
         admitted = await self._admission.admit(
             token,
@@ -110,7 +123,8 @@ async def read_purpose(request: Request) -> Purpose:
     Values are percent-encoded UTF-8, so that Chinese names travel in header fields. Raises PurposeMissing
     naming every header that is missing, or SchemaViolation for values that cannot be kept.
     """
-    values = {name: unquote(request.headers.get(f"shuzheng-{name}", "")).strip() for name in _PURPOSE_HEADERS}
+    sent = request.headers
+    values = {name: _unquote(sent.get(f"shuzheng-{name}", "")).strip() for name in _PURPOSE_HEADERS}
     missing = [f"Shuzheng-{name.title()}" for name in _PURPOSE_HEADERS[:3] if not values[name]]
     if missing:
         msg = (
@@ -120,6 +134,7 @@ async def read_purpose(request: Request) -> Purpose:
     errors = [
         error
         for name, value in values.items()
+        if value
         for error in check_text(
             f"#header=Shuzheng-{name.title()}", value, max_characters=MAX_PURPOSE_CHARACTERS, required=False
         )
@@ -147,4 +162,6 @@ async def read_purpose_if_sent(request: Request) -> Purpose | None:
     return None
 
 
+# Service items and operators come again and again.
+_unquote = lru_cache(maxsize=4096)(unquote)
 _PURPOSE_HEADERS = ("service-item", "case-number", "operator", "on-behalf-of")

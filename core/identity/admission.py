@@ -52,13 +52,20 @@ class Authenticator(Protocol):
         """Return whom. Raises TokenExpired, or Unauthenticated."""
 
 
+class TokenAuthenticator(Authenticator, Protocol):
+    """Tells whom a system's token stands for, and stood for when it was asked last."""
+
+    def presume(self, token: str) -> Bearer | None:
+        """Return whom it stood for, unproved; None where that has to be asked."""
+
+
 class Admission:
     """Decides whether a call may go on, before anything is asked of scopes or grants."""
 
     def __init__(
         self,
         *,
-        tokens: Authenticator,
+        tokens: TokenAuthenticator,
         sessions: Authenticator,
         database: Database,
         log: LogWriter,
@@ -95,6 +102,24 @@ class Admission:
             await self._record(bearer, refused)
             raise
         return Admitted(caller=bearer.caller, is_signed=is_signed)
+
+    def presume(self, token: str, *, read_address: Callable[[], Address | None]) -> Caller | None:
+        """Return who calls by what this process knew last, for a call whose first reading proves it.
+
+        None where the call has to be admitted in full: its token is new here, expired or a person's, its
+        organisation may sign its requests, or it comes from an address that its system may not call from.
+        """
+        if token.startswith(SESSION_PREFIX):
+            return None
+        bearer = self._tokens.presume(token)
+        if bearer is None or bearer.request_signatures is not SignatureRule.OFF:
+            return None
+        try:
+            if bearer.networks is not None:
+                require_network(bearer.networks, read_address())
+        except AddressRefused:
+            return None
+        return bearer.caller
 
     async def refuse_body(self, caller: Caller, refused: SignatureRefused) -> None:
         """Record that a body was not the one that its signature covers."""

@@ -84,12 +84,16 @@ class Credential:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bearer:
-    """Whom a token stands for, and what is asked of the calls that carry it."""
+    """Whom a token stands for, and what is asked of the calls that carry it.
+
+    `mark` changes with every change of the rows behind it; None for a session.
+    """
 
     caller: Caller
     expires_at: datetime
     request_signatures: SignatureRule
     networks: tuple[Network, ...] | None
+    mark: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

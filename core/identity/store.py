@@ -18,6 +18,7 @@ from core.identity.model import (
     Status,
     System,
 )
+from core.identity.store_standing import MARK, STANDING_TOKENS
 
 
 async def save_organisation(connection: Connection, *, organisation: Organisation) -> None:
@@ -200,11 +201,9 @@ async def save_token(
 async def load_token(connection: Connection, *, token_hash: bytes) -> Bearer | None:
     """Load whom a token stands for; None where unknown, revoked or its owner suspended."""
     row = await connection.fetchrow(
-        "SELECT t.expires_at, t.scopes, s.id, s.name AS system_name, s.networks,"
-        " o.code, o.name AS organisation_name, o.request_signatures"
-        " FROM core.token t JOIN core.system s ON s.id = t.system_id"
-        " JOIN core.organisation o ON o.code = s.organisation_code"
-        " WHERE t.token_hash = $1 AND t.revoked_at IS NULL AND s.status = 'active' AND o.status = 'active'",
+        f"SELECT {MARK} AS mark, t.expires_at, t.scopes, s.id, s.name AS system_name, s.networks,"
+        f" o.code, o.name AS organisation_name, o.request_signatures FROM {STANDING_TOKENS}"
+        " AND t.token_hash = $1",
         token_hash,
     )
     if row is None:
@@ -221,6 +220,7 @@ async def load_token(connection: Connection, *, token_hash: bytes) -> Bearer | N
         expires_at=row["expires_at"],
         request_signatures=SignatureRule(row["request_signatures"]),
         networks=_networks(row["networks"]),
+        mark=row["mark"],
     )
 
 

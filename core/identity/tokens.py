@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
-from core.caller import Caller, Scope, SystemId
+from core.caller import Caller, Scope, Standing, SystemId
 from core.database import Connection, Database
 from core.errors import FieldError, Forbidden, SchemaViolation, TokenExpired, Unauthenticated
 from core.identity import store, store_credentials
@@ -18,6 +20,8 @@ from core.identity.networks import Address, require_network
 from core.log.model import Event
 from core.log.writer import LogWriter
 from signing import sm3
+
+MAX_SEEN: Final = 10_000
 
 
 class TokenService:
@@ -41,6 +45,7 @@ class TokenService:
         self._token_ttl_s = token_ttl_s
         self._public_url = public_url
         self._now = now
+        self._seen: dict[bytes, Bearer] = {}
 
     async def issue_token(
         self, *, client_id: str, client_secret: str, scope: str | None, address: Address | None = None
@@ -151,15 +156,32 @@ class TokenService:
 
     async def authenticate(self, token: str) -> Bearer:
         """Return whom a bearer token stands for. Raises TokenExpired, or Unauthenticated."""
+        token_hash = self._hash_token(token)
         async with self._database.acquire() as connection:
-            bearer = await store.load_token(connection, token_hash=self._hash_token(token))
+            bearer = await store.load_token(connection, token_hash=token_hash)
         if bearer is None:
+            self._seen.pop(token_hash, None)
             msg = "the bearer token is unknown or was revoked"
             raise Unauthenticated(msg)
         if bearer.expires_at <= self._now():
             msg = "the bearer token has expired; ask /v1/oauth/token for a new one"
             raise TokenExpired(msg)
+        if len(self._seen) >= MAX_SEEN:
+            self._seen.clear()
+        self._seen[token_hash] = bearer
         return bearer
+
+    def presume(self, token: str) -> Bearer | None:
+        """Return whom a token stood for when this process asked last; None where that has to be asked.
+
+        The caller in it is not proved: its `standing` must be confirmed before anything is answered.
+        """
+        token_hash = self._hash_token(token)
+        seen = self._seen.get(token_hash)
+        if seen is None or seen.mark is None or seen.expires_at <= self._now():
+            return None
+        standing = Standing(token_hash=token_hash, mark=seen.mark)
+        return replace(seen, caller=replace(seen.caller, standing=standing))
 
     async def revoke_token(self, token: str, *, actor: Caller) -> None:
         """Revoke a token of the caller's system at once, on every process.

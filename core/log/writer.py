@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID
 
 from core.caller import Caller, Purpose
@@ -243,9 +243,12 @@ def build_leaf(members: Mapping[str, object], *, suite: HashSuite, mask: Callabl
     body = render_body(present)
     if contains_number(body):
         body = mask(body)
-    if len(body.encode()) > MAX_BODY_BYTES:
+        present = json.loads(body)
+    octets = body.encode()
+    if len(octets) > MAX_BODY_BYTES:
         body = mask(render_body(present | {"details": _shorten(present["details"])}))
-    return read_body(body, leaf_hash=suite.leaf_hash(body.encode()))
+        present, octets = json.loads(body), body.encode()
+    return _read_members(present, body=body, leaf_hash=suite.leaf_hash(octets), leaf_index=None)
 
 
 def render_body(members: Mapping[str, object]) -> str:
@@ -255,7 +258,10 @@ def render_body(members: Mapping[str, object]) -> str:
 
 def read_body(body: str, *, leaf_hash: bytes, leaf_index: int | None = None) -> Leaf:
     """Read the fields of a leaf out of its body. Raises ValueError or KeyError for what is no body."""
-    members = json.loads(body)
+    return _read_members(json.loads(body), body=body, leaf_hash=leaf_hash, leaf_index=leaf_index)
+
+
+def _read_members(members: Mapping[str, Any], *, body: str, leaf_hash: bytes, leaf_index: int | None) -> Leaf:
     one, several = members.get("subject_hmac"), members.get("subjects", [])
     return Leaf(
         id=UUID(members["id"]),

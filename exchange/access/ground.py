@@ -19,6 +19,7 @@ from core.caller import Caller, Purpose
 from core.database import Connection
 from core.database.names import check_resource_code
 from core.errors import Closed, GrantMissing
+from core.identity.store_standing import confirm_standing, verify_standing
 from exchange.access import store
 from exchange.access.model import Grant, MasksJson, Mode, RowFilter
 from exchange.access.resources import load_known_resource
@@ -108,21 +109,23 @@ class GroundReader:
     ) -> Ground:
         """Read the ground of a call, and take the advisory `locks` until the transaction ends.
 
-        Raises BadInput for what is no resource code, or NotFound.
+        Raises BadInput for what is no resource code, NotFound, or StandingChanged.
         """
         code = check_resource_code(resource_code)
         was = self._latest.get(code)
         row = await load_ground(
             connection,
             resource_code=code,
-            organisation_code=caller.organisation_code,
+            caller=caller,
             at=at,
             mode=mode,
             locks=locks,
         )
         if row is None:
+            await verify_standing(connection, caller)
             resource = await load_known_resource(connection, code=code)
             return Ground(resource=resource, fingerprint="", grants=(), mask_rules={}, has_disputes=False)
+        confirm_standing(caller, row["mark"])
         fingerprint = f"{code}:{row['fingerprint']}"
         resource = await self._resource(connection, code, fingerprint)
         return Ground(

@@ -21,6 +21,7 @@ from core.errors import (
     ShuzhengError,
 )
 from core.http.authentication import read_purpose
+from core.identity.store_standing import verify_standing
 from core.log.model import Event
 from core.log.recorded import mark_recorded
 from core.log.writer import LogWriter
@@ -101,6 +102,7 @@ class RefusalLog:
         self, caller: Caller, purpose: Purpose | None, resource_code: str | None, action: str, code: str
     ) -> None:
         async with self._database.transaction() as connection:
+            await verify_standing(connection, caller)
             await self._log.append(
                 connection,
                 event=Event.ACCESS_REFUSED,

@@ -8,7 +8,9 @@ from typing import Final
 
 import asyncpg
 
+from core.caller import Caller
 from core.database import Connection
+from core.identity.store_standing import write_mark
 from exchange.access.model import Mode
 
 # The locks are taken in the order given; PostgreSQL evaluates an aggregate over unnest in that order.
@@ -23,7 +25,8 @@ _GROUND: Final = (
     " FROM exchange.mask_rule m WHERE m.resource_code = r.code) AS masks,"
     " EXISTS (SELECT FROM exchange.objection o WHERE o.resource_code = r.code AND o.state = 'open')"
     " AS has_disputes,"
-    " (SELECT count(pg_advisory_xact_lock(l)) FROM unnest($5::bigint[]) l) AS locked"
+    " (SELECT count(pg_advisory_xact_lock(l)) FROM unnest($5::bigint[]) l) AS locked,"
+    f" {write_mark(6)} AS mark"
     " FROM exchange.resource r WHERE r.code = $1"
 )
 
@@ -32,13 +35,17 @@ async def load_ground(
     connection: Connection,
     *,
     resource_code: str,
-    organisation_code: str,
+    caller: Caller,
     at: datetime,
     mode: Mode,
     locks: Sequence[int],
 ) -> asyncpg.Record | None:
     """Load the names of what a call stands on, and take advisory locks; None for an unknown resource.
 
-    `fingerprint` and `grants` (id:xmin) change with every change of the rows behind them.
+    `fingerprint` and `grants` (id:xmin) change with every change of the rows behind them, `mark` with every
+    change of what the caller's token stands for, where that is yet to be proved.
     """
-    return await connection.fetchrow(_GROUND, resource_code, organisation_code, at, mode, list(locks))
+    token_hash = None if caller.standing is None else caller.standing.token_hash
+    return await connection.fetchrow(
+        _GROUND, resource_code, caller.organisation_code, at, mode, list(locks), token_hash
+    )

@@ -19,11 +19,14 @@ _SECOND = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})", re.ASCII)
 _BOOLEANS = {"true": True, "1": True, "是": True, "false": False, "0": False, "否": False}
 SUBJECT_RULES = frozenset({CheckRule.CITIZEN_NUMBER, CheckRule.CREDIT_CODE})
 _MAX_NUMBER_CHARACTERS = 60
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 _MAX_INTEGER_BITS = 128
 
 
 def narrow_to_half(text: str) -> str:
     """Turn full-width letters, digits, signs and blanks (U+FF01–FF5E, U+3000) into their half-width forms."""
+    if text.isascii():
+        return text
     return "".join(
         chr(ord(character) - 0xFEE0) if "\uff01" <= character <= "\uff5e" else character
         for character in text.replace("\u3000", " ")
@@ -46,7 +49,7 @@ def parse_value(item: Item, value: object) -> str | Decimal | date | datetime | 
     else:
         msg = f"the value for {item.name} must be text, a number or true/false"
         raise BadInput(msg)
-    if len(text) > MAX_VALUE_CHARACTERS or any(c == "\x00" or "\ud800" <= c <= "\udfff" for c in text):
+    if len(text) > MAX_VALUE_CHARACTERS or _UNFIT.search(text):
         msg = f"the value for {item.name} is too long, or holds NUL or half a surrogate pair"
         raise BadInput(msg)
     if kind in {Kind.TEXT, Kind.DIGITS}:

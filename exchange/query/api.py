@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
+from core.http.busy_route import busy_route
 from exchange.access.refusal import RefusalLog
 from exchange.access.values import render_value
 from exchange.query.model import Answer, Question
@@ -62,7 +63,7 @@ class QueryOut(BaseModel):
 
 def build_router(*, query: QueryService, refusals: RefusalLog, authentication: Authentication) -> APIRouter:
     """Build the route over `query`."""
-    router = APIRouter(prefix="/v1", tags=["query"])
+    router = APIRouter(prefix="/v1", tags=["query"], route_class=busy_route(authentication, Scope.QUERY))
     asker = Annotated[Caller, Depends(authentication.requires(Scope.QUERY))]
 
     @router.post("/resources/{code}/query", response_model=QueryOut)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
+from core.http.busy_route import busy_route
 from exchange.access.refusal import RefusalLog
 from exchange.verify.checks import MAX_ASSERTIONS
 from exchange.verify.model import (
@@ -106,7 +107,7 @@ class ChecksOut(BaseModel):
 
 def build_router(*, verify: VerifyService, refusals: RefusalLog, authentication: Authentication) -> APIRouter:
     """Build the routes over `verify`."""
-    router = APIRouter(prefix="/v1", tags=["verify"])
+    router = APIRouter(prefix="/v1", tags=["verify"], route_class=busy_route(authentication, Scope.VERIFY))
     asker = Annotated[Caller, Depends(authentication.requires(Scope.VERIFY))]
 
     @router.post("/resources/{code}/verify", response_model=VerifyOut)

@@ -41,7 +41,7 @@ def standardise_text(text: str) -> str:
 def is_same(stored: object, asserted: object) -> bool:
     """Tell whether a column's value and an asserted value of its kind are the same fact."""
     if isinstance(stored, str) and isinstance(asserted, str):
-        return standardise_text(stored) == standardise_text(asserted)
+        return stored == asserted or standardise_text(stored) == standardise_text(asserted)
     return stored == asserted
 
 

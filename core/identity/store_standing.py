@@ -1,0 +1,46 @@
+"""Whether a token stands as it did: asked in the statement that reads for the call, not in one of its own.
+
+A process keeps whom the tokens it has seen stood for. A call with such a token goes ahead on that word; the
+first statement that reads for it asks for the mark of the token, which changes with every change of the
+token, its system and its organisation (their xmin). Where it is another, or none since the token was
+revoked, nothing that was read is used.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from core.caller import Caller
+from core.database import Connection
+
+MARK: Final = "t.xmin::text || '/' || s.xmin::text || '/' || o.xmin::text"
+STANDING_TOKENS: Final = (
+    "core.token t JOIN core.system s ON s.id = t.system_id"
+    " JOIN core.organisation o ON o.code = s.organisation_code"
+    " WHERE t.revoked_at IS NULL AND s.status = 'active' AND o.status = 'active'"
+)
+
+
+class StandingChanged(Exception):
+    """A token does not stand as this process knew it: whoever let the call in has to ask anew."""
+
+
+def write_mark(place: int) -> str:
+    """Write a scalar that is the mark of the token whose hash is in the parameter at `place`, or NULL."""
+    return f"(SELECT {MARK} FROM {STANDING_TOKENS} AND t.token_hash = ${place}::bytea)"
+
+
+def confirm_standing(caller: Caller, mark: str | None) -> None:
+    """Take the mark that the database gave; raise StandingChanged where it is not the caller's."""
+    if caller.standing is None:
+        return
+    if mark != caller.standing.mark:
+        raise StandingChanged
+    caller.standing.is_confirmed = True
+
+
+async def verify_standing(connection: Connection, caller: Caller) -> None:
+    """Ask for the mark of a caller who is not proved yet; raise StandingChanged where it is another."""
+    if caller.standing is not None and not caller.standing.is_confirmed:
+        mark = await connection.fetchval(f"SELECT {write_mark(1)}", caller.standing.token_hash)
+        confirm_standing(caller, mark)
