@@ -10,6 +10,7 @@ from fastapi import APIRouter
 
 import evidence.cases.api
 import evidence.rules.api
+import evidence.rules.examples_api
 from certs.assembly import CertificateServices
 from core.database import Database
 from core.http.authentication import Authentication
@@ -79,4 +80,5 @@ def build_routers(services: EvidenceServices, *, authentication: Authentication)
         evidence.cases.api.build_router(
             evidence=services.cases, refusals=services.refusals, authentication=authentication
         ),
+        evidence.rules.examples_api.build_router(rules=services.rules, authentication=authentication),
     ]

@@ -23,6 +23,23 @@ def build_item(**changes: Any) -> ServiceItem:
     return parse_item(build_document(**changes))
 
 
+EXAMPLES: list[dict[str, Any]] = [
+    {
+        "name": "租赁场所的企业，配管理员",
+        "roles": {"company": "organisation", "manager": "person"},
+        "inputs": {"premises": "leased", "representative": "张三"},
+        "required": ["M01", "M02", "M03", "M04"],
+        "ways": {"representative": ["verification", "commitment"], "lease": ["tolerance"]},
+    },
+    {
+        "name": "自有场所的企业",
+        "roles": {"company": "organisation"},
+        "inputs": {"premises": "owned"},
+        "required": ["M01", "M02"],
+        "ways": {"representative": ["commitment"]},
+    },
+]
+
 _DOCUMENT: dict[str, Any] = {
     "code": ITEM_CODE,
     "title": "食品经营许可（新办）",

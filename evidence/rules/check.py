@@ -1,8 +1,8 @@
 """The model checker: refuses rules that cannot be lived by, before anybody's case meets them.
 
 It proves of an item: every material can be met (each of its facts has a way that can succeed, and its
-condition can hold), every fact has a way and a use, nothing refers to what is not there, and no fact waits
-for itself.
+condition can hold), every fact has a way and a use, nothing refers to what is not there, no fact waits for
+itself, and every example applicant meets what the office expects.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Final
 from core.codes import credit
 from evidence.rules.conditions import can_hold, leaves_of
 from evidence.rules.cycles import find_cycle
+from evidence.rules.examples import check_examples
 from evidence.rules.model import (
     AbolishedWay,
     CertificateWay,
@@ -46,6 +47,8 @@ def check_item(item: ServiceItem) -> list[RuleFinding]:
     findings += _check_form(item)
     if not any(each.severity is Severity.ERROR for each in findings):
         findings += _check_order(item)
+    if not any(each.severity is Severity.ERROR for each in findings):
+        findings += check_examples(item)
     return findings
 
 

@@ -238,11 +238,28 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An example applicant that the rules are tested against before release.
+
+    `roles` and `inputs` are who fills which role and what the form says; `required` are the codes of
+    exactly the materials that this applicant needs. `ways` names, for facts worth it, the kinds of the ways
+    by which this applicant can meet the fact, in their order.
+    """
+
+    __pydantic_config__: ClassVar[ConfigDict] = FORBID
+    name: str
+    roles: Mapping[str, PartyKind]
+    required: tuple[str, ...]
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceItem:
     """A service item (事项) as its office's guide has it; not owned by the hub.
 
     `form` names, for each field of the form, the value that fills it in. `bundles` are the codes of the
-    bundles (一件事) that the item is part of.
+    bundles (一件事) that the item is part of. A release in which an example of `examples` fails is refused.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
@@ -256,6 +273,7 @@ class ServiceItem:
     inputs: tuple[FormInput, ...] = ()
     form: Mapping[str, str] = field(default_factory=dict)
     bundles: tuple[str, ...] = ()
+    examples: tuple[Example, ...] = ()
 
     def fact(self, code: str) -> Fact:
         """Return the fact of that code; the model checker saw to it that it is there."""

@@ -18,13 +18,13 @@ from evidence.rules.diff import diff_items
 from evidence.rules.document import digest_item, dump_item, parse_item
 from evidence.rules.model import Combined, Condition, InputCondition, PartyKind, RoleCondition, Severity
 from evidence.rules.values import Origin, Value, parse_value
-from tests.evidence_rules import build_document, build_item
+from tests.evidence_rules import EXAMPLES, build_document, build_item
 
 DATASET = {"kind": "dataset", "resource": "r1", "keys": {"K": "$company.code"}}
 
 
 def test_sound_rules_have_no_findings() -> None:
-    assert check_item(build_item()) == []
+    assert check_item(build_item(examples=EXAMPLES)) == []
 
 
 def test_document_survives_a_round_trip() -> None:
