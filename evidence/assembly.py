@@ -11,6 +11,7 @@ from fastapi import APIRouter
 import evidence.cases.api
 import evidence.rules.api
 import evidence.rules.examples_api
+import evidence.workbook.api
 from certs.assembly import CertificateServices
 from core.database import Database
 from core.http.authentication import Authentication
@@ -76,6 +77,7 @@ def assemble(
 def build_routers(services: EvidenceServices, *, authentication: Authentication) -> list[APIRouter]:
     """Build the routes of all rooms."""
     return [
+        evidence.workbook.api.build_router(rules=services.rules, authentication=authentication),
         evidence.rules.api.build_router(rules=services.rules, authentication=authentication),
         evidence.cases.api.build_router(
             evidence=services.cases, refusals=services.refusals, authentication=authentication
