@@ -57,6 +57,18 @@ def maven_jar(project: Path) -> Path:
     return jar
 
 
+def maven_artifact(coordinates: str) -> Path:
+    """Fetch one published jar, `group:artifact:version`, and return it."""
+    maven = require_tool("mvn")
+    _, artifact, version = coordinates.split(":")
+    jar = CACHE / "jars" / f"{artifact}-{version}.jar"
+    if not jar.exists():
+        jar.parent.mkdir(parents=True, exist_ok=True)
+        copy = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={coordinates}"]
+        _install([*copy, f"-DoutputDirectory={jar.parent}"], cwd=CACHE)
+    return jar
+
+
 def java_command(project: Path, main_class: str) -> list[str]:
     """Build a Maven project and return the command that runs `main_class`."""
     jar = maven_jar(project)
