@@ -9,6 +9,7 @@ from datetime import datetime
 from fastapi import APIRouter
 
 import evidence.cases.api
+import evidence.commitments.api
 import evidence.rules.api
 import evidence.rules.examples_api
 import evidence.workbook.api
@@ -20,6 +21,11 @@ from evidence.cases.copies import CopyMaker
 from evidence.cases.resolve import Resolver
 from evidence.cases.reuse import ReuseDesk
 from evidence.cases.service import EvidenceService
+from evidence.commitments.credit import CreditDesk
+from evidence.commitments.inquiries import InquiryDesk
+from evidence.commitments.sealing import OrderSeal
+from evidence.commitments.service import UndertakingService
+from evidence.commitments.verifier import Verifier
 from evidence.rules.service import RuleService
 from evidence.sources.reader import HubSources
 from exchange.access.refusal import RefusalLog
@@ -34,12 +40,16 @@ class EvidenceServices:
 
     rules: RuleService
     cases: EvidenceService
+    undertakings: UndertakingService
+    inquiries: InquiryDesk
+    credit: CreditDesk
+    verifier: Verifier
     refusals: RefusalLog
 
     @property
     def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """What has to run as long as the hub does, by name."""
-        return {}
+        return {"evidence": self.verifier.run}
 
 
 def assemble(
@@ -51,12 +61,18 @@ def assemble(
     batcher: Batcher,
     derive_key: Callable[[str], bytes],
     limit_s: float,
+    check_interval_s: float,
     now: Callable[[], datetime],
 ) -> EvidenceServices:
-    """Build the services. `limit_s` is how long a case may wait for its sources."""
+    """Build the services. `limit_s` is how long a case may wait for its sources, `check_interval_s` how
+    often open undertakings are verified.
+    """
     rules = RuleService(database=database, log=log, now=now)
     sources = HubSources(query=exchange.query, verify=exchange.verify, held=certificates.held, now=now)
     resolver = Resolver(sources=sources, limit_s=limit_s)
+    seal = OrderSeal(derive_key("evidence-order"))
+    undertakings = UndertakingService(database=database, log=log, rules=rules, seal=seal, now=now)
+    inquiries = InquiryDesk(database=database, log=log, seal=seal, now=now)
     return EvidenceServices(
         rules=rules,
         cases=EvidenceService(
@@ -66,8 +82,22 @@ def assemble(
             resolver=resolver,
             reuse=ReuseDesk(log=log, now=now),
             copies=CopyMaker(copies=certificates.copies, now=now),
+            undertakings=undertakings,
+            inquiries=inquiries,
             receipts=BatchReceiptIssuer(batcher),
             mark_key=derive_key("evidence-mark"),
+            now=now,
+        ),
+        undertakings=undertakings,
+        inquiries=inquiries,
+        credit=CreditDesk(database=database, log=log, seal=seal),
+        verifier=Verifier(
+            database=database,
+            log=log,
+            rules=rules,
+            resolver=resolver,
+            seal=seal,
+            interval_s=check_interval_s,
             now=now,
         ),
         refusals=exchange.refusals,
@@ -79,6 +109,13 @@ def build_routers(services: EvidenceServices, *, authentication: Authentication)
     return [
         evidence.workbook.api.build_router(rules=services.rules, authentication=authentication),
         evidence.rules.api.build_router(rules=services.rules, authentication=authentication),
+        evidence.commitments.api.build_router(
+            undertakings=services.undertakings,
+            inquiries=services.inquiries,
+            credit=services.credit,
+            refusals=services.refusals,
+            authentication=authentication,
+        ),
         evidence.cases.api.build_router(
             evidence=services.cases, refusals=services.refusals, authentication=authentication
         ),

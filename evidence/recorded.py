@@ -9,4 +9,9 @@ from core.log.recorded_rows import RecordedTable
 RECORDED: Final = (
     RecordedTable(name="evidence.service_item", key=("code",)),
     RecordedTable(name="evidence.item_version", key=("item_code", "version")),
+    RecordedTable(
+        name="evidence.undertaking",
+        key=("id",),
+        passing=frozenset({"next_check_at", "checked_at", "reminded_at"}),
+    ),
 )

@@ -292,6 +292,7 @@ def _build(
             batcher=batcher,
             derive_key=lambda label: derive_key(master_key, label),
             limit_s=settings.evidence_limit_s,
+            check_interval_s=settings.evidence_check_interval_s,
             now=utc_now,
         ),
     )

@@ -259,6 +259,16 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "case item version:integer run:integer outcomes:counts calls:integer answer_sm3 bundle?",
     ),
     Event.EVIDENCE_CASE_CLOSED: _spec("an office closed a case", "case item number"),
+    Event.UNDERTAKING_MADE: _spec(
+        "an applicant committed to a fact or to deliver later, or a department was asked for a fact",
+        "undertaking kind case fact text_sm3 due_at department?",
+    ),
+    Event.UNDERTAKING_CLOSED: _spec(
+        "an undertaking was kept, breached, answered, delivered, withdrawn, or went overdue",
+        "undertaking kind case fact state reason",
+    ),
+    Event.INQUIRY_READ: _spec("a department read a question put to it", "undertaking"),
+    Event.CREDIT_ROWS_READ: _spec("an office wrote its commitments as rows of credit", "rows:integer"),
     Event.AUDIT_READ: _spec("an audit trail was read", "view of? leaves:integer"),
     Event.SUBJECTS_NAMED: _spec("further subjects of an act whose own leaf could not hold them all", "leaf"),
     Event.ROWS_RECORDED: _spec(

@@ -1,5 +1,6 @@
 """Routes of evidence requests."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
@@ -114,7 +115,7 @@ def build_router(
         Send the purpose headers `Shuzheng-Service-Item`, `-Case-Number` and `-Operator`; they name the case.
         """
         purpose = await refusals.read_purpose(request, caller=caller, resource_code=None, action="evidence")
-        found = await evidence.resolve(_read_order(body), caller=caller, purpose=purpose)
+        found = await evidence.resolve(_read_request(body), caller=caller, purpose=purpose)
         return Response(_render(found), media_type="application/json")
 
     @router.get("/{case_id}")
@@ -130,16 +131,22 @@ def build_router(
     return router
 
 
-def _read_order(body: EvidenceIn) -> EvidenceOrder:
-    bundle = body.bundle
+def read_order(applicants: list[ApplicantIn], inputs: dict[str, str]) -> EvidenceOrder:
+    """Read who takes part and what the form says; numbers to half width and upper case."""
     parties = []
-    for each in body.applicants:
+    for each in applicants:
         code = narrow_to_half(each.code).strip().upper()
         kind = kind_of(code) or PartyKind.ANY
         parties.append(Party(role=each.role, code=code, name=each.name.strip(), kind=kind))
     return EvidenceOrder(
-        parties=tuple(parties),
-        inputs={name: value.strip() for name, value in body.inputs.items()},
+        parties=tuple(parties), inputs={name: value.strip() for name, value in inputs.items()}
+    )
+
+
+def _read_request(body: EvidenceIn) -> EvidenceOrder:
+    bundle = body.bundle
+    return replace(
+        read_order(body.applicants, body.inputs),
         codes=tuple(body.authorisations),
         bundle=None if bundle is None else BundleReference(code=bundle.code, reference=bundle.reference),
         prefill=body.prefill,

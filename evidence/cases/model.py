@@ -12,8 +12,8 @@ from core.caller import OrganisationCode
 from evidence.rules.model import Fact, Material, PartyKind, ServiceItem, Way
 from evidence.sources.model import Outcome, Reading
 
-REFUTING: Final = frozenset({"LISTED", "REQUIREMENT"})
-"""Codes of readings by which a source says that the fact is not so: no commitment can stand in its place."""
+REFUTING: Final = frozenset({"LISTED", "REQUIREMENT", "REFUTED", "BREACHED", "TOLERANCE-OVERDUE"})
+"""Codes by which a fact is known not to be so, or was promised in vain: no commitment takes its place."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

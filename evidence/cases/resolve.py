@@ -25,6 +25,7 @@ from evidence.rules.model import (
     CreditWay,
     DatasetWay,
     Fact,
+    Material,
     ServiceItem,
     SourceWay,
     VerificationWay,
@@ -82,21 +83,24 @@ class Resolver:
             if each.when is None or holds(each.when, roles=order.kinds, inputs=order.inputs)
         ]
         needed = _close(item, {code for each in required for code in each.facts})
-        states: dict[str, FactState] = {code: known[code] for code in needed if code in known}
+        states = {code: known[code] for code in needed if code in known}
         calls = await self._ask_all(item, order, states, needed=needed, asker=asker, now=now)
-        materials = []
-        for material in required:
-            facts = tuple(states[code] for code in dict.fromkeys(material.facts))
-            outcome = min((each.outcome for each in facts), key=WORST_FIRST.index)
-            materials.append(MaterialState(material=material, outcome=outcome, facts=facts))
         codes = {each.code for each in required}
         return Resolution(
             item=item,
             facts=states,
-            materials=tuple(materials),
+            materials=gather_materials(required, states),
             not_required=tuple(each.code for each in item.materials if each.code not in codes),
             calls=calls,
         )
+
+    async def establish(
+        self, item: ServiceItem, order: EvidenceOrder, *, facts: Set[str], asker: Asker, now: datetime
+    ) -> dict[str, FactState]:
+        """Establish single facts, and those that they wait for, outside any run of their case."""
+        states: dict[str, FactState] = {}
+        await self._ask_all(item, order, states, needed=_close(item, facts), asker=asker, now=now)
+        return states
 
     async def _ask_all(
         self,
@@ -126,6 +130,24 @@ class Resolver:
                 if work.is_done:
                     states[work.fact.code] = conclude(works.pop(work.fact.code).fact, work.attempts, now)
         return calls
+
+
+def gather_materials(
+    required: Sequence[Material], states: Mapping[str, FactState]
+) -> tuple[MaterialState, ...]:
+    """Say what each material comes to: the outcome of that of its facts which is furthest from settled."""
+    gathered = []
+    for material in required:
+        facts = tuple(states[code] for code in dict.fromkeys(material.facts))
+        outcome = min((each.outcome for each in facts), key=WORST_FIRST.index)
+        gathered.append(MaterialState(material=material, outcome=outcome, facts=facts))
+    return tuple(gathered)
+
+
+def with_facts(resolution: Resolution, states: Mapping[str, FactState]) -> Resolution:
+    """Return a resolution with other states of its facts, and its materials accordingly."""
+    required = [each.material for each in resolution.materials]
+    return replace(resolution, facts=states, materials=gather_materials(required, states))
 
 
 def conclude(fact: Fact, attempts: Sequence[Attempt], now: datetime) -> FactState:

@@ -18,8 +18,12 @@ from evidence.cases.answer import Run, build_answer, count_outcomes, mark_materi
 from evidence.cases.copies import CopyMaker
 from evidence.cases.model import Case, EvidenceOrder, FactState, Resolution
 from evidence.cases.order import verify_order
-from evidence.cases.resolve import Resolver
+from evidence.cases.resolve import Resolver, with_facts
 from evidence.cases.reuse import ReuseDesk
+from evidence.commitments.inquiries import InquiryDesk, request_open_facts
+from evidence.commitments.overlay import lay_over
+from evidence.commitments.service import UndertakingService
+from evidence.commitments.store import load_of_case
 from evidence.rules.model import ItemVersion
 from evidence.rules.service import RuleService
 from evidence.sources.model import Asker, Outcome
@@ -59,6 +63,8 @@ class EvidenceService:
         resolver: Resolver,
         reuse: ReuseDesk,
         copies: CopyMaker,
+        undertakings: UndertakingService,
+        inquiries: InquiryDesk,
         receipts: ReceiptIssuer,
         mark_key: bytes,
         now: Callable[[], datetime],
@@ -69,6 +75,8 @@ class EvidenceService:
         self._resolver = resolver
         self._reuse = reuse
         self._copies = copies
+        self._undertakings = undertakings
+        self._inquiries = inquiries
         self._receipts = receipts
         self._mark_key = mark_key
         self._now = now
@@ -78,9 +86,9 @@ class EvidenceService:
 
         1. The item's rules: those of the case's first run, else the released ones; else NotFound. 2. The
         order fits them: else SchemaViolation. 3. What other cases of the bundle established. 4. The sources,
-        all at once within the time limit. 5. Annotated copies where they are asked for. 6. The case, what it
-        rests on, and the leaf, in one transaction. 7. The receipt. A further run of the case reports what
-        has changed since the one before.
+        all at once within the time limit; then undertakings. 5. Annotated copies where they are asked for.
+        6. The case, what it rests on, questions to departments, and the leaf, in one transaction. 7. The
+        receipt. A further run of the case reports what has changed since the one before.
         """
         begun, now = time.perf_counter(), self._now()
         asker = Asker(caller=caller, purpose=purpose, codes=order.codes)
@@ -90,7 +98,10 @@ class EvidenceService:
             known: Mapping[str, FactState] = {}
             if order.bundle is not None:
                 known = await self._reuse.find(connection, rules.item, order, asker=asker)
+            undertakings = [] if case.runs == 0 else await load_of_case(connection, case_id=case.id)
         resolution = await self._resolver.resolve(rules.item, order, asker=asker, known=known, now=now)
+        states = {code: lay_over(state, undertakings) for code, state in resolution.facts.items()}
+        resolution = with_facts(resolution, request_open_facts(states, undertakings))
         copies: Mapping[str, JsonValue] = {}
         if order.copies:
             copies = await self._copies.make_all(resolution, asker=asker)
@@ -209,9 +220,20 @@ class EvidenceService:
             bases=build_bases(resolution),
             counts=run.counts,
         )
+        await self._follow_up(connection, run, asker)
         answer = build_canonical_json(build_answer(run))
         await self._record(connection, run, asker, answer)
         return answer
+
+    async def _follow_up(self, connection: Connection, run: Run, asker: Asker) -> None:
+        """Ask departments what they know, and close undertakings that the run settled."""
+        states = run.resolution.facts
+        if any(each.outcome is Outcome.REQUESTED for each in states.values()):
+            await self._inquiries.ask_departments(
+                connection, run.case_id, states, order=run.order, asker=asker
+            )
+        if run.number > 1:
+            await self._undertakings.settle(connection, run.case_id, states, caller=asker.caller)
 
     async def _record(self, connection: Connection, run: Run, asker: Asker, answer: bytes) -> None:
         bundle = run.order.bundle

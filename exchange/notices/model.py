@@ -26,6 +26,7 @@ class NoticeKind(StrEnum):
     CORRECTION = "correction"
     GUARD_ALERT = "guard.alert"
     LEADS_OVERDUE = "leads.overdue"
+    UNDERTAKING = "evidence.undertaking"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

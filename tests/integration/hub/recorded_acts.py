@@ -69,6 +69,14 @@ FILLED = (
     ),
     f"INSERT INTO evidence.service_item VALUES ('s', {_ORGANISATION}, 's', '990000', now())",
     "INSERT INTO evidence.item_version VALUES ('s', 1, 'draft', '{}', 'x', now())",
+    (
+        f"INSERT INTO evidence.case_ VALUES (gen_random_uuid(), {_ORGANISATION}, 's', 1, 'c', NULL, NULL,"
+        " now(), now(), NULL, 1, '{}', '{}')"
+    ),
+    (
+        "INSERT INTO evidence.undertaking SELECT gen_random_uuid(), id, 'f', 'commitment', 'kept', 't', 'x',"
+        " 'r', '\\x01', NULL, gen_random_uuid(), 'o', now(), now() FROM evidence.case_"
+    ),
 )
 
 _ALTERED = {
