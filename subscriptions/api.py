@@ -1,7 +1,7 @@
 """Routes of subscriptions and their consumers."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
@@ -112,15 +112,13 @@ def build_router(
         """List this organisation's subscriptions, each consumer with its lag."""
         return [render_standing(each) for each in await subscriptions.list_own(caller=caller)]
 
-    add_consumer_routes(router, subscriptions, authentication)
+    add_consumers(router, subscriber, subscriptions)
+    add_handling(router, subscriber, subscriptions)
     return router
 
 
-def add_consumer_routes(
-    router: APIRouter, subscriptions: SubscriptionService, authentication: Authentication
-) -> None:
-    """Add the routes of consumers."""
-    subscriber = Annotated[Caller, Depends(authentication.requires(Scope.SUBSCRIBE))]
+def add_consumers(router: APIRouter, subscriber: Any, subscriptions: SubscriptionService) -> None:
+    """Add the routes that list, add and remove consumers."""
 
     @router.get("/{subscription_id}/consumers")
     async def list_consumers(subscription_id: UUID, caller: subscriber) -> list[SubscriptionOut]:
@@ -147,6 +145,10 @@ def add_consumer_routes(
         await subscriptions.remove_consumer(
             caller=caller, subscription_id=subscription_id, name=name, reason=reason
         )
+
+
+def add_handling(router: APIRouter, subscriber: Any, subscriptions: SubscriptionService) -> None:
+    """Add the routes that pause, resume and move consumers, each with a reason."""
 
     @router.post("/{subscription_id}/consumers/{name}/pause")
     async def pause_consumer(

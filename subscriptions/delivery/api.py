@@ -1,7 +1,7 @@
 """Routes of deliveries: acknowledge, history, manifests."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -77,6 +77,13 @@ def build_router(
         standing = await subscriptions.find(caller=caller, subscription_id=subscription_id, consumer=consumer)
         return render_standing(standing)
 
+    add_deliveries(router, subscriber, acknowledger)
+    return router
+
+
+def add_deliveries(router: APIRouter, subscriber: Any, acknowledger: Acknowledger) -> None:
+    """Add the routes that show deliveries, their manifests and receipts."""
+
     @router.get("/deliveries")
     async def list_deliveries(
         subscription_id: UUID,
@@ -116,8 +123,6 @@ def build_router(
             caller=caller, subscription_id=subscription_id, consumer=consumer, delivery_id=delivery_id
         )
         return Response(found.receipt, media_type="application/json")
-
-    return router
 
 
 def render_delivery(delivery: Delivery) -> DeliveryOut:

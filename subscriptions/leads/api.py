@@ -18,6 +18,8 @@ from subscriptions.model import Operation, Start
 
 Days = Annotated[int, Field(ge=1, le=MAX_WORKING_DAYS)]
 
+LEADS = "/subscriptions/{subscription_id}/leads"
+
 
 class LeadSubscriptionIn(BaseModel):
     """A subscription to leads: deadlines in working days after the day of the push."""
@@ -80,7 +82,8 @@ def build_router(
     router = APIRouter(prefix="/v1", tags=["leads"])
     subscriber = Annotated[Caller, Depends(authentication.requires(Scope.SUBSCRIBE))]
     provider = Annotated[Caller, Depends(authentication.requires(Scope.PUBLISH))]
-    base = "/subscriptions/{subscription_id}/leads"
+    add_lists(router, subscriber, provider, leads, now)
+    add_answers(router, subscriber, leads, refusals, now)
 
     @router.post("/lead-subscriptions", status_code=201)
     async def subscribe_to_leads(
@@ -102,7 +105,13 @@ def build_router(
         )
         return render_standing(standing)
 
-    @router.get(base)
+    return router
+
+
+def add_lists(router: APIRouter, subscriber: Any, provider: Any, leads: LeadService, now: Any) -> None:
+    """Add the routes that list leads, for who gets and who gives them."""
+
+    @router.get(LEADS)
     async def list_leads(
         subscription_id: UUID, caller: subscriber, overdue: bool = False, open_only: bool = False
     ) -> list[LeadOut]:
@@ -122,7 +131,13 @@ def build_router(
         )
         return [render_lead(lead, now()) for lead in found]
 
-    @router.get(base + "/{lead_id}")
+
+def add_answers(
+    router: APIRouter, subscriber: Any, leads: LeadService, refusals: RefusalLog, now: Any
+) -> None:
+    """Add the routes of one lead: read it, sign for it, answer it."""
+
+    @router.get(LEADS + "/{lead_id}")
     async def read_lead(
         subscription_id: UUID, lead_id: UUID, caller: subscriber, request: Request
     ) -> LeadRowOut:
@@ -135,7 +150,7 @@ def build_router(
         shown = None if row is None else {name: render_value(value) for name, value in row.items()}
         return LeadRowOut(**render_lead(lead, now()).model_dump(), row=shown)
 
-    @router.post(base + "/{lead_id}/sign")
+    @router.post(LEADS + "/{lead_id}/sign")
     async def sign_for_lead(
         subscription_id: UUID, lead_id: UUID, caller: subscriber, request: Request
     ) -> LeadOut:
@@ -146,7 +161,7 @@ def build_router(
         )
         return render_lead(lead, now())
 
-    @router.post(base + "/{lead_id}/answer")
+    @router.post(LEADS + "/{lead_id}/answer")
     async def answer_lead(
         subscription_id: UUID, lead_id: UUID, body: AnswerIn, caller: subscriber, request: Request
     ) -> LeadOut:
@@ -163,8 +178,6 @@ def build_router(
             text=body.answer,
         )
         return render_lead(lead, now())
-
-    return router
 
 
 def render_lead(lead: Lead, at: datetime) -> LeadOut:

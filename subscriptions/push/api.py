@@ -1,7 +1,8 @@
 """Routes of targets and dead letters."""
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -128,6 +129,16 @@ def build_router(
         )
         return render(target)
 
+    add_handling(router, subscriber, targets, render)
+    add_dead_letters(router, subscriber, targets)
+    return router
+
+
+def add_handling(
+    router: APIRouter, subscriber: Any, targets: TargetService, render: Callable[[Target], TargetOut]
+) -> None:
+    """Add the routes that list targets, let them go on, and change their secrets."""
+
     @router.get("")
     async def list_targets(subscription_id: UUID, caller: subscriber) -> list[TargetOut]:
         """List targets and how they fare."""
@@ -157,6 +168,10 @@ def build_router(
             secret=body.secret.get_secret_value(),
         )
 
+
+def add_dead_letters(router: APIRouter, subscriber: Any, targets: TargetService) -> None:
+    """Add the routes of what targets refused."""
+
     @router.get("/{name}/dead-letters")
     async def list_dead_letters(subscription_id: UUID, name: str, caller: subscriber) -> list[DeadLetterOut]:
         """List the changes that a target refused for good, in their order."""
@@ -172,8 +187,6 @@ def build_router(
             caller=caller, subscription_id=subscription_id, name=name, letters=body.letters
         )
         return RedriveOut(letters=count)
-
-    return router
 
 
 def render_target(target: Target, *, key_id: str, certificate_pem: str) -> TargetOut:

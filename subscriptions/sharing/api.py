@@ -28,6 +28,7 @@ from subscriptions.sharing.wire import (
 )
 
 PREFIX = "/v1/delta-sharing"
+TABLE = "/shares/{share}/schemas/{schema}/tables/{table}"
 PARQUET = "application/vnd.apache.parquet"
 MAX_HINT_CHARACTERS = 100_000
 Version = Annotated[int | None, Field(ge=0, lt=2**62)]
@@ -73,7 +74,14 @@ def build_router(
 
     recipient = Annotated[Access, Depends(admit)]
     add_names(router, recipient)
-    table_path = "/shares/{share}/schemas/{schema}/tables/{table}"
+    add_descriptions(router, recipient, sharing)
+    add_reading(router, recipient, sharing, files)
+    add_files(router, files)
+    return router
+
+
+def add_descriptions(router: APIRouter, recipient: Any, sharing: SharingService) -> None:
+    """Add the routes that tell a table's version and describe it."""
 
     async def tell_version(
         access: Access, share: str, schema: str, table: str, since: str | None
@@ -82,12 +90,12 @@ def build_router(
         version = await sharing.find_version(access, since=_parse_time(since))
         return Response(headers=headers_of(version, delta=False))
 
-    @router.head(table_path, dependencies=[Depends(bearer)])
+    @router.head(TABLE, dependencies=[Depends(bearer)])
     async def head_table(access: recipient, share: str, schema: str, table: str) -> Response:
         """Tell the version of a table in the header `Delta-Table-Version`."""
         return await tell_version(access, share, schema, table, None)
 
-    @router.get(f"{table_path}/version", dependencies=[Depends(bearer)])
+    @router.get(f"{TABLE}/version", dependencies=[Depends(bearer)])
     async def get_version(
         access: recipient,
         share: str,
@@ -98,7 +106,7 @@ def build_router(
         """Tell the newest version of a table, or the first since a time, in `Delta-Table-Version`."""
         return await tell_version(access, share, schema, table, starting)
 
-    @router.head(f"{table_path}/version", dependencies=[Depends(bearer)])
+    @router.head(f"{TABLE}/version", dependencies=[Depends(bearer)])
     async def head_version(
         access: recipient,
         share: str,
@@ -110,7 +118,7 @@ def build_router(
         return await tell_version(access, share, schema, table, starting)
 
     @router.get(
-        f"{table_path}/metadata",
+        f"{TABLE}/metadata",
         response_class=Response,
         responses=_LINES,
         dependencies=[Depends(bearer)],
@@ -129,9 +137,11 @@ def build_router(
         answer = await sharing.describe(access, asked=_asked(version, timestamp))
         return _respond(request, access, answer, None)
 
-    @router.post(
-        f"{table_path}/query", response_class=Response, responses=_LINES, dependencies=[Depends(bearer)]
-    )
+
+def add_reading(router: APIRouter, recipient: Any, sharing: SharingService, files: FileService) -> None:
+    """Add the routes that give the files of a table and of its changes."""
+
+    @router.post(f"{TABLE}/query", response_class=Response, responses=_LINES, dependencies=[Depends(bearer)])
     async def query_table(
         access: recipient,
         request: Request,
@@ -151,9 +161,7 @@ def build_router(
         )
         return _respond(request, access, answer, files.link(access, answer))
 
-    @router.get(
-        f"{table_path}/changes", response_class=Response, responses=_LINES, dependencies=[Depends(bearer)]
-    )
+    @router.get(f"{TABLE}/changes", response_class=Response, responses=_LINES, dependencies=[Depends(bearer)])
     async def read_table_changes(
         access: recipient,
         request: Request,
@@ -177,6 +185,10 @@ def build_router(
         )
         return _respond(request, access, answer, files.link(access, answer), in_changes=True)
 
+
+def add_files(router: APIRouter, files: FileService) -> None:
+    """Add the routes of the files themselves, whose address is the permission."""
+
     @router.head("/files/{ticket}")
     async def head_file(ticket: str, request: Request) -> Response:
         """Tell the size of a file."""
@@ -198,8 +210,6 @@ def build_router(
             media_type=PARQUET,
             headers=file_headers(part),
         )
-
-    return router
 
 
 def add_names(router: APIRouter, recipient: Any) -> None:
