@@ -80,16 +80,21 @@ def build_router(
     @router.get("/whoami")
     async def whoami(caller: anyone) -> dict[str, Any]:
         """Tell whom the token stands for."""
-        return {
-            "client_id": str(caller.system_id),
-            "system": caller.system_name,
-            "person": caller.person,
-            "organisation_code": caller.organisation_code,
-            "organisation": caller.organisation_name,
-            "scopes": sorted(caller.scopes),
-        }
+        return render_caller(caller)
 
     return router
+
+
+def render_caller(caller: Caller) -> dict[str, Any]:
+    """Render whom a token stands for."""
+    return {
+        "client_id": str(caller.system_id),
+        "system": caller.system_name,
+        "person": caller.person,
+        "organisation_code": caller.organisation_code,
+        "organisation": caller.organisation_name,
+        "scopes": sorted(caller.scopes),
+    }
 
 
 _TOKEN_BODY: dict[str, Any] = {

@@ -26,9 +26,9 @@ from tests.exchange_world import World, build_row
 from tests.hubs import RunningHub
 from tests.integration.exchange.catalogue_bodies import body, grant, ok, publish, send
 from tests.integration.subscriptions.feed_world import Feed
+from tests.integration.subscriptions.push_world import add, build_worker, work
 from tests.integration.subscriptions.receiver import Receiver
 from tests.integration.subscriptions.test_feed import begin, read
-from tests.integration.subscriptions.test_webhooks import add, build_worker, work
 
 
 def read_samples(text: str) -> dict[tuple[str, str], float]:

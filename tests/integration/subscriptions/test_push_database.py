@@ -24,8 +24,8 @@ from subscriptions.push.secret_box import SecretBox
 from subscriptions.push.worker import Carrier, Pusher
 from tests.exchange_world import World, build_row
 from tests.integration.subscriptions.feed_world import Feed
+from tests.integration.subscriptions.push_world import add, look, work
 from tests.integration.subscriptions.socket_bridge import Bridge, bridged
-from tests.integration.subscriptions.test_webhooks import add, look, work
 
 LOCAL = AddressBook(parse_networks(["127.0.0.0/8"]))
 

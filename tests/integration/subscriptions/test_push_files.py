@@ -19,8 +19,8 @@ from subscriptions.push.files import DirectoryCarrier
 from subscriptions.push.model import TargetKind, TargetState
 from tests.exchange_world import World, build_row
 from tests.integration.subscriptions.feed_world import HUB_KEY, Feed
+from tests.integration.subscriptions.push_world import add, look, work
 from tests.integration.subscriptions.test_push_database import build_worker
-from tests.integration.subscriptions.test_webhooks import add, look, work
 
 
 @pytest.mark.parametrize("kind", ["parquet", "csv"])

@@ -16,8 +16,8 @@ from subscriptions.push.mysql import MySqlCarrier
 from tests.exchange_world import World, build_row
 from tests.integration.subscriptions.conftest import build_push_world
 from tests.integration.subscriptions.feed_world import Feed, open_feed
+from tests.integration.subscriptions.push_world import add, work
 from tests.integration.subscriptions.test_push_database import LOCAL, build_worker
-from tests.integration.subscriptions.test_webhooks import add, work
 from tests.interop.mariadb_server import PASSWORD, MariaDb, running_mariadb
 
 pytestmark = pytest.mark.interop

@@ -19,8 +19,8 @@ from subscriptions.push.model import TargetKind
 from tests.exchange_world import World, build_row
 from tests.integration.subscriptions.conftest import build_push_world
 from tests.integration.subscriptions.feed_world import Feed, open_feed
+from tests.integration.subscriptions.push_world import add, look, work
 from tests.integration.subscriptions.test_push_database import LOCAL, build_worker
-from tests.integration.subscriptions.test_webhooks import add, look, work
 from tests.interop.s3_server import running_s3_server
 
 pytestmark = pytest.mark.interop
