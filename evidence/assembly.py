@@ -17,6 +17,7 @@ from certs.assembly import CertificateServices
 from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
+from evidence.assembly_office import OfficeServices, assemble_office, build_office_routers
 from evidence.cases.copies import CopyMaker
 from evidence.cases.resolve import Resolver
 from evidence.cases.reuse import ReuseDesk
@@ -44,6 +45,7 @@ class EvidenceServices:
     inquiries: InquiryDesk
     credit: CreditDesk
     verifier: Verifier
+    office: OfficeServices
     refusals: RefusalLog
 
     @property
@@ -75,6 +77,7 @@ def assemble(
     inquiries = InquiryDesk(database=database, log=log, seal=seal, now=now)
     return EvidenceServices(
         rules=rules,
+        office=assemble_office(database=database, rules=rules, now=now),
         cases=EvidenceService(
             database=database,
             log=log,
@@ -119,5 +122,6 @@ def build_routers(services: EvidenceServices, *, authentication: Authentication)
         evidence.cases.api.build_router(
             evidence=services.cases, refusals=services.refusals, authentication=authentication
         ),
+        *build_office_routers(services.office, authentication=authentication),
         evidence.rules.examples_api.build_router(rules=services.rules, authentication=authentication),
     ]
