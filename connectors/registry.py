@@ -43,17 +43,22 @@ def load_kind(role: str, kind: str, *, base: Path) -> type[Any]:
     if target is None:
         msg = f"{role}.kind: there is no {kind!r}; there are {', '.join(sorted(list_kinds(role)))}"
         raise ConfigurationError(msg)
-    module_name, _, class_name = target.rpartition(":")
-    try:
-        module = _load_file(base / module_name) if module_name.endswith(".py") else import_module(module_name)
-        found = getattr(module, class_name)
-    except (ImportError, AttributeError, OSError) as missing:
-        msg = f"{role}.kind: {target} cannot be loaded ({missing})"
-        raise ConfigurationError(msg) from missing
+    found = load_class(target, base=base, where=f"{role}.kind")
     if not isinstance(found, type) or not hasattr(found, "options_model"):
         msg = f"{role}.kind: {target} is no {role}: a class with options_model is wanted"
         raise ConfigurationError(msg)
     return found
+
+
+def load_class(target: str, *, base: Path, where: str = "stage") -> Any:
+    """Load `module:Class` or `FILE.py:Class`, the file below `base`. Raises ConfigurationError."""
+    module_name, _, class_name = target.rpartition(":")
+    try:
+        module = _load_file(base / module_name) if module_name.endswith(".py") else import_module(module_name)
+        return getattr(module, class_name)
+    except (ImportError, AttributeError, OSError, ValueError) as missing:
+        msg = f"{where}: {target} cannot be loaded ({missing})"
+        raise ConfigurationError(msg) from missing
 
 
 def _load_file(path: Path) -> Any:

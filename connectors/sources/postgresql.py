@@ -36,6 +36,11 @@ _PLAIN: Final = {
     *("bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar", "bpchar", "name", "char"),
     *("date", "timestamp", "timestamptz", "bytea"),
 }
+_ENDS: Final = {
+    "date": ("0001-01-01", "9999-12-31"),
+    "timestamp": ("0001-01-01 00:00:00", "9999-12-31 23:59:59"),
+    "timestamptz": ("0001-01-01 00:00:00+00", "9999-12-31 23:59:59+00"),
+}
 _TRANSIENT: Final = ("08", "40", "53", "55P03", "57P", "57014")
 # What these classes say holds names of objects, and no values of rows.
 _QUOTABLE: Final = ("08", "28", "3D", "42", "53", "57")
@@ -138,11 +143,8 @@ class PostgresqlSource(BaseSource):
             found = cursor.adbc_execute_schema(first)
         require_columns(self._options, found.names)
         types = {field.name: (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode() for field in found}
+        columns = ", ".join(_select(name, types[name]) for name in found.names)
         plain = {name for name, kind in types.items() if kind in _PLAIN}
-        columns = ", ".join(
-            f"q.{quote_standard(name)}{'' if name in plain else '::text AS ' + quote_standard(name)}"
-            for name in found.names
-        )
         schema = pa.schema(
             [(field.name, field.type if field.name in plain else pa.string()) for field in found]
         )
@@ -167,6 +169,19 @@ class PostgresqlSource(BaseSource):
         said = str(trouble).partition("ERROR:")[2].partition("\n")[0].strip()
         sentence = f"PostgreSQL says {state}" + (f": {said}" if said and state.startswith(_QUOTABLE) else "")
         return TransientError(sentence) if state.startswith(_TRANSIENT) else TerminalError(sentence)
+
+
+def _select(name: str, kind: str) -> str:
+    """Write how a column is selected. Infinite times become the first and last of the calendar."""
+    column = f"q.{quote_standard(name)}"
+    if kind in _ENDS:
+        first, last = (f"{kind} '{end}'" for end in _ENDS[kind])
+        column = (
+            f"CASE WHEN {column} < {first} THEN {first} WHEN {column} > {last} THEN {last} ELSE {column} END"
+        )
+    elif kind not in _PLAIN:
+        column = f"{column}::text"
+    return f"{column} AS {quote_standard(name)}"
 
 
 def _translate_break(said: str) -> ConnectorError:

@@ -93,6 +93,15 @@ async def test_values_come_as_they_are(database: tuple[Any, str]) -> None:
     assert Decimal(row["amount"]) == Decimal("10.5")
 
 
+async def test_infinite_days_become_the_ends_of_the_calendar(database: tuple[Any, str]) -> None:
+    await database[0].execute("""UPDATE s."T'x" SET day = 'infinity' WHERE n = 1""")
+    await database[0].execute("""UPDATE s."T'x" SET day = '-infinity' WHERE n = 2""")
+    opened = source(database[1], watermark=None)
+    rows = {row["n"]: row["day"] for batch in opened.read(None) for row in batch.rows.to_pylist()}
+    opened.close()
+    assert (rows[1], rows[2], rows[3]) == (date.max, date.min, date(2026, 1, 2))
+
+
 async def test_transaction_that_commits_late_is_not_passed_by(database: tuple[Any, str]) -> None:
     connection, url = database
     _, cursor = read(url)

@@ -1,0 +1,1 @@
+"""`connector new`: a package of your own, with a source that works and tests that run the kit."""
