@@ -17,15 +17,21 @@ from typing import Any, Final
 from connectors.errors import ConfigurationError
 
 SOURCES: Final = {
+    "adbc": "connectors.sources.adbc:AdbcSource",
     "folder": "connectors.sources.folder:FolderSource",
-    "s3": "connectors.sources.s3:S3Source",
+    "mysql": "connectors.sources.mysql:MysqlSource",
     "postgresql": "connectors.sources.postgresql:PostgresqlSource",
+    "s3": "connectors.sources.s3:S3Source",
+    "sqlalchemy": "connectors.sources.sqlalchemy:SqlalchemySource",
     "sqlite": "connectors.sources.sqlite:SqliteSource",
 }
 SINKS: Final = {
     "folder": "connectors.sinks.folder:FolderSink",
     "hub": "connectors.sinks.hub:HubSink",
+    "mysql": "connectors.sinks.mysql:MysqlSink",
+    "postgresql": "connectors.sinks.postgresql:PostgresqlSink",
     "s3": "connectors.sinks.s3:S3Sink",
+    "sqlalchemy": "connectors.sinks.sqlalchemy:SqlalchemySink",
     "sqlite": "connectors.sinks.sqlite:SqliteSink",
 }
 _GROUPS: Final = {"source": ("shuzheng.sources", SOURCES), "sink": ("shuzheng.sinks", SINKS)}

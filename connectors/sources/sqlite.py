@@ -5,13 +5,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pyarrow as pa
 
 from connectors.errors import ConnectorError, TerminalError, TransientError
 from connectors.model import Batch, Cursor, SourceCapabilities
 from connectors.protocols import BaseSource
+from connectors.sources.rows import build_batch
 from connectors.sources.tables import (
     Dialect,
     TableOptions,
@@ -71,7 +72,7 @@ class SqliteSource(BaseSource):
                 require_marked(unmarked[0], options)
             found = self._connect().execute(statement, values)
             while rows := found.fetchmany(options.batch_rows):
-                batch = _build_batch(rows, schema)
+                batch = build_batch(rows, schema)
                 yield Batch(rows=batch, cursor=cursor_after(options, batch))
         except sqlite3.Error as trouble:
             raise _translate(trouble) from trouble
@@ -96,27 +97,6 @@ class SqliteSource(BaseSource):
             "SELECT name, upper(type) FROM pragma_table_info(?)", [self._options.table.rpartition(".")[2]]
         )
         return dict(rows.fetchall())
-
-
-def _build_batch(rows: list[tuple[Any, ...]], schema: pa.Schema) -> pa.RecordBatch:
-    columns = [
-        _build_column(values, field) for values, field in zip(zip(*rows, strict=True), schema, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(columns, schema=schema)
-
-
-def _build_column(values: tuple[Any, ...], field: Any) -> pa.Array:
-    if pa.types.is_string(field.type):
-        values = tuple(None if value is None else _to_text(value) for value in values)
-    try:
-        return pa.array(values, field.type)
-    except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError, UnicodeEncodeError):
-        msg = f"column {field.name} holds values that are no {field.type}; CAST it in a query"
-        raise TerminalError(msg) from None
-
-
-def _to_text(value: Any) -> str:
-    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def _translate(trouble: sqlite3.Error) -> ConnectorError:
