@@ -61,7 +61,7 @@ class AdbcSource(BaseSource):
     def fetch_schema(self) -> pa.Schema:
         """Ask for the columns."""
         statement, _ = build_select(self._options, self._dialect, None)
-        text = f"SELECT * FROM ({statement}) AS described WHERE 1 = 0"  # noqa: S608
+        text = f"SELECT * FROM ({statement}) described WHERE 1 = 0"  # noqa: S608
         try:
             with self._connect().cursor() as found:
                 found.execute(text)

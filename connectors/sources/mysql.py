@@ -59,7 +59,7 @@ class MysqlSource(BaseSource):
         """Ask for the columns. Times come as they stand there, without a zone."""
         statement, _ = build_select(self._options, DIALECT, None)
         with told_plainly(), self._connect().cursor() as found:
-            found.execute(f"SELECT * FROM ({statement}) AS described LIMIT 0")  # noqa: S608
+            found.execute(f"SELECT * FROM ({statement}) described LIMIT 0")  # noqa: S608
             fields = list(found._result.fields)
         require_columns(self._options, [field.name for field in fields])
         return pa.schema([(field.name, _arrow_type(field)) for field in fields])

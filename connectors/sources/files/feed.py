@@ -31,6 +31,7 @@ class FileSource(BaseSource):
         return SourceCapabilities(
             reading=Reading.INCREMENTAL if is_each else Reading.FULL,
             deletes=self._options.operation == "delete",
+            repeats=is_each and bool(self._options.key),
             acknowledges=self._puts_away and is_each,
             key=self._options.key,
         )
