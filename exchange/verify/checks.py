@@ -39,15 +39,20 @@ class ReadCheck:
     @property
     def lock(self) -> int:
         """The number of the advisory lock that guards the subject's budget."""
-        return int.from_bytes(self.budget_key[:LOCK_BYTES], "big", signed=True)
+        return read_lock(self.budget_key)
 
 
-def parse_check(resource: Resource, check: Check) -> tuple[dict[str, object], list[object]]:
-    """Read a check: the subject's values and the asserted values.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownSubject:
+    """A subject that was read against its resource, and the key of its budget."""
 
-    Raises SchemaViolation with everything that is wrong with the first part that is.
-    """
-    return parse_subject(resource, check.subject), parse_assertions(resource, check.assertions)
+    subject: dict[str, object]
+    budget_key: bytes
+
+
+def read_lock(budget_key: bytes) -> int:
+    """Name the advisory lock that guards the budget of this key."""
+    return int.from_bytes(budget_key[:LOCK_BYTES], "big", signed=True)
 
 
 def parse_subject(resource: Resource, subject: Mapping[str, object]) -> dict[str, object]:

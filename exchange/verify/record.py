@@ -9,7 +9,19 @@ from core.log.model import Event
 from core.log.writer import NewLeaf
 from exchange.access.values import name_subject
 from exchange.verify.checks import ReadCheck
-from exchange.verify.model import Finding, Outcome
+from exchange.verify.model import Finding, Judgement, Outcome
+from exchange.verify.store import SubjectRows
+
+
+def build_finding(check: ReadCheck, rows: SubjectRows | None, judgements: tuple[Judgement, ...]) -> Finding:
+    """Put together what a check found; `rows` None where nothing was looked up."""
+    return Finding(
+        resource_code=check.resource.code,
+        grant_id=None if check.read is None else check.read.grant.id,
+        version=None if rows is None else rows.version,
+        as_of=None if rows is None else rows.as_of,
+        judgements=judgements,
+    )
 
 
 def describe_finding(caller: Caller, purpose: Purpose, check: ReadCheck, finding: Finding) -> NewLeaf:

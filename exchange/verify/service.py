@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
@@ -20,14 +21,17 @@ from exchange.access.model import Mode
 from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
 from exchange.access.values import BEIJING, name_identity, name_subject
+from exchange.catalogue.model import Resource
 from exchange.guard.model import Sighting, Watcher
 from exchange.query.store import save_holders
 from exchange.verify import store
 from exchange.verify.checks import (
+    KnownSubject,
     ReadCheck,
-    parse_check,
+    parse_assertions,
     parse_subject,
     place_errors,
+    read_lock,
     refuse_counts,
     refuse_repeats,
 )
@@ -37,14 +41,13 @@ from exchange.verify.model import (
     Check,
     Finding,
     JudgedCheck,
-    Judgement,
     Outcome,
     ReceiptIssuer,
     SignedFindings,
     Verification,
 )
 from exchange.verify.payload import build_bundle_payload, build_payload
-from exchange.verify.record import describe_finding
+from exchange.verify.record import build_finding, describe_finding
 
 DEFAULT_MISMATCHES_A_DAY: Final = 20
 SALT_BYTES: Final = 16
@@ -97,9 +100,9 @@ class VerifyService:
             caller=caller, purpose=purpose, resource_code=resource_code, action="verify"
         )
         async with watch, self._database.transaction() as connection:
-            ground = await self._read_ground(connection, caller, resource_code, [check])
+            ground, known = await self._read_ground(connection, caller, check)
             read = ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted={each.item for each in assertions})
-            checks = [self._read_check(ground, read, check)]
+            checks = [self._read_check(ground, read, check, known=known)]
             findings = await self._answer(connection, caller, purpose, checks, locked=bool(ground.locked))
         salt = self._random_bytes(SALT_BYTES)
         finding = findings[0]
@@ -156,40 +159,40 @@ class VerifyService:
             return read, await self._answer(connection, caller, purpose, read, locked=False)
 
     async def _read_ground(
-        self, connection: Connection, caller: Caller, resource_code: str, checks: Sequence[Check]
-    ) -> Ground:
-        """Read the ground of a resource and, where the resource is known here already, lock the subjects."""
-        known = self._grounds.peek(resource_code)
-        locks: list[int] = []
-        for check in checks:
-            if known is None:
-                break
-            try:
-                locks.append(self._lock_of(resource_code, parse_subject(known, check.subject)))
-            except BadInput:
-                continue
-        return await self._grounds.read(
+        self, connection: Connection, caller: Caller, check: Check
+    ) -> tuple[Ground, KnownSubject | None]:
+        """Read the ground of a resource and, where the resource is known here already, lock the subject."""
+        resource = self._grounds.peek(check.resource_code)
+        known: KnownSubject | None = None
+        if resource is not None:
+            with suppress(BadInput):
+                known = self._name_subject(resource, parse_subject(resource, check.subject))
+        ground = await self._grounds.read(
             connection,
-            resource_code=resource_code,
+            resource_code=check.resource_code,
             caller=caller,
             mode=Mode.VERIFY,
             at=self._now(),
-            locks=locks,
+            locks=() if known is None else (read_lock(known.budget_key),),
         )
+        return ground, known if ground.resource is resource else None
 
-    def _lock_of(self, resource_code: str, subject: Mapping[str, object]) -> int:
-        key = self._log.hash_subject(name_identity(resource_code, subject))
-        return int.from_bytes(key[:8], "big", signed=True)
+    def _name_subject(self, resource: Resource, subject: dict[str, object]) -> KnownSubject:
+        key = self._log.hash_subject(name_identity(resource.code, subject))
+        return KnownSubject(subject=subject, budget_key=key)
 
-    def _read_check(self, ground: Ground, read: ReadGrant | None, check: Check) -> ReadCheck:
-        subject, values = parse_check(ground.resource, check)
+    def _read_check(
+        self, ground: Ground, read: ReadGrant | None, check: Check, *, known: KnownSubject | None = None
+    ) -> ReadCheck:
+        if known is None:
+            known = self._name_subject(ground.resource, parse_subject(ground.resource, check.subject))
         return ReadCheck(
             check=check,
             ground=ground,
             read=read,
-            subject=subject,
-            values=values,
-            budget_key=self._log.hash_subject(name_identity(ground.resource.code, subject)),
+            subject=known.subject,
+            values=parse_assertions(ground.resource, check.assertions),
+            budget_key=known.budget_key,
         )
 
     async def _read_checks(
@@ -255,7 +258,7 @@ class VerifyService:
         for check in checks:
             rows = found.get(id(check))
             judgements = refuse_all(check) if rows is None else judge_check(check, rows, today=today)
-            findings.append(_build_finding(check, rows, judgements))
+            findings.append(build_finding(check, rows, judgements))
         await self._count(connection, caller, checks, findings, today)
         await self._record(
             connection, caller=caller, purpose=purpose, checks=checks, findings=findings, found=found
@@ -388,15 +391,3 @@ class VerifyService:
                     rows=0,
                 )
             )
-
-
-def _build_finding(
-    check: ReadCheck, rows: store.SubjectRows | None, judgements: tuple[Judgement, ...]
-) -> Finding:
-    return Finding(
-        resource_code=check.resource.code,
-        grant_id=None if check.read is None else check.read.grant.id,
-        version=None if rows is None else rows.version,
-        as_of=None if rows is None else rows.as_of,
-        judgements=judgements,
-    )
