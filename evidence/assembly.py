@@ -77,7 +77,9 @@ def assemble(
     inquiries = InquiryDesk(database=database, log=log, seal=seal, now=now)
     return EvidenceServices(
         rules=rules,
-        office=assemble_office(database=database, rules=rules, now=now),
+        office=assemble_office(
+            database=database, log=log, rules=rules, receipts=BatchReceiptIssuer(batcher), now=now
+        ),
         cases=EvidenceService(
             database=database,
             log=log,

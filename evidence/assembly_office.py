@@ -8,11 +8,17 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
+import evidence.counters.api
 import evidence.gaps.api
+import evidence.proof.api
 from core.database import Database
 from core.http.authentication import Authentication
+from core.log.writer import LogWriter
+from evidence.counters.service import CounterService
 from evidence.gaps.service import GapService
+from evidence.proof.service import ProofService
 from evidence.rules.service import RuleService
+from exchange.verify.model import ReceiptIssuer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,18 +26,30 @@ class OfficeServices:
     """What offices and those above them use."""
 
     gaps: GapService
+    proof: ProofService
+    counters: CounterService
 
 
 def assemble_office(
     *,
     database: Database,
+    log: LogWriter,
     rules: RuleService,
+    receipts: ReceiptIssuer,
     now: Callable[[], datetime],
 ) -> OfficeServices:
     """Build the services."""
-    return OfficeServices(gaps=GapService(database=database, rules=rules, now=now))
+    return OfficeServices(
+        gaps=GapService(database=database, rules=rules, now=now),
+        proof=ProofService(database=database, log=log, rules=rules, receipts=receipts, now=now),
+        counters=CounterService(database=database, now=now),
+    )
 
 
 def build_office_routers(services: OfficeServices, *, authentication: Authentication) -> list[APIRouter]:
     """Build the routes."""
-    return [evidence.gaps.api.build_router(gaps=services.gaps, authentication=authentication)]
+    return [
+        evidence.gaps.api.build_router(gaps=services.gaps, authentication=authentication),
+        evidence.proof.api.build_router(proof=services.proof, authentication=authentication),
+        evidence.counters.api.build_router(counters=services.counters, authentication=authentication),
+    ]

@@ -9,6 +9,7 @@ from core.log.recorded_rows import RecordedTable
 RECORDED: Final = (
     RecordedTable(name="evidence.service_item", key=("code",)),
     RecordedTable(name="evidence.item_version", key=("item_code", "version")),
+    RecordedTable(name="evidence.asking", key=("id",)),
     RecordedTable(
         name="evidence.undertaking",
         key=("id",),

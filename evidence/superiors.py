@@ -27,3 +27,17 @@ async def load_line(connection: Connection, *, office: str) -> tuple[str, ...]:
         office,
     )
     return tuple(row["code"] for row in rows)
+
+
+async def load_offices(connection: Connection, *, caller: Caller) -> tuple[str, ...] | None:
+    """Return the caller's office and those below it; None (all) for administrators and auditors."""
+    if caller.scopes & {Scope.ADMIN, Scope.AUDIT}:
+        return None
+    rows = await connection.fetch(
+        "WITH RECURSIVE below (code, depth) AS ("
+        " SELECT $1::text, 0 UNION SELECT o.code, b.depth + 1 FROM core.organisation o"
+        " JOIN below b ON o.parent_code = b.code WHERE b.depth < 20)"
+        " SELECT DISTINCT code FROM below ORDER BY code",
+        caller.organisation_code,
+    )
+    return tuple(row["code"] for row in rows)

@@ -259,6 +259,14 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "case item version:integer run:integer outcomes:counts calls:integer answer_sm3 bundle?",
     ),
     Event.EVIDENCE_CASE_CLOSED: _spec("an office closed a case", "case item number"),
+    Event.EVIDENCE_RECEIPT_ISSUED: _spec(
+        "an applicant's receipt of what was not requested was issued; `payload_sm3` is that of its payload",
+        "case item run:integer payload_sm3",
+    ),
+    Event.EVIDENCE_ASKED: _spec(
+        "an office asked an applicant for a material; `finding` says why it was not to",
+        "asking case item material finding?",
+    ),
     Event.UNDERTAKING_MADE: _spec(
         "an applicant committed to a fact or to deliver later, or a department was asked for a fact",
         "undertaking kind case fact text_sm3 due_at department?",

@@ -94,6 +94,8 @@ class Event(StrEnum):
     SERVICE_ITEM_RETIRED = "service_item.retired"
     EVIDENCE_RESOLVED = "evidence.resolved"
     EVIDENCE_CASE_CLOSED = "evidence.case_closed"
+    EVIDENCE_RECEIPT_ISSUED = "evidence.receipt_issued"
+    EVIDENCE_ASKED = "evidence.asked"
     UNDERTAKING_MADE = "undertaking.made"
     UNDERTAKING_CLOSED = "undertaking.closed"
     INQUIRY_READ = "inquiry.read"

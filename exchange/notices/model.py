@@ -27,6 +27,7 @@ class NoticeKind(StrEnum):
     GUARD_ALERT = "guard.alert"
     LEADS_OVERDUE = "leads.overdue"
     UNDERTAKING = "evidence.undertaking"
+    ASKED_NEEDLESSLY = "evidence.asked_needlessly"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

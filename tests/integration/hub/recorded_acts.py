@@ -77,6 +77,10 @@ FILLED = (
         "INSERT INTO evidence.undertaking SELECT gen_random_uuid(), id, 'f', 'commitment', 'kept', 't', 'x',"
         " 'r', '\\x01', NULL, gen_random_uuid(), 'o', now(), now() FROM evidence.case_"
     ),
+    (
+        "INSERT INTO evidence.asking SELECT gen_random_uuid(), id, 1, 'm', NULL, 'not_required', '', 'o',"
+        " gen_random_uuid(), now() FROM evidence.case_"
+    ),
 )
 
 _ALTERED = {
