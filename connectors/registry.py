@@ -19,6 +19,7 @@ from connectors.errors import ConfigurationError
 SOURCES: Final = {
     "adbc": "connectors.sources.adbc:AdbcSource",
     "folder": "connectors.sources.folder:FolderSource",
+    "http": "connectors.sources.http.source:HttpSource",
     "mysql": "connectors.sources.mysql:MysqlSource",
     "postgresql": "connectors.sources.postgresql:PostgresqlSource",
     "s3": "connectors.sources.s3:S3Source",
@@ -27,6 +28,7 @@ SOURCES: Final = {
 }
 SINKS: Final = {
     "folder": "connectors.sinks.folder:FolderSink",
+    "http": "connectors.sinks.http:HttpSink",
     "hub": "connectors.sinks.hub:HubSink",
     "mysql": "connectors.sinks.mysql:MysqlSink",
     "postgresql": "connectors.sinks.postgresql:PostgresqlSink",

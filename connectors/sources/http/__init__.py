@@ -1,0 +1,1 @@
+"""Records that a service answers over HTTP, as JSON or XML, page by page."""
