@@ -28,8 +28,9 @@ class Outcome:
 
     `crashes`, `slow` and `greedy` name cases: those where something else than our own errors came out, that
     took more than 50 ms of processor time at every one of five trials, or that allocated more than 64 MiB
-    of Python's memory. `rss_growth_bytes` is by how much the whole run let the process grow (getrusage, so
-    native libraries count too); it is bounded by 128 MiB.
+    of Python's memory. `rss_growth_bytes` is by how much reading the inputs let the process grow, all in all
+    (getrusage, so native libraries count too; making the inputs may take more, and does not count); it is
+    bounded by 128 MiB.
     """
 
     target: str
@@ -82,16 +83,21 @@ def run_target(name: str, cases: int, *, first: int = 0, measure: bool = True) -
         run_once(target, seed)
     gc.collect()
     outcome = Outcome(target=name)
-    rss_before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     began = time.monotonic()
     for number in range(first, first + cases):
         data = build_case(target, number, seeds)
+        high = _read_high_water()
         _count(outcome, target, number, data)
+        outcome.rss_growth_bytes += _read_high_water() - high
         if measure and (len(data) >= LARGE_BYTES or number % TRACED_SHARE == 0):
             _trace(outcome, target, number, data)
     outcome.seconds = round(time.monotonic() - began, 1)
-    outcome.rss_growth_bytes = 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - rss_before)
     return outcome
+
+
+def _read_high_water() -> int:
+    """Read the most memory that this process ever had, in bytes."""
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def run_job(job: tuple[str, int, int, bool]) -> Outcome:
