@@ -5,20 +5,28 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx
 import pytest
 
+from certs.verify.document import assess_document
+from certs.verify.model import DocumentStatus
 from core.log.trust import LogTrust
 from core.pki.key_source import load_finder
 from core.pki.service import HUB_SIGNER_KEY
 from core.settings import Settings
+from hub.app import create_app
 from hub.services import open_services
 from signing.errors import KeyUnusable
 from signing.merkle.hashing import HashSuite
+from signing.trust import TrustPolicy
 from signing.x509.crl import RevocationReason
 from signing.x509.names import Name
 from signing.x509.profiles import Profile
+from tests.hubs import PURPOSE, RunningHub
+from tests.integration.certs.test_certificates import ORDER
 from tests.integration.hub.device import SCALARS, SOCKET
 
 FINDER = "tests.integration.hub.device:find"
@@ -65,6 +73,35 @@ async def test_hub_signs_with_the_keys_of_a_device_and_anyone_verifies(
     assert "test-tsa" in kept, "a name that the device does not hold is the key store's"
     async with open_services(settings) as services:
         assert services.pki.root == root, "the next start finds the same keys"
+
+
+async def test_seal_whose_key_lies_in_the_device_seals_certificates_that_anyone_verifies(
+    hub_settings: Settings, device: subprocess.Popen[str]
+) -> None:
+    settings = hub_settings.model_copy(update={"signers": FINDER})
+    app = create_app(settings)
+    async with app.router.lifespan_context(app):
+        transport = httpx.ASGITransport(app=app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub.test", timeout=60) as client:
+            hub = await RunningHub.start(app=app, client=client)
+            market = hub.members["market"]
+            wanted = {"name": market.name, "organisation_code": market.code}
+            seal = await client.post("/v1/seals", json=wanted, headers=hub.admin.headers)
+            assert seal.status_code == 201, seal.text
+            issued = await client.post("/v1/certificates", json=ORDER, headers=market.headers)
+            assert issued.status_code == 201, issued.text
+            path = f"/v1/certificates/{issued.json()['identifier']}/file"
+            file = await client.get(path, headers=market.headers | PURPOSE)
+            root = hub.services.pki.root
+            trust = await hub.services.pki.trust_policy()
+        key_names = {each.name for each in settings.keys_dir.iterdir()}
+    assert not [name for name in key_names if name.startswith("seal-")], "no key of a seal is kept here"
+    report = assess_document(file.content, trust=trust, at=datetime.now(UTC))
+    assert report.status is DocumentStatus.VALID, report.findings
+    (signature,) = report.signatures
+    assert signature.is_intact
+    offline = TrustPolicy(roots=(root,), intermediates=trust.intermediates)
+    assert assess_document(file.content, trust=offline, at=datetime.now(UTC)).signatures[0].is_intact
 
 
 async def test_key_in_the_device_whose_certificate_was_revoked_is_not_certified_again(
