@@ -95,8 +95,7 @@ def assemble(
 ) -> CertificateServices:
     """Build the services; run `types.install_shipped()` before the first request.
 
-    `produce` makes sealed files, `draw_picture` draws seals, `templates` names the layouts there are,
-    `fonts` finds fonts when the first page is drawn.
+    `produce` makes sealed files, `draw_picture` draws seals, `templates` names layouts, `fonts` finds fonts.
     """
     authorise = AuthoriseService(database=database, log=log, now=now)
     use = UseService(database=database, objects=objects, log=log, authorise=authorise, now=now)
@@ -115,16 +114,13 @@ def assemble(
         lay_out=lay_out,
         read_row=read_row,
     )
+    copies = CopyService(
+        database=database, objects=objects, log=log, use=use, seals=seals, annotate=annotate, now=now
+    )
     return CertificateServices(
         types=TypeService(database=database, log=log, templates=templates),
         seals=seals,
-        stamping=StampService(
-            database=database,
-            log=log,
-            seals=seals,
-            time_stamps=time_stamps,
-            now=now,
-        ),
+        stamping=StampService(database=database, log=log, seals=seals, time_stamps=time_stamps, now=now),
         issue=issue,
         batch=BatchIssuer(database=database, seals=seals, issue=issue),
         orphans=OrphanCollector(database=database, objects=objects, log=log, now=now),
@@ -132,15 +128,7 @@ def assemble(
         use=use,
         held=HeldService(database=database, log=log, authorise=authorise, now=now),
         statements=StatementService(database=database, log=log, now=now),
-        copies=CopyService(
-            database=database,
-            objects=objects,
-            log=log,
-            use=use,
-            seals=seals,
-            annotate=annotate,
-            now=now,
-        ),
+        copies=copies,
         authorise=authorise,
         listing=ListingService(database=database, log=log, now=now),
         present=PresentService(database=database, log=log, authorise=authorise, now=now),
@@ -159,6 +147,17 @@ def build_routers(
     now: Callable[[], datetime],
 ) -> list[APIRouter]:
     """Build the routes of all rooms."""
+    sharing = SharingService(
+        use=services.use,
+        copies=services.copies,
+        statements=services.statements,
+        verify=services.verify,
+        types=services.types,
+        previews=services.previews,
+        public_url=services.public_url,
+        max_file_bytes=max_certificate_bytes,
+        now=now,
+    )
     return [
         certs.types.api.build_router(types=services.types, authentication=authentication),
         certs.seals.api.build_router(seals=services.seals, authentication=authentication),
@@ -182,20 +181,7 @@ def build_routers(
             clock=now,
         ),
         certs.present.lists_api.build_router(listing=services.listing, authentication=authentication),
-        certs.sharing.api.build_router(
-            sharing=SharingService(
-                use=services.use,
-                copies=services.copies,
-                statements=services.statements,
-                verify=services.verify,
-                types=services.types,
-                previews=services.previews,
-                public_url=services.public_url,
-                max_file_bytes=max_certificate_bytes,
-                now=now,
-            ),
-            authentication=authentication,
-        ),
+        certs.sharing.api.build_router(sharing=sharing, authentication=authentication),
         certs.face.api.build_router(public=services.public),
         certs.use.api.build_router(use=services.use, authentication=authentication, clock=now),
         certs.verify.api.build_router(

@@ -9,7 +9,15 @@ from fastapi import APIRouter, Depends, Header
 from pydantic import BaseModel, ConfigDict, Field
 
 from certs.issue.lifecycle import LifecycleService
-from certs.issue.model import Certificate, CertificateStatus, Holder, IssueOrder, StatusChange, china_day
+from certs.issue.model import (
+    Certificate,
+    CertificateStatus,
+    Holder,
+    IssueOrder,
+    SourceFingerprint,
+    StatusChange,
+    china_day,
+)
 from certs.issue.record import RequestKey
 from certs.issue.rows import RowReference
 from certs.issue.service import IssueService
@@ -177,13 +185,7 @@ def build_router(
             **summary,
             data=dict(certificate.data),
             changes=[_render_change(change) for change in changes],
-            source=None
-            if source is None
-            else SourceOut(
-                resource=source.resource_code,
-                version=source.version,
-                row_digest=f"sm3:{source.row_sm3.hex()}",
-            ),
+            source=None if source is None else _render_source(source),
         )
 
     @router.post("/{identifier}/status")
@@ -193,6 +195,14 @@ def build_router(
         return render_certificate(changed, clock())
 
     return router
+
+
+def _render_source(source: SourceFingerprint) -> SourceOut:
+    return SourceOut(
+        resource=source.resource_code,
+        version=source.version,
+        row_digest=f"sm3:{source.row_sm3.hex()}",
+    )
 
 
 def digest_order(body: OrderIn) -> bytes:

@@ -160,12 +160,18 @@ def build_router(
 ) -> APIRouter:
     """Build the routes; `clock` tells the time (aware, UTC)."""
     router = APIRouter(tags=["holders"])
+    _add_authorisations(router, authorise, authentication)
+    _add_delegations(router, authorise, authentication)
+    _add_showing(router, present, authentication)
+    _add_deciding(router, present, authentication, clock)
+    return router
+
+
+def _add_authorisations(
+    router: APIRouter, authorise: AuthoriseService, authentication: Authentication
+) -> None:
     holder_portal = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_HOLDER))]
-    administrator = Annotated[Caller, Depends(authentication.requires(Scope.ADMIN))]
     user = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE))]
-    either = Annotated[
-        Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE, Scope.CERTIFICATE_HOLDER))
-    ]
     purposeful = Annotated[Purpose, Depends(read_purpose)]
 
     @router.post("/v1/authorisations", status_code=201)
@@ -212,6 +218,11 @@ def build_router(
         found = await authorise.revoke(authorisation_id, acting=acting, reason=body.reason, actor=portal)
         return render_authorisation(found)
 
+
+def _add_delegations(router: APIRouter, authorise: AuthoriseService, authentication: Authentication) -> None:
+    holder_portal = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_HOLDER))]
+    administrator = Annotated[Caller, Depends(authentication.requires(Scope.ADMIN))]
+
     @router.post("/v1/holders/delegations", status_code=201)
     async def delegate(body: DelegateIn, portal: holder_portal) -> DelegationOut:
         """Let somebody authorise the use of a certificate in the holder's place (委托)."""
@@ -236,6 +247,12 @@ def build_router(
         """Say which service items (`*`: all) get only annotated copies by function."""
         await authorise.set_copies_only(type_code, body, actor=caller)
 
+
+def _add_showing(router: APIRouter, present: PresentService, authentication: Authentication) -> None:
+    holder_portal = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_HOLDER))]
+    user = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE))]
+    purposeful = Annotated[Purpose, Depends(read_purpose)]
+
     @router.post("/v1/presentations", status_code=201)
     async def show(body: ShowIn, portal: holder_portal) -> PresentationOut:
         """Show a certificate (亮证): a code for one scan within 60 seconds."""
@@ -259,6 +276,20 @@ def build_router(
         acting = body.acting.to_holder()
         return _render_presentation(await present.watch(presentation_id, acting=acting, caller=portal))
 
+
+def _add_deciding(
+    router: APIRouter,
+    present: PresentService,
+    authentication: Authentication,
+    clock: Callable[[], datetime],
+) -> None:
+    holder_portal = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_HOLDER))]
+    user = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE))]
+    either = Annotated[
+        Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE, Scope.CERTIFICATE_HOLDER))
+    ]
+    purposeful = Annotated[Purpose, Depends(read_purpose)]
+
     @router.get("/v1/presentations/{presentation_id}")
     async def follow(presentation_id: UUID, caller: either) -> PresentationOut:
         """Tell who scanned the code where the presentation stands."""
@@ -278,8 +309,6 @@ def build_router(
         _, certificate = await present.release(presentation_id, caller=caller, purpose=purpose)
         summary: CertificateOut = render_certificate(certificate, clock())
         return CertificateDataOut(**summary.model_dump(), data=dict(certificate.data))
-
-    return router
 
 
 def _nobody() -> Holder:

@@ -62,6 +62,13 @@ class ImportOut(BaseModel):
 def build_router(*, types: TypeService, authentication: Authentication) -> APIRouter:
     """Build the routes over `types`."""
     router = APIRouter(prefix="/v1", tags=["certificate types"])
+    _add_catalogue(router, types, authentication)
+    _add_types(router, types, authentication)
+    return router
+
+
+def _add_catalogue(router: APIRouter, types: TypeService, authentication: Authentication) -> None:
+    """Add the routes over all types; they stand before those that take a code for a path."""
     administrator = Annotated[Caller, Depends(authentication.requires(Scope.ADMIN))]
     known = Depends(authentication.requires())
 
@@ -108,6 +115,12 @@ def build_router(*, types: TypeService, authentication: Authentication) -> APIRo
         ]
         return ImportOut(dry_run=dry_run, types=listed)
 
+
+def _add_types(router: APIRouter, types: TypeService, authentication: Authentication) -> None:
+    """Add the routes of one type."""
+    administrator = Annotated[Caller, Depends(authentication.requires(Scope.ADMIN))]
+    known = Depends(authentication.requires())
+
     @router.get("/certificate-types/{code}", dependencies=[known])
     async def get_type(code: str, version: Annotated[int | None, Query(ge=1)] = None) -> TypeOut:
         """Show one certificate type, in its newest version or the one asked for."""
@@ -134,8 +147,6 @@ def build_router(*, types: TypeService, authentication: Authentication) -> APIRo
         """Say which service items may use certificates of this type by function."""
         items = parse_service_items(body)
         return render_type(await types.set_service_items(code=code, items=items, actor=caller))
-
-    return router
 
 
 def _pick(kinds: list[CertificateType], codes: list[str] | None) -> list[CertificateType]:

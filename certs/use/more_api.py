@@ -95,6 +95,14 @@ def build_router(
 ) -> APIRouter:
     """Build the routes; `clock` tells the time (aware, UTC)."""
     router = APIRouter(tags=["certificates"])
+    _add_copies(router, copies, authentication, public_url)
+    _add_questions(router, statements, use, authentication, clock)
+    return router
+
+
+def _add_copies(
+    router: APIRouter, copies: CopyService, authentication: Authentication, public_url: str
+) -> None:
     user = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE))]
     purposeful = Annotated[Purpose, Depends(read_purpose)]
 
@@ -133,6 +141,17 @@ def build_router(
         """Download a copy by its one-time address."""
         return _file(await copies.download(token))
 
+
+def _add_questions(
+    router: APIRouter,
+    statements: StatementService,
+    use: UseService,
+    authentication: Authentication,
+    clock: Callable[[], datetime],
+) -> None:
+    user = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE))]
+    purposeful = Annotated[Purpose, Depends(read_purpose)]
+
     @router.post("/v1/certificates/verify-data")
     async def verify_data(body: StatementIn, caller: user, purpose: purposeful) -> VerdictOut:
         """Verify what somebody says about a certificate: result codes 0 to 6, and the national ones."""
@@ -160,8 +179,6 @@ def build_router(
             type_code=body.type_code, number=body.number, qr=body.qr, caller=caller, purpose=purpose
         )
         return [render_certificate(certificate, clock()) for certificate in found]
-
-    return router
 
 
 def _render_copy(copy: AnnotatedCopy) -> CopyOut:
