@@ -80,3 +80,7 @@ format: $(STAMP)  ## let ruff mend what it can
 
 clean:  ## remove the virtual environment and caches (not .shuzheng, which is your data)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+.PHONY: bench-evidence
+bench-evidence: $(STAMP)  ## compare a food-business case of twelve materials with its calls made one by one, by wrk
+	@$(BIN)/python -m bench.evidence

@@ -72,10 +72,11 @@ class HeldService:
         """Open, for each search, the newest certificate that is valid today and that the case may use.
 
         `codes` are authorisation codes (用证码) of holders, each tried where no rule covers the case. Where
-        the case may not use the type it is not told whether a certificate is there.
+        the case may not use the type it is not told whether a certificate is there. For a caller within the
+        hub that commits its own transaction before it gives anything out.
         """
         found, leaves = [], []
-        async with self._database.transaction() as connection:
+        async with self._database.unflushed_transaction() as connection:
             kinds = await load_types_by_code(connection, codes=[each.type_code for each in sought])
             for each in sought:
                 kind = kinds.get(each.type_code)

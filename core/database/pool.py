@@ -133,3 +133,19 @@ class Database:
         """Lend a connection inside one transaction: committed at the end, rolled back on any error."""
         async with self.acquire() as connection, connection.transaction(readonly=read_only):
             yield connection
+
+    @asynccontextmanager
+    async def unflushed_transaction(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside one transaction whose commit does not wait for the disk.
+
+        Only for one part of an act that commits another, waiting one before anything is given out: WAL is
+        flushed in its order, so that this commit is on the disk when that one is.
+        """
+        async with self.acquire() as connection:
+            await connection.execute("BEGIN; SET LOCAL synchronous_commit = off")
+            try:
+                yield connection
+            except BaseException:
+                await connection.execute("ROLLBACK")
+                raise
+            await connection.execute("COMMIT")

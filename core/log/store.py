@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -31,13 +33,22 @@ LEAF_COLUMNS = (
     "body",
     "leaf_hash",
 )
-_PLACES = ", ".join(f"${n + 1}" for n in range(len(LEAF_COLUMNS)))
-_INSERT_LEAF = (
-    f"WITH leaf AS (INSERT INTO core.log_leaf ({', '.join(LEAF_COLUMNS)}) VALUES ({_PLACES})"
-    " RETURNING recorded_at, id)"
-    " INSERT INTO core.log_pending (recorded_at, leaf_id) SELECT recorded_at, id FROM leaf"
-    " RETURNING coalesce(current_setting('shuzheng.touched_rows', true), '') <> ''"
-)
+MAX_IN_STATEMENT: Final = 24  # beyond, COPY takes less time than a statement so long
+
+
+@cache
+def _insert_leaves(number: int) -> str:
+    """Write the statement that inserts so many leaves and queues them."""
+    width = len(LEAF_COLUMNS)
+    rows = ", ".join(
+        f"({', '.join(f'${row * width + place + 1}' for place in range(width))})" for row in range(number)
+    )
+    return (
+        f"WITH leaf AS (INSERT INTO core.log_leaf ({', '.join(LEAF_COLUMNS)}) VALUES {rows}"
+        " RETURNING recorded_at, id)"
+        " INSERT INTO core.log_pending (recorded_at, leaf_id) SELECT recorded_at, id FROM leaf"
+        " RETURNING coalesce(current_setting('shuzheng.touched_rows', true), '') <> ''"
+    )
 
 
 def leaf_row(leaf: Leaf) -> tuple[object, ...]:
@@ -64,12 +75,13 @@ def leaf_row(leaf: Leaf) -> tuple[object, ...]:
 
 
 async def save_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> bool:
-    """Insert leaves and queue them for the sequencer: one leaf in one round trip, several by COPY.
+    """Insert leaves and queue them for the sequencer: a few in one round trip, many by COPY.
 
     Tells whether the transaction touched rows that a leaf has yet to record.
     """
-    if len(leaves) == 1:
-        return bool(await connection.fetchval(_INSERT_LEAF, *leaf_row(leaves[0])))
+    if 1 <= len(leaves) <= MAX_IN_STATEMENT:
+        values = [value for leaf in leaves for value in leaf_row(leaf)]
+        return bool(await connection.fetchval(_insert_leaves(len(leaves)), *values))
     await copy_leaves(connection, leaves=leaves)
     await connection.copy_records_to_table(
         "log_pending",

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
 from evidence.cases.model import BundleReference, Case, EvidenceOrder, Party
-from evidence.cases.order import kind_of
+from evidence.cases.order import kinds_of
 from evidence.cases.service import CaseView, Evidence, EvidenceService
 from evidence.rules.model import PartyKind
 from evidence.sources.model import Outcome
@@ -136,7 +136,7 @@ def read_order(applicants: list[ApplicantIn], inputs: dict[str, str]) -> Evidenc
     parties = []
     for each in applicants:
         code = narrow_to_half(each.code).strip().upper()
-        kind = kind_of(code) or PartyKind.ANY
+        kind = next(iter(kinds_of(code)), PartyKind.ANY)
         parties.append(Party(role=each.role, code=code, name=each.name.strip(), kind=kind))
     return EvidenceOrder(
         parties=tuple(parties), inputs={name: value.strip() for name, value in inputs.items()}

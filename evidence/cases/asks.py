@@ -91,7 +91,7 @@ class Filler:
         asserted: dict[str, str] = {}
         match way:
             case CertificateWay():
-                keys = {"code": self.fill(f"${way.holder}.code")}
+                keys = {"code": self.fill(f"${way.holder}.code"), "kind": self._parties[way.holder].kind}
             case DatasetWay():
                 keys = self._fill_all(way.keys)
             case VerificationWay():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from core.codes import citizen, credit
@@ -16,15 +17,17 @@ MAX_NAME: Final = 200
 MAX_INPUT: Final = 2000
 
 
-def kind_of(code: str) -> PartyKind | None:
-    """Tell what a number names; None for what is neither a citizen's number nor a credit code."""
-    if credit.is_check_valid(code):
-        return PartyKind.ORGANISATION
-    return PartyKind.PERSON if citizen.is_check_valid(code) else None
+def kinds_of(code: str) -> tuple[PartyKind, ...]:
+    """Tell what a number may name; one citizen's number in 31 is a right credit code too, by chance."""
+    checks = {PartyKind.PERSON: citizen.is_check_valid, PartyKind.ORGANISATION: credit.is_check_valid}
+    return tuple(kind for kind, is_valid in checks.items() if is_valid(code))
 
 
-def verify_order(order: EvidenceOrder, item: ServiceItem) -> None:
-    """Let an order pass that fits the item. Raises SchemaViolation that points at all that is wrong."""
+def fit_order(order: EvidenceOrder, item: ServiceItem) -> EvidenceOrder:
+    """Return an order that fits the item, with what each number names as its role has it.
+
+    Raises SchemaViolation that points at all that is wrong.
+    """
     errors = [*_check_parties(order, item), *_check_inputs(order, item)]
     if order.bundle is not None and order.bundle.code not in item.bundles:
         detail = "the item is not part of this bundle"
@@ -32,6 +35,14 @@ def verify_order(order: EvidenceOrder, item: ServiceItem) -> None:
     if errors:
         msg = "the request does not fit the service item; see errors"
         raise SchemaViolation(msg, errors=tuple(errors))
+    roles = {role.name: role for role in item.roles}
+    return replace(
+        order,
+        parties=tuple(
+            each if roles[each.role].kind is PartyKind.ANY else replace(each, kind=roles[each.role].kind)
+            for each in order.parties
+        ),
+    )
 
 
 def _check_parties(order: EvidenceOrder, item: ServiceItem) -> Iterator[FieldError]:
@@ -46,8 +57,8 @@ def _check_parties(order: EvidenceOrder, item: ServiceItem) -> Iterator[FieldErr
         elif counts[party.role] > 1:
             detail = "a role is filled once"
             yield FieldError(pointer=f"{pointer}/role", code="DUPLICATE", detail=detail)
-        elif role.kind not in {PartyKind.ANY, party.kind}:
-            detail = f"{role.title} is a {role.kind}; the number is that of a {party.kind}"
+        elif role.kind not in {PartyKind.ANY, *kinds_of(party.code)}:
+            detail = f"the number is not that of a {role.kind}, which {role.title} is"
             yield FieldError(pointer=f"{pointer}/code", code="KIND", detail=detail)
         yield from _check_party(party, pointer)
     for role in item.roles:
@@ -57,7 +68,7 @@ def _check_parties(order: EvidenceOrder, item: ServiceItem) -> Iterator[FieldErr
 
 
 def _check_party(party: Party, pointer: str) -> Iterator[FieldError]:
-    if kind_of(party.code) is None:
+    if not kinds_of(party.code):
         detail = "neither a citizen number nor a unified social credit code with a right check character"
         yield FieldError(pointer=f"{pointer}/code", code="NUMBER", detail=detail)
     yield from check_text(f"{pointer}/name", party.name, max_characters=MAX_NAME)

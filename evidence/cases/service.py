@@ -17,7 +17,7 @@ from evidence.cases import store
 from evidence.cases.answer import Run, build_answer, count_outcomes, mark_materials
 from evidence.cases.copies import CopyMaker
 from evidence.cases.model import Case, EvidenceOrder, FactState, Resolution
-from evidence.cases.order import verify_order
+from evidence.cases.order import fit_order
 from evidence.cases.resolve import Resolver, with_facts
 from evidence.cases.reuse import ReuseDesk
 from evidence.commitments.inquiries import InquiryDesk, request_open_facts
@@ -94,7 +94,7 @@ class EvidenceService:
         asker = Asker(caller=caller, purpose=purpose, codes=order.codes)
         async with self._database.acquire() as connection:
             case, rules = await self._open(connection, order, caller=caller, purpose=purpose)
-            verify_order(order, rules.item)
+            order = fit_order(order, rules.item)
             known: Mapping[str, FactState] = {}
             if order.bundle is not None:
                 known = await self._reuse.find(connection, rules.item, order, asker=asker)
@@ -156,7 +156,7 @@ class EvidenceService:
         self, connection: Connection, order: EvidenceOrder, *, caller: Caller, purpose: Purpose
     ) -> tuple[Case, ItemVersion]:
         """Load the case with the rules that it began under, or begin one under the released rules."""
-        case = await store.load_case(
+        case, released = await store.load_case(
             connection,
             organisation_code=caller.organisation_code,
             item_code=purpose.service_item,
@@ -165,9 +165,9 @@ class EvidenceService:
         if case is not None and case.closed_at is not None:
             msg = "the case is closed; open another one"
             raise Conflict(msg)
-        rules = await self._rules.load_released(connection, purpose.service_item)
-        if case is not None and (rules is None or rules.version != case.item_version):
+        if case is not None and (released is None or released[0] != case.item_version):
             return case, await self._rules.load_kept(connection, case.item_code, case.item_version)
+        rules = await self._rules.load_once(connection, purpose.service_item, released)
         if rules is None:
             msg = "no rules are released for this service item; PUT /v1/service-items/{code} begins"
             raise NotFound(msg)

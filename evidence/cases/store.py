@@ -57,15 +57,20 @@ class RunCounts:
 
 async def load_case(
     connection: Connection, *, organisation_code: str, item_code: str, case_number: str
-) -> Case | None:
-    """Load the case of an office by item and number."""
+) -> tuple[Case | None, tuple[int, str] | None]:
+    """Load the case of an office by item and number, and number and digest of the item's released rules."""
     row = await connection.fetchrow(
-        "SELECT * FROM evidence.case_ WHERE organisation_code = $1 AND item_code = $2 AND case_number = $3",
+        "SELECT v.version AS released, v.digest_sm3, c.* FROM (SELECT $2::text AS code) i"
+        " LEFT JOIN evidence.item_version v ON v.item_code = i.code AND v.state = 'released'"
+        " LEFT JOIN evidence.case_ c ON c.organisation_code = $1 AND c.item_code = i.code"
+        " AND c.case_number = $3",
         organisation_code,
         item_code,
         case_number,
     )
-    return None if row is None else _case(row)
+    assert row is not None
+    released = None if row["released"] is None else (row["released"], row["digest_sm3"])
+    return None if row["id"] is None else _case(row), released
 
 
 async def load_case_by_id(connection: Connection, *, case_id: UUID) -> Case | None:

@@ -13,7 +13,7 @@ from core.database import Connection, Database
 from core.errors import Conflict, FieldError, NotFound, SchemaViolation
 from core.log.writer import LogWriter
 from evidence.cases.model import Case, EvidenceOrder, FactState
-from evidence.cases.order import verify_order
+from evidence.cases.order import fit_order
 from evidence.cases.remedies import template_digest
 from evidence.cases.store import load_case_by_id, load_facts
 from evidence.commitments import store
@@ -81,7 +81,7 @@ class UndertakingService:
                 msg = "the case is closed, or the purpose headers name another one"
                 raise Conflict(msg)
             rules = await self._rules.load_kept(connection, case.item_code, case.item_version)
-            verify_order(order, rules.item)
+            order = fit_order(order, rules.item)
             found = {each.fact: each for each in await load_facts(connection, case_id=case_id)}
             errors, ways = [], []
             for number, promise in enumerate(promises):

@@ -148,12 +148,11 @@ class RuleService:
         async with self._database.acquire() as connection:
             return await store.load_released(connection, office=office)
 
-    async def load_released(self, connection: Connection, code: str) -> ItemVersion | None:
-        """Return the released version of an item, parsed once per process; None where there is none."""
-        number = await store.load_released_number(connection, code=code)
-        if number is None:
-            return None
-        return await self._load_once(connection, code, *number)
+    async def load_once(
+        self, connection: Connection, code: str, number: tuple[int, str] | None
+    ) -> ItemVersion | None:
+        """Return a version by its number and digest, parsed once per process; None for None."""
+        return None if number is None else await self._load_once(connection, code, *number)
 
     async def load_kept(self, connection: Connection, code: str, version: int) -> ItemVersion:
         """Return a version that was in force once, which an open case keeps to."""

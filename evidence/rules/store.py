@@ -122,15 +122,6 @@ async def load_version(
     return None if row is None else _version(row)
 
 
-async def load_released_number(connection: Connection, *, code: str) -> tuple[int, str] | None:
-    """Return number and digest of an item's released version."""
-    row = await connection.fetchrow(
-        "SELECT version, digest_sm3 FROM evidence.item_version WHERE item_code = $1 AND state = 'released'",
-        code,
-    )
-    return None if row is None else (row["version"], row["digest_sm3"])
-
-
 async def load_versions(connection: Connection, *, code: str) -> list[ItemVersion]:
     """Load every version of an item, the newest first."""
     rows = await connection.fetch(

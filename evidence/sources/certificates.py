@@ -7,8 +7,7 @@ from datetime import date
 from certs.issue.model import Certificate, CertificateStatus
 from certs.types.model import HolderCodeType
 from certs.use.held import Held, HeldOutcome, Sought
-from core.codes import credit
-from evidence.rules.model import CertificateWay
+from evidence.rules.model import CertificateWay, PartyKind
 from evidence.sources.model import Ask, Basis, Outcome, Reading
 from evidence.sources.requirements import judge_requirements
 
@@ -26,9 +25,9 @@ _LOST = frozenset(
 def build_sought(ask: Ask) -> Sought:
     """Build the search of a certificate way."""
     assert isinstance(ask.way, CertificateWay)
-    code = ask.keys["code"]
-    kind = HolderCodeType.CREDIT_CODE if credit.is_check_valid(code) else HolderCodeType.CITIZEN_NUMBER
-    return Sought(type_code=ask.way.type_code, holder_code=code, holder_code_type=kind)
+    is_firm = ask.keys["kind"] == PartyKind.ORGANISATION
+    kind = HolderCodeType.CREDIT_CODE if is_firm else HolderCodeType.CITIZEN_NUMBER
+    return Sought(type_code=ask.way.type_code, holder_code=ask.keys["code"], holder_code_type=kind)
 
 
 def read_held(ask: Ask, held: Held, *, today: date) -> Reading:

@@ -44,7 +44,7 @@ class Outcome(StrEnum):
 class Ask:
     """One way of one fact to try, with its references filled in.
 
-    `keys` are the values by which the source is asked (for a certificate `code`: the holder's number),
+    `keys` are the values by which the source is asked (for a certificate the holder's `code` and `kind`),
     `asserted` those that it is to confirm, `wanted` the values of each requirement, in their order.
     """
 

@@ -97,15 +97,28 @@ class QueryService:
     ) -> list[FoundRows | ShuzhengError]:
         """Answer questions to several resources of a case in one transaction, each as `query` would.
 
-        What one of them is refused for stands in its place, on record, and leaves the others alone.
+        What one of them is refused for stands in its place, on record, and leaves the others alone. For a
+        caller within the hub that commits its own transaction before it gives anything out.
         """
         found: list[FoundRows | ShuzhengError] = []
         answered: list[tuple[_Reading, Snapshot]] = []
-        async with self._database.transaction() as connection:
+        async with self._database.unflushed_transaction() as connection:
+            grounds = await self._grounds.read_many(
+                connection,
+                resource_codes={code for code, _ in questions},
+                caller=caller,
+                mode=Mode.QUERY,
+                at=self._now(),
+            )
             for resource_code, question in questions:
                 try:
                     reading, snapshot, has_more = await self._ask(
-                        connection, caller, purpose, resource_code, question
+                        connection,
+                        caller,
+                        purpose,
+                        resource_code,
+                        question,
+                        ground=grounds.get(resource_code),
                     )
                 except ShuzhengError as refused:
                     found.append(refused)
@@ -137,11 +150,14 @@ class QueryService:
         purpose: Purpose,
         resource_code: str,
         question: Question,
+        *,
+        ground: Ground | None = None,
     ) -> tuple[_Reading, Snapshot, bool]:
         now = self._now()
-        ground = await self._grounds.read(
-            connection, resource_code=resource_code, caller=caller, mode=Mode.QUERY, at=now
-        )
+        if ground is None:
+            ground = await self._grounds.read(
+                connection, resource_code=resource_code, caller=caller, mode=Mode.QUERY, at=now
+            )
         reading = self._read(caller, purpose, ground, question)
         quota = await take_quota(connection, grant=reading.read.grant, at=now, row_count=question.limit_rows)
         snapshot, has_more = await self._load(connection, reading, limit_rows=quota.row_count)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
@@ -13,7 +13,7 @@ from typing import Final
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.database.names import check_resource_code
-from core.errors import BadInput, FieldError, NotFound, RateLimited, SchemaViolation
+from core.errors import BadInput, FieldError, NotFound, SchemaViolation
 from core.log.writer import LogWriter
 from exchange.access.ground import Ground, GroundReader, ReadGrant
 from exchange.access.holdings import leaf_names_rows, row_salt
@@ -25,6 +25,7 @@ from exchange.catalogue.model import Resource
 from exchange.guard.model import Sighting, Watcher
 from exchange.query.store import save_holders
 from exchange.verify import store
+from exchange.verify.budget import refuse_used_up
 from exchange.verify.checks import (
     KnownSubject,
     ReadCheck,
@@ -129,7 +130,8 @@ class VerifyService:
         Raises SchemaViolation with a pointer to each check that is wrong, RateLimited naming the checks whose
         subject's budget is used up; then nothing is answered and nothing counted.
         """
-        read, findings = await self._judge_all(caller, purpose, checks)
+        transaction = self._database.transaction()
+        read, findings = await self._judge_all(caller, purpose, checks, transaction)
         salt = self._random_bytes(SALT_BYTES)
         payload = build_bundle_payload(caller, purpose, read, findings, salt=salt)
         return SignedFindings(
@@ -141,19 +143,27 @@ class VerifyService:
     async def judge_many(
         self, *, caller: Caller, purpose: Purpose, checks: Sequence[Check]
     ) -> list[JudgedCheck]:
-        """Check facts as `verify_many` does, for a caller within the hub that has its own receipt signed."""
-        read, findings = await self._judge_all(caller, purpose, checks)
+        """Check facts as `verify_many` does, for a caller within the hub.
+
+        It has its own receipt signed, and commits its own transaction before it gives anything out.
+        """
+        transaction = self._database.unflushed_transaction()
+        read, findings = await self._judge_all(caller, purpose, checks, transaction)
         return [
             JudgedCheck(finding=finding, title=each.resource.title, budget_key=each.budget_key)
             for each, finding in zip(read, findings, strict=True)
         ]
 
     async def _judge_all(
-        self, caller: Caller, purpose: Purpose, checks: Sequence[Check]
+        self,
+        caller: Caller,
+        purpose: Purpose,
+        checks: Sequence[Check],
+        transaction: AbstractAsyncContextManager[Connection],
     ) -> tuple[list[ReadCheck], list[Finding]]:
         refuse_counts(checks)
         watch = self._refusals.watch(caller=caller, purpose=purpose, resource_code=None, action="verify")
-        async with watch, self._database.transaction() as connection:
+        async with watch, transaction as connection:
             read = await self._read_checks(connection, caller, purpose, checks)
             refuse_repeats(read)
             return read, await self._answer(connection, caller, purpose, read, locked=False)
@@ -198,7 +208,15 @@ class VerifyService:
     async def _read_checks(
         self, connection: Connection, caller: Caller, purpose: Purpose, checks: Sequence[Check]
     ) -> list[ReadCheck]:
-        grounds: dict[str, Ground | None] = {}
+        grounds: dict[str, Ground | None] = {
+            **await self._grounds.read_many(
+                connection,
+                resource_codes={check.resource_code for check in checks},
+                caller=caller,
+                mode=Mode.VERIFY,
+                at=self._now(),
+            )
+        }
         errors: list[FieldError] = []
         read: list[ReadCheck] = []
         for position, check in enumerate(checks):
@@ -253,7 +271,7 @@ class VerifyService:
             await store.lock_subjects(connection, locks=sorted({check.lock for check in covered}))
         await self._take_quotas(connection, covered, now)
         found = await self._load(connection, caller, covered, today)
-        self._refuse_used_up(checks, found, now)
+        refuse_used_up(checks, found, now, mismatches_a_day=self._mismatches_a_day)
         findings = []
         for check in checks:
             rows = found.get(id(check))
@@ -300,20 +318,6 @@ class VerifyService:
             )
             found |= {id(check): rows for check, rows in zip(group, loaded, strict=True)}
         return found
-
-    def _refuse_used_up(
-        self, checks: Sequence[ReadCheck], found: Mapping[int, store.SubjectRows], now: datetime
-    ) -> None:
-        errors = tuple(
-            FieldError(pointer=f"/checks/{position}", code="BUDGET", detail="no more tries today")
-            for position, check in enumerate(checks)
-            if id(check) in found and found[id(check)].mismatches >= self._mismatches_a_day
-        )
-        if errors:
-            msg = "too many values that did not match were tried for this subject today; ask again tomorrow"
-            past = now.astimezone(BEIJING)
-            left_s = 86_400 - (past.hour * 3600 + past.minute * 60 + past.second)
-            raise RateLimited(msg, errors=errors if len(checks) > 1 else (), retry_after_s=left_s)
 
     async def _count(
         self,
