@@ -51,7 +51,7 @@ class EvidenceServices:
     @property
     def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """What has to run as long as the hub does, by name."""
-        return {"evidence": self.verifier.run}
+        return {"evidence": self.verifier.run, "cascade": self.office.follower.run}
 
 
 def assemble(
@@ -78,7 +78,12 @@ def assemble(
     return EvidenceServices(
         rules=rules,
         office=assemble_office(
-            database=database, log=log, rules=rules, receipts=BatchReceiptIssuer(batcher), now=now
+            database=database,
+            log=log,
+            rules=rules,
+            receipts=BatchReceiptIssuer(batcher),
+            lag_s=limit_s + 5.0,
+            now=now,
         ),
         cases=EvidenceService(
             database=database,

@@ -8,12 +8,16 @@ from datetime import datetime
 
 from fastapi import APIRouter
 
+import evidence.cascade.api
 import evidence.counters.api
 import evidence.gaps.api
 import evidence.proof.api
 from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
+from evidence.cascade.find import Finder
+from evidence.cascade.follower import Follower
+from evidence.cascade.service import CascadeService
 from evidence.counters.service import CounterService
 from evidence.gaps.service import GapService
 from evidence.proof.service import ProofService
@@ -28,6 +32,8 @@ class OfficeServices:
     gaps: GapService
     proof: ProofService
     counters: CounterService
+    cascade: CascadeService
+    follower: Follower
 
 
 def assemble_office(
@@ -36,13 +42,17 @@ def assemble_office(
     log: LogWriter,
     rules: RuleService,
     receipts: ReceiptIssuer,
+    lag_s: float,
     now: Callable[[], datetime],
 ) -> OfficeServices:
-    """Build the services."""
+    """Build the services. `lag_s`: a version is followed that long after it was published."""
+    finder = Finder(log=log, rules=rules)
     return OfficeServices(
         gaps=GapService(database=database, rules=rules, now=now),
         proof=ProofService(database=database, log=log, rules=rules, receipts=receipts, now=now),
         counters=CounterService(database=database, now=now),
+        cascade=CascadeService(database=database, log=log, finder=finder, now=now),
+        follower=Follower(database=database, log=log, finder=finder, lag_s=lag_s, now=now),
     )
 
 
@@ -52,4 +62,5 @@ def build_office_routers(services: OfficeServices, *, authentication: Authentica
         evidence.gaps.api.build_router(gaps=services.gaps, authentication=authentication),
         evidence.proof.api.build_router(proof=services.proof, authentication=authentication),
         evidence.counters.api.build_router(counters=services.counters, authentication=authentication),
+        evidence.cascade.api.build_router(cascade=services.cascade, authentication=authentication),
     ]

@@ -10,6 +10,8 @@ RECORDED: Final = (
     RecordedTable(name="evidence.service_item", key=("code",)),
     RecordedTable(name="evidence.item_version", key=("item_code", "version")),
     RecordedTable(name="evidence.asking", key=("id",)),
+    RecordedTable(name="evidence.cascade_rule", key=("code",)),
+    RecordedTable(name="evidence.cascade_effect", key=("id",)),
     RecordedTable(
         name="evidence.undertaking",
         key=("id",),

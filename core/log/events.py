@@ -267,6 +267,17 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "an office asked an applicant for a material; `finding` says why it was not to",
         "asking case item material finding?",
     ),
+    Event.CASCADE_RULE_SET: _spec("an issuer's cascade rule came into force", "rule target action"),
+    Event.CASCADE_RULE_RETIRED: _spec("an issuer's cascade rule went out of force", "rule"),
+    Event.CASCADE_PREVIEWED: _spec(
+        "what a change of a row or a certificate would affect was shown",
+        "source cases:integer certificates:integer",
+    ),
+    Event.CASCADE_EFFECT: _spec(
+        "a change of a row or a certificate affects a fact of a case, or a certificate by a rule",
+        "effect source version trigger action state case? fact? rule? certificate?",
+    ),
+    Event.CASCADE_SETTLED: _spec("an issuer confirmed or dismissed an effect", "effect state"),
     Event.UNDERTAKING_MADE: _spec(
         "an applicant committed to a fact or to deliver later, or a department was asked for a fact",
         "undertaking kind case fact text_sm3 due_at department?",

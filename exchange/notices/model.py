@@ -28,6 +28,7 @@ class NoticeKind(StrEnum):
     LEADS_OVERDUE = "leads.overdue"
     UNDERTAKING = "evidence.undertaking"
     ASKED_NEEDLESSLY = "evidence.asked_needlessly"
+    CASCADE = "evidence.cascade"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,6 +78,14 @@ FILLED = (
         " 'r', '\\x01', NULL, gen_random_uuid(), 'o', now(), now() FROM evidence.case_"
     ),
     (
+        f"INSERT INTO evidence.cascade_rule VALUES ('r', {_ORGANISATION}, gen_random_uuid(), '{{}}', now(),"
+        " now())"
+    ),
+    (
+        f"INSERT INTO evidence.cascade_effect VALUES (gen_random_uuid(), {_ORGANISATION}, 's', '1', 't', 'r',"
+        " NULL, NULL, 'c', 'notify', 'done', now(), NULL)"
+    ),
+    (
         "INSERT INTO evidence.asking SELECT gen_random_uuid(), id, 1, 'm', NULL, 'not_required', '', 'o',"
         " gen_random_uuid(), now() FROM evidence.case_"
     ),

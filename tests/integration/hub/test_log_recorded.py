@@ -53,6 +53,7 @@ UNRECORDED = {
     "evidence.case_": "each run is in the log with the digest of its answer",
     "evidence.case_fact": "part of a run, whose answer is digested in the log",
     "evidence.case_basis": "part of a run, whose answer is digested in the log",
+    "evidence.cascade_cursor": "how far versions were followed; what they moved is recorded",
     "evidence.case_run": "counts that stand in the leaf of the run",
     "subscriptions.lake_state": "work in progress",
     "subscriptions.lake_version": "follows versions, which are recorded; reconciled with the table",

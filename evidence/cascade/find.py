@@ -1,0 +1,160 @@
+"""What rests on a row or a certificate: facts of open cases, and certificates by issuers' rules."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from dataclasses import dataclass
+from datetime import date
+from uuid import UUID
+
+from core.database import Connection
+from core.log.writer import LogWriter
+from evidence.cascade import store
+from evidence.cascade.match import find_holder, hash_identities
+from evidence.cascade.model import (
+    Affected,
+    AffectedCase,
+    AffectedCertificate,
+    CertificateSource,
+    KeptRule,
+    RowChange,
+    RowSource,
+)
+from evidence.rules.model import CreditWay, DatasetWay, VerificationWay, Way
+from evidence.rules.service import RuleService
+from exchange.catalogue.model import Resource
+
+AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """What there is to look for in a resource: by which items cases rest on it, and the rules about it."""
+
+    resource: Resource
+    identities: frozenset[frozenset[str]]
+    rules: tuple[KeptRule, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The items that have to be read of each change."""
+        found = {name for each in self.identities for name in each}
+        for kept in self.rules:
+            assert isinstance(kept.rule.source, RowSource)
+            found |= {kept.rule.source.holder, *(each.item for each in kept.rule.source.when)}
+        return tuple(sorted(name for name in found if self.resource.item(name) is not None))
+
+
+class Finder:
+    """Finds what a change affects."""
+
+    def __init__(self, *, log: LogWriter, rules: RuleService) -> None:
+        self._log = log
+        self._rules = rules
+
+    async def watch(self, connection: Connection, resource: Resource) -> Watch:
+        """Say what to look for in a resource."""
+        found: set[frozenset[str]] = set()
+        for item, version, fact, number in await store.load_asked(connection, resource_code=resource.code):
+            rules = await self._rules.load_kept(connection, item, version)
+            found.add(_identity(rules.item.fact(fact).ways[number]))
+        known = {each.name for each in resource.items}
+        kept = [
+            each
+            for each in await store.load_rules(connection)
+            if isinstance(each.rule.source, RowSource) and each.rule.source.resource == resource.code
+        ]
+        return Watch(
+            resource=resource,
+            identities=frozenset(each for each in found if each and each <= known),
+            rules=tuple(kept),
+        )
+
+    async def find_in(
+        self,
+        connection: Connection,
+        watch: Watch,
+        changes: AsyncIterator[RowChange],
+        *,
+        before_version: int | None,
+        today: date,
+    ) -> Affected:
+        """Find what changes of a resource affect; cases that rest on a version before `before_version`."""
+        cases: dict[tuple[UUID, str], AffectedCase] = {}
+        certificates: dict[tuple[str, str], AffectedCertificate] = {}
+        batch: list[RowChange] = []
+        async for change in changes:
+            batch.append(change)
+            if len(batch) == AT_ONCE:
+                cases |= await self._find_cases(connection, watch, batch, before_version)
+                certificates |= await _find_certificates(connection, watch, batch, today)
+                batch = []
+        cases |= await self._find_cases(connection, watch, batch, before_version)
+        certificates |= await _find_certificates(connection, watch, batch, today)
+        return Affected(cases=tuple(cases.values()), certificates=tuple(certificates.values()))
+
+    async def find_by_certificate(
+        self, connection: Connection, *, identifier: str, type_code: str, holder_code: str, status: str
+    ) -> Affected:
+        """Find what rests on a certificate that gets a status."""
+        cases = await store.load_cases_on_certificate(connection, identifier=identifier)
+        certificates: list[AffectedCertificate] = []
+        for kept in await store.load_rules(connection):
+            source = kept.rule.source
+            if (
+                isinstance(source, CertificateSource)
+                and source.type_code == type_code
+                and status in source.statuses
+            ):
+                certificates += await _held(connection, kept, {holder_code})
+        return Affected(cases=tuple(cases), certificates=tuple(certificates))
+
+    async def _find_cases(
+        self, connection: Connection, watch: Watch, batch: Sequence[RowChange], before_version: int | None
+    ) -> dict[tuple[UUID, str], AffectedCase]:
+        keys: set[bytes] = set()
+        for change in batch:
+            keys |= hash_identities(self._log, watch.resource.code, change, watch.identities)
+        if not keys:
+            return {}
+        found = await store.load_cases_on_rows(
+            connection, resource_code=watch.resource.code, row_keys=keys, before_version=before_version
+        )
+        return {(each.case_id, each.fact): each for each in found}
+
+
+async def _find_certificates(
+    connection: Connection, watch: Watch, batch: Sequence[RowChange], today: date
+) -> dict[tuple[str, str], AffectedCertificate]:
+    found: dict[tuple[str, str], AffectedCertificate] = {}
+    for kept in watch.rules:
+        assert isinstance(kept.rule.source, RowSource)
+        holders = {find_holder(kept.rule.source, change, today=today) for change in batch} - {None}
+        for each in await _held(connection, kept, {str(code) for code in holders}):
+            found[kept.rule.code, each.identifier] = each
+    return found
+
+
+async def _held(
+    connection: Connection, kept: KeptRule, holder_codes: Collection[str]
+) -> list[AffectedCertificate]:
+    if not holder_codes:
+        return []
+    found = await store.load_held(
+        connection,
+        holder_codes=holder_codes,
+        type_code=kept.rule.target,
+        issuer_code=kept.organisation_code,
+    )
+    return [AffectedCertificate(identifier=each, kept=kept) for each in found]
+
+
+def _identity(way: Way) -> frozenset[str]:
+    match way:
+        case DatasetWay():
+            return frozenset(way.keys)
+        case VerificationWay():
+            return frozenset(way.subject)
+        case CreditWay():
+            return frozenset(way.where)
+    return frozenset()
