@@ -107,7 +107,17 @@ def assemble(
     gate = Gate(database=database, now=now)
     guard = Guard(database=database, log=log, gate=gate, key=derive_key("guard"), now=now)
     refusals = RefusalLog(database=database, log=log, gate=gate)
-    grounds, masker = GroundReader(), Masker(derive_key("mask"))
+    masker = Masker(derive_key("mask"))
+    query, verify = _assemble_answers(
+        database=database,
+        log=log,
+        refusals=refusals,
+        masker=masker,
+        cursors=CursorSeal(derive_key("query-cursor")),
+        receipts=BatchReceiptIssuer(batcher),
+        watcher=guard,
+        now=now,
+    )
     objections = ObjectionService(database=database, log=log, refusals=refusals, now=now)
     catalogue = CatalogueService(
         database=database,
@@ -135,25 +145,8 @@ def assemble(
         grants=GrantService(database=database, log=log, now=now),
         rules=RuleService(database=database, log=log),
         notices=NoticeService(database=database, now=now),
-        query=QueryService(
-            database=database,
-            log=log,
-            refusals=refusals,
-            grounds=grounds,
-            masker=masker,
-            cursors=CursorSeal(derive_key("query-cursor")),
-            watcher=guard,
-            now=now,
-        ),
-        verify=VerifyService(
-            database=database,
-            log=log,
-            refusals=refusals,
-            receipts=BatchReceiptIssuer(batcher),
-            grounds=grounds,
-            watcher=guard,
-            now=now,
-        ),
+        query=query,
+        verify=verify,
         objections=objections,
         corrections=CorrectionService(database=database, log=log, refusals=refusals, masker=masker, now=now),
         guard=guard,
@@ -161,6 +154,40 @@ def assemble(
         housekeeper=Housekeeper(database=database, log=log, objections=objections, now=now),
         masker=masker,
     )
+
+
+def _assemble_answers(
+    *,
+    database: Database,
+    log: LogWriter,
+    refusals: RefusalLog,
+    masker: Masker,
+    cursors: CursorSeal,
+    receipts: BatchReceiptIssuer,
+    watcher: Guard,
+    now: Callable[[], datetime],
+) -> tuple[QueryService, VerifyService]:
+    grounds = GroundReader()
+    query = QueryService(
+        database=database,
+        log=log,
+        refusals=refusals,
+        grounds=grounds,
+        masker=masker,
+        cursors=cursors,
+        watcher=watcher,
+        now=now,
+    )
+    verify = VerifyService(
+        database=database,
+        log=log,
+        refusals=refusals,
+        receipts=receipts,
+        grounds=grounds,
+        watcher=watcher,
+        now=now,
+    )
+    return query, verify
 
 
 def build_busy_routers(services: ExchangeServices, *, authentication: Authentication) -> list[APIRouter]:

@@ -136,6 +136,15 @@ def build_router(
             await objections.withdraw(caller=caller, objection_id=objection_id, reason=body.reason)
         )
 
+    _add_corrections(router, corrections=corrections, refusals=refusals, authentication=authentication)
+    return router
+
+
+def _add_corrections(
+    router: APIRouter, *, corrections: CorrectionService, refusals: RefusalLog, authentication: Authentication
+) -> None:
+    user = Annotated[Caller, Depends(authentication.requires(Scope.QUERY, Scope.VERIFY, Scope.SUBSCRIBE))]
+
     @router.get("/corrections")
     async def take_corrections(caller: user, request: Request, unread: bool = False) -> list[CorrectionOut]:
         """Read the corrections of values that this organisation holds. Send the purpose headers."""
@@ -144,8 +153,6 @@ def build_router(
         )
         found = await corrections.take(caller=caller, purpose=purpose, unread_only=unread)
         return [_render_correction(each) for each in found]
-
-    return router
 
 
 def _render(found: Objection) -> ObjectionOut:

@@ -31,7 +31,7 @@ from exchange.publish.media import (
     XLSX,
 )
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 MAX_SHEET_CELL = 32_767
 
 
@@ -82,7 +82,7 @@ def render_line(cells: Sequence[str | None]) -> str:
 
 
 def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell
+    return f"'{cell}" if cell.lstrip(" \u3000").startswith(FORMULA_STARTS) else cell
 
 
 class _CsvWriter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -204,3 +205,11 @@ def test_reject_line_runs_no_formula_and_keeps_the_raw_line() -> None:
     reject = {"row": 3, "original": {"": "=1+1"}, "ticket": "t:3", "reasons": reasons}
     line = render_line(render_cells(reject, ["a"]))
     assert line == "3,,'=1+1,t:3,CELL-COUNT: the row has 1 cell\r\n"
+
+
+@pytest.mark.parametrize(
+    "start", ["=", "+", "-", "@", "\t", "\r", "\n", " =", "\u3000=", "＝", "＋", "－", "＠"]
+)
+def test_cell_that_a_spreadsheet_would_run_is_defused_in_reject_files(start: str) -> None:
+    cells = next(csv.reader([render_line([f"{start}1+1", "plain"])]))
+    assert cells == [f"'{start}1+1", "plain"]
