@@ -19,9 +19,11 @@ from connectors.errors import ConfigurationError
 SOURCES: Final = {
     "adbc": "connectors.sources.adbc:AdbcSource",
     "folder": "connectors.sources.folder:FolderSource",
+    "hub": "connectors.sources.hub:HubSource",
     "http": "connectors.sources.http.source:HttpSource",
     "mysql": "connectors.sources.mysql:MysqlSource",
     "postgresql": "connectors.sources.postgresql:PostgresqlSource",
+    "postgresql-log": "connectors.sources.replication.source:ReplicationSource",
     "s3": "connectors.sources.s3:S3Source",
     "sqlalchemy": "connectors.sources.sqlalchemy:SqlalchemySource",
     "sqlite": "connectors.sources.sqlite:SqliteSource",

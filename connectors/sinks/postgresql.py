@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from typing import Any, Final
 
 import pyarrow as pa
 from pydantic import Field, SecretStr
 
-from connectors.errors import TerminalError, TransientError
 from connectors.model import Operation, Parcel, Receipt, SinkCapabilities
-from connectors.optional import load_optional
+from connectors.postgresql import load_driver, told_plainly
 from connectors.protocols import BaseSink
 from connectors.sinks.tables import (
     PARCELS,
@@ -26,12 +24,8 @@ from connectors.sinks.tables import (
 )
 from connectors.sources.tables import quote_standard as quote
 
-EXTRA: Final = "postgresql"
 STAGE: Final = "_shuzheng_stage"
 NUMBER: Final = "_shuzheng_number"
-_PASSING: Final = ("08", "40", "53", "55P03", "57")
-# What these classes say holds names of objects, and no values of rows.
-_QUOTABLE: Final = ("28", "3D", "3F", "42")
 
 
 class PostgresqlSinkOptions(TableSinkOptions):
@@ -47,7 +41,7 @@ class PostgresqlSink(BaseSink):
 
     def __init__(self, options: PostgresqlSinkOptions) -> None:
         self._options = options
-        self._driver = load_optional("adbc_driver_postgresql.dbapi", extra=EXTRA)
+        self._driver = load_driver()
 
     @property
     def capabilities(self) -> SinkCapabilities:
@@ -59,7 +53,7 @@ class PostgresqlSink(BaseSink):
         require_key(parcel.read_schema(), self._options.key)
         require_no_null(parcel, self._options.key)
         with (
-            self._told_plainly(),
+            told_plainly(),
             self._driver.connect(self._options.url.get_secret_value()) as connection,
         ):
             with connection.cursor() as cursor:
@@ -134,21 +128,6 @@ class PostgresqlSink(BaseSink):
             f" ORDER BY {newest}, s.{NUMBER} DESC"
             f" ON CONFLICT ({primary}) DO {'UPDATE SET ' + others if others else 'NOTHING'}"
         )
-
-    @contextmanager
-    def _told_plainly(self) -> Iterator[None]:
-        try:
-            yield
-        except self._driver.Error as trouble:
-            state = str(getattr(trouble, "sqlstate", None) or "")
-            if not state:
-                msg = "PostgreSQL does not answer, or the connection broke"
-                raise TransientError(msg) from None
-            said = str(trouble).partition("ERROR:")[2].partition("\n")[0].strip()
-            quoted = f": {said}" if said and state.startswith(_QUOTABLE) else ""
-            kind = TransientError if state.startswith(_PASSING) else TerminalError
-            msg = f"PostgreSQL says {state}{quoted}"
-            raise kind(msg) from None
 
 
 def _number_rows(parcel: Parcel, names: Sequence[str]) -> pa.RecordBatchReader:

@@ -1,0 +1,1 @@
+"""PostgreSQL's logical replication as a source: every committed change, in order, deletes too."""
