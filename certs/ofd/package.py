@@ -53,6 +53,14 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltBody:
+    """The body of a package that was just written, and the numbers of its pages in order."""
+
+    body: Body
+    page_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Resource:
     """A font or picture of a document; `path` is None where it is not in the package."""
 
@@ -73,6 +81,7 @@ class OfdPackage:
     _elements: dict[str, Element] = field(default_factory=dict, repr=False)
     _digests: dict[str, bytes] = field(default_factory=dict, repr=False)
     _reader: XmlReader = field(default_factory=lambda: XmlReader(DEFAULT_LIMITS), repr=False)
+    _built: BuiltBody | None = field(default=None, repr=False)
 
     @classmethod
     def parse(cls, data: bytes, *, limits: Limits = DEFAULT_LIMITS) -> Self:
@@ -96,14 +105,18 @@ class OfdPackage:
         return package
 
     @classmethod
-    def build(cls, files: Mapping[str, bytes], shared: Mapping[str, SharedFile]) -> Self:
-        """Put a package together from files by absolute path; what is shared is not compressed again."""
+    def build(cls, files: Mapping[str, bytes], shared: Mapping[str, SharedFile], built: BuiltBody) -> Self:
+        """Put a package together from files by absolute path; what is shared is not compressed again.
+
+        `built` is what reading its only body would find.
+        """
         entries = {path: pack_entry(path.removeprefix("/"), content) for path, content in files.items()}
         return cls(
             entries | {path: file.entry for path, file in shared.items()},
             DEFAULT_LIMITS,
             _contents=dict(files) | {path: file.content for path, file in shared.items()},
             _digests={path: file.sm3 for path, file in shared.items()},
+            _built=built,
         )
 
     @property
@@ -140,6 +153,8 @@ class OfdPackage:
     @property
     def bodies(self) -> tuple[Body, ...]:
         """The document bodies, in order. Raises PackageRefused with E105."""
+        if self._built is not None:
+            return (self._built.body,)
         return read_bodies(self.xml(OFD_XML))
 
     def pages(self, body: Body) -> tuple[Page, ...]:
@@ -154,6 +169,8 @@ class OfdPackage:
 
     def page_ids(self, body: Body) -> tuple[str, ...]:
         """Return the numbers of the pages of a body, in order, without opening them. Raises as `pages`."""
+        if self._built is not None:
+            return self._built.page_ids
         holders = self.xml(body.root_path).findall("Pages/Page")[:MAX_PAGES]
         return tuple(holder.get("ID", "") for holder in holders)
 

@@ -24,7 +24,7 @@ from certs.ofd.blank import EMPTY, Blank, share_file
 from certs.ofd.errors import DocumentInvalid
 from certs.ofd.fonts import FontFace
 from certs.ofd.objects import PageObject, Path, Picture, PreparedPath, Text
-from certs.ofd.package import OfdPackage
+from certs.ofd.package import Body, BuiltBody, OfdPackage
 from certs.ofd.page_xml import path_xml, picture_xml, text_xml
 from certs.ofd.xml_writer import Attributes, document, element, numbers, raw_element, text
 
@@ -192,7 +192,16 @@ class DocumentBuilder:
         """Put the package together in memory, to be signed. Raises as `build`."""
         own = {f"/{name}": content for name, content in self._own_files().items()}
         shared = {f"/{name}": file for name, file in self._blank.files.items()}
-        return OfdPackage.build(own, shared)
+        facts = self._facts
+        body = Body(
+            document_id=facts.document_id,
+            title=facts.title,
+            root_path="/Doc_0/Document.xml",
+            signatures_path=None,
+            metadata=dict(facts.metadata),
+        )
+        page_ids = tuple(str(layer.page_id) for layer in self._pages)
+        return OfdPackage.build(own, shared, BuiltBody(body=body, page_ids=page_ids))
 
     def build_files(self) -> dict[str, bytes]:
         """Write every file, by its path in the package."""

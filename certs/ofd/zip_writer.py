@@ -64,11 +64,13 @@ def pack_entry(name: str, content: bytes, *, is_kept: bool = False) -> PackedEnt
 def write_zip(entries: Iterable[PackedEntry]) -> bytes:
     """Write entries in their order, but OFD.xml first. Names are the caller's care: unique and relative."""
     ordered = sorted(entries, key=lambda entry: entry.name != ROOT_FILE)
-    body, directory = bytearray(), bytearray()
+    pieces: list[bytes | memoryview] = []
+    directory, at = bytearray(), 0
     for entry in ordered:
         name = entry.name.encode()
         facts = (_UTF8_FLAG, entry.method, 0, _DATE, entry.crc, len(entry.packed), entry.size, len(name), 0)
-        directory += _CENTRAL.pack(b"PK\x01\x02", _VERSION, _VERSION, *facts, 0, 0, 0, 0, len(body)) + name
-        body += _LOCAL.pack(b"PK\x03\x04", _VERSION, *facts) + name + entry.packed
-    end = _END.pack(b"PK\x05\x06", 0, 0, len(ordered), len(ordered), len(directory), len(body), 0)
-    return bytes(body + directory + end)
+        directory += _CENTRAL.pack(b"PK\x01\x02", _VERSION, _VERSION, *facts, 0, 0, 0, 0, at) + name
+        pieces += _LOCAL.pack(b"PK\x03\x04", _VERSION, *facts), name, entry.packed
+        at += _LOCAL.size + len(name) + len(entry.packed)
+    end = _END.pack(b"PK\x05\x06", 0, 0, len(ordered), len(ordered), len(directory), at, 0)
+    return b"".join((*pieces, directory, end))

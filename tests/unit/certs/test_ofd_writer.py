@@ -108,6 +108,13 @@ def test_annotation_is_drawn_where_its_box_says() -> None:
     assert colour_at(image, 55, 25) != (255, 0, 0)
 
 
+def test_package_just_written_knows_its_body_as_a_reader_finds_it() -> None:
+    written = full_document().build_package()
+    read = OfdPackage.parse(written.with_files({}))
+    assert written.bodies == read.bodies
+    assert written.page_ids(written.bodies[0]) == read.page_ids(read.bodies[0])
+
+
 def test_document_is_the_same_octets_every_time() -> None:
     assert full_document().build() == full_document().build()
 
