@@ -14,7 +14,7 @@ from certs.issue.model import Certificate, CertificateStatus, Holder, china_day
 from core.caller import Caller, Purpose
 from core.database import Database
 from core.log.model import Event
-from core.log.writer import LogWriter
+from core.log.writer import LogWriter, NewLeaf
 
 
 class InfoResult(IntEnum):
@@ -96,15 +96,16 @@ class StatementService:
             )
             held = next((each for each in found if _is_holder(each, statement.holder)), None)
             verdict = self._judge(statement, held)
-            await self._log.append(
-                connection,
+            leaf = NewLeaf(
                 event=Event.STATEMENT_VERIFIED,
                 caller=caller,
                 purpose=purpose,
                 certificate_id=verdict.identifier,
+                owner=None if held is None else held.issuer_code,
                 subject=statement.holder.code or None,
                 details={"result": int(verdict.result), "status": verdict.status},
             )
+            await self._log.append_all(connection, [leaf])
         return verdict
 
     def _judge(self, statement: Statement, held: Certificate | None) -> Verdict:
