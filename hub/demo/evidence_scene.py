@@ -64,7 +64,7 @@ class EvidenceScene:
     def publish(self, rows: Mapping[str, Sequence[Mapping[str, str]]]) -> None:
         """Register the datasets and publish rows, by dataset."""
         for code, (owner, title, items) in DATASETS.items():
-            if not rows.get(code):
+            if code not in rows:
                 continue
             described = [
                 dict(zip(("name", "title", "format", "check_rule"), item.split(), strict=False))

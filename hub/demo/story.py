@@ -16,6 +16,7 @@ from core.caller import Scope
 from core.codes import credit
 from core.codes.divisions import VINTAGE, load_divisions
 from exchange.standards.samples import Part, SampleKind, SampleSummary, write_sample
+from hub.demo.evidence_story import EvidenceStory
 from hub.demo.licence import LicenceStory
 from hub.demo.telling import Teller
 
@@ -77,6 +78,15 @@ class Story:
             self._use_licence(administrator)
         with teller.step("The audit trail of the case"):
             self._audit(auditor)
+        with teller.step("Three cases, in which the applicant is asked for next to nothing"):
+            self._open_cases(administrator)
+
+    def _open_cases(self, administrator: HubClient) -> None:
+        story = EvidenceStory(
+            address=self._address, administrator=administrator, teller=self._teller, stack=self._stack
+        )
+        known = ("police", "market", "civil", "approval")
+        story.play({key: self._clients[key].get("/v1/whoami")["organisation_code"] for key in known})
 
     def _register(self, administrator: HubClient) -> None:
         for number, (key, (name, scopes)) in enumerate(ORGANISATIONS.items(), start=1):

@@ -190,13 +190,15 @@ async def test_alteration_without_a_leaf_is_named_though_the_triggers_saw_it(
 ) -> None:
     grants = next(table for table in RECORDED_TABLES if table.name == "exchange.grant_")
     async with administrator.log.database.acquire() as connection:
-        kept = await connection.fetchval("SELECT valid_until FROM exchange.grant_")
-        await connection.execute("UPDATE exchange.grant_ SET valid_until = valid_until + interval '9 years'")
+        altered, kept = await connection.fetchrow("SELECT id, valid_until FROM exchange.grant_ LIMIT 1")
+        await connection.execute(
+            "UPDATE exchange.grant_ SET valid_until = valid_until + interval '9 years' WHERE id = $1", altered
+        )
         report = await administrator.log.check.assess()
         assert {(each.table, each.problem) for each in report.findings} == {
             (grants.name, "valid_until is not what the last leaf about the row records")
         }
-        await connection.execute("UPDATE exchange.grant_ SET valid_until = $1", kept)
+        await connection.execute("UPDATE exchange.grant_ SET valid_until = $1 WHERE id = $2", kept, altered)
     assert (await administrator.log.check.assess()).is_whole
 
 
