@@ -69,6 +69,10 @@ bench-access: $(STAMP)  ## compare query and verification with bare FastAPI and 
 bench-sharing: $(STAMP)  ## compare reading a share by the delta-sharing client with the same client on the bare files
 	@$(BIN)/python -m bench.sharing
 
+.PHONY: bench-connectors
+bench-connectors: $(STAMP)  ## compare a connector with COPY out and publish by hand, and with dlt and Singer
+	@$(BIN)/python -m bench.connectors
+
 lint: $(STAMP)  ## ruff and the strict type checker
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .

@@ -1,0 +1,204 @@
+"""How fast a table of a department reaches the hub: `python -m bench.connectors` (`make bench-connectors`).
+
+The job: a table of check-valid persons in a PostgreSQL of the department's, into an empty resource of a hub
+that runs as a process. Ours is the command `connector run` as it is used: start of its process, reading by
+watermark, spooling to disk with fsync, delivery over HTTP, all acknowledged. The floor does the same by hand
+and keeps no state: `COPY … TO` into a CSV file, and one publish of that file over HTTP.
+
+`dlt` and a Singer pair (Meltano's tap-postgres and target-postgres) bring the same table into another
+PostgreSQL, merged by key, without checks, change log or accounting, each in a virtual environment of the
+bench's own, over FEW rows because they would take minutes; rows a second are compared. BENCH_DLT_PYTHON and
+BENCH_SINGER_BIN (a folder of commands) name installations that are used instead. The last line is JSON.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import psutil
+
+from bench.connectors_rivals import measure_dlt, measure_singer
+from bench.scale import PROVIDER
+from connectors import HubClient
+from core.database.embedded import start_embedded
+from core.settings import Settings
+from exchange.catalogue.formats import parse_format
+from exchange.standards.samples import SampleKind, write_sample
+from exchange.standards.schemas import POPULATION
+from hub.demo.stage import connect_administrator, running_hub
+
+ROWS = 1_000_000
+FEW = 100_000
+TURNS = 2
+MEMORY_LIMIT_BYTES = 512 * 1024 * 1024
+EXPECT = {"to_copy_and_publish": 0.7, "memory": 1.0, "to_dlt": 3.0, "to_singer": 10.0}
+
+
+async def fill_source(url: str, folder: Path, rows: int) -> None:
+    """Make the department's tables: people, and few_people for the rivals."""
+    path = folder / "people.csv"
+    with path.open("wb") as out:
+        write_sample(SampleKind.POPULATION, rows=rows, seed=1, dirt=0.0, out=out)
+    names = read_names(path)
+    formats = {item.name: parse_format(item.format) for item in POPULATION.items}
+    columns = ", ".join(f'"{name}" {formats[name].sql_type}' for name in names)
+    connection = await asyncpg.connect(url)
+    await connection.execute(f'CREATE TABLE people ({columns}, seq bigserial, PRIMARY KEY ("GMSFHM"))')
+    await connection.copy_to_table(
+        "people", source=path, columns=names, format="csv", header=True, timeout=None
+    )
+    await connection.execute("CREATE INDEX ON people (seq)")
+    await connection.execute(f"CREATE TABLE few_people AS SELECT * FROM people LIMIT {FEW}")
+    await connection.execute('ALTER TABLE few_people ADD PRIMARY KEY ("GMSFHM")')
+    await connection.execute("VACUUM ANALYZE")
+    await connection.close()
+
+
+def read_names(path: Path) -> list[str]:
+    """Read the header of a CSV file."""
+    with path.open(encoding="utf-8") as opened:
+        return opened.readline().strip().lstrip("\ufeff").split(",")
+
+
+async def copy_out(url: str, path: Path, names: list[str]) -> None:
+    """Copy the table into a CSV file."""
+    connection = await asyncpg.connect(url)
+    await connection.copy_from_table(
+        "people", output=path, columns=names, format="csv", header=True, timeout=None
+    )
+    await connection.close()
+
+
+def measure_floor(client: HubClient, url: str, folder: Path, resource: str, names: list[str]) -> float:
+    """Return the seconds of COPY out and one publish."""
+    path = folder / "floor.csv"
+    start = time.perf_counter()
+    asyncio.run(copy_out(url, path, names))
+    with path.open("rb") as opened:
+        pieces = iter(lambda: opened.read(1 << 20), b"")
+        answer = client.publish(resource, pieces, idempotency_key=str(uuid4()), content_type="text/csv")
+    seconds = time.perf_counter() - start
+    assert answer["rejected"] == 0, answer
+    return seconds
+
+
+def measure_ours(
+    hub: str, credentials: dict[str, str], url: str, folder: Path, resource: str, names: list[str]
+) -> tuple[float, int]:
+    """Return the seconds of `connector run`, and the peak of its memory in bytes."""
+    config = folder / f"{resource}.toml"
+    config.write_text(
+        f'name = "bench"\n[source]\nkind = "postgresql"\nurl = "{url}"\ntable = "people"\n'
+        f'columns = {json.dumps([*names, "seq"])}\nkey = ["GMSFHM"]\nwatermark = "seq"\n'
+        f'[sink]\nkind = "hub"\nurl = "{hub}"\nresource = "{resource}"\n'
+        f'client_id = "{credentials["client_id"]}"\nclient_secret = "${{BENCH_SECRET}}"\n'
+        f'[run]\nstate = "{resource}.state"\n[mapping]\nversion = 1\n'
+        + "".join(f'[[mapping.column]]\nfrom = "{name}"\nto = "{name}"\n' for name in names),
+        encoding="utf-8",
+    )
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "connectors", "run", str(config), "--json"],
+        env=os.environ | {"BENCH_SECRET": credentials["client_secret"]},
+        stdout=subprocess.DEVNULL,
+    )
+    watched, peak = psutil.Process(process.pid), 0
+    while process.poll() is None:
+        try:
+            peak = max(peak, watched.memory_info().rss)
+        except psutil.Error:
+            break
+        time.sleep(0.05)
+    assert process.wait() == 0
+    return time.perf_counter() - start, peak
+
+
+def connect(hub: str, settings: Settings) -> dict[str, str]:
+    """Register a department with a publishing system; return its credentials."""
+    administrator = connect_administrator(hub, settings)
+    administrator.post(
+        "/v1/organisations", {"code": PROVIDER, "name": "示例市公安局", "division_code": "990000"}
+    )
+    made = administrator.post(
+        "/v1/systems",
+        {"organisation_code": PROVIDER, "name": "bench", "scopes": ["catalogue:write", "publish"]},
+    )
+    return {"client_id": made["client_id"], "client_secret": made["client_secret"]}
+
+
+def measure(folder: Path, rows: int) -> tuple[dict[str, float], int, dict[str, float | str]]:
+    """Return the best seconds of floor and ours, the peak of memory, and the rivals' rows a second."""
+    server = start_embedded(folder / "pg")
+    best: dict[str, float] = {}
+    peak = 0
+    try:
+        print(f"making up {rows:,} rows …", flush=True)
+        asyncio.run(fill_source(server.url, folder, rows))
+        names = read_names(folder / "people.csv")
+        port = int(os.environ.get("BENCH_PORT", "8766"))
+        settings = Settings(home=folder / "home", port=port, database_url=None)
+        with running_hub(settings) as hub:
+            credentials = connect(hub, settings)
+            with HubClient(hub, **credentials) as client:
+                for turn in range(TURNS):
+                    for who in ("ours", "floor") if turn % 2 else ("floor", "ours"):
+                        resource = f"bench_{who}_{turn}"
+                        client.post(f"/v1/resources/standard/{POPULATION.code}", {"code": resource})
+                        if who == "floor":
+                            seconds = measure_floor(client, server.url, folder, resource, names)
+                        else:
+                            seconds, used = measure_ours(
+                                hub, credentials, server.url, folder, resource, names
+                            )
+                            peak = max(peak, used)
+                        print(f"  {who:6} {seconds:6.1f} s", flush=True)
+                        best[who] = min(best.get(who, seconds), seconds)
+        rivals = {
+            "dlt": measure_dlt(folder, server.url, FEW),
+            "singer": measure_singer(folder, server.url, FEW),
+        }
+    finally:
+        server.stop()
+    return best, peak, rivals
+
+
+def main() -> int:
+    """Measure, print a table and the verdict; 1 when a promise is broken."""
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    with tempfile.TemporaryDirectory(prefix="sz-conn-", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        best, peak, rivals = measure(folder, rows)
+    ours = rows / best["ours"]
+    ratios = {"to_copy_and_publish": best["floor"] / best["ours"], "memory": MEMORY_LIMIT_BYTES / peak}
+    ratios |= {f"to_{who}": ours / speed for who, speed in rivals.items() if isinstance(speed, float)}
+    print(f"\n{'what':24}{'rows/s':>12}")
+    print(f"{'COPY out and publish':24}{rows / best['floor']:12,.0f}")
+    print(f"{'connector run':24}{ours:12,.0f}   peak {peak / 1e6:,.0f} MB")
+    for who, speed in rivals.items():
+        print(f"{who:24}{speed:12,.0f}" if isinstance(speed, float) else f"{who:24}{speed}")
+    ok = all(ratio >= EXPECT[name] for name, ratio in ratios.items())
+    verdict = {
+        "bench": "connectors",
+        "rows": rows,
+        "peak_mb": round(peak / 1e6),
+        "ratios": {name: round(ratio, 3) for name, ratio in ratios.items()},
+        "expect": EXPECT,
+        "reasons": {who: speed for who, speed in rivals.items() if isinstance(speed, str)},
+        "ok": ok,
+    }
+    print(json.dumps(verdict))
+    return 0 if ok else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
