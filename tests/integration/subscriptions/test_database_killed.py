@@ -67,7 +67,7 @@ async def test_database_killed_while_the_hub_pushes_and_follows_loses_and_repeat
 async def wait_for_lake(settings: Settings) -> set[tuple[str, str]]:
     """Wait until the lake holds every version; return its rows, which are there once."""
     place = find_place(settings)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(150):
         while True:
             table = await asyncio.to_thread(LakeTable.open, place, "things")
             if (

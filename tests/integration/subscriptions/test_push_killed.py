@@ -79,7 +79,7 @@ async def end_leases(settings: Settings) -> None:
 
 
 async def wait_for(receiver: Receiver, effects: int) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(150):
         while len(receiver.effects) < effects:
             await asyncio.sleep(0.01)
 
