@@ -34,6 +34,7 @@ from core.pki.service import HUB_SIGNER_KEY, PkiService
 from core.settings import Settings
 from evidence.assembly import EvidenceServices
 from evidence.assembly import assemble as assemble_evidence
+from evidence.cascade.store import load_needed_after as load_cascade_needed
 from exchange.assembly import ExchangeServices
 from exchange.assembly import assemble as assemble_exchange
 from exchange.intake import IntakeServices
@@ -299,10 +300,11 @@ def _build(
 
 
 async def _needed_after(connection: Connection, resource_code: str) -> int | None:
-    """Tell how far both the subscribers and the lake have read a resource's changes."""
+    """Tell how far the subscribers, the lake and the cascade have read a resource's changes."""
     read = [
         await load_needed_after(connection, resource_code=resource_code),
         await load_lake_needed(connection, resource_code=resource_code),
+        await load_cascade_needed(connection, resource_code=resource_code),
     ]
     return min((version for version in read if version is not None), default=None)
 

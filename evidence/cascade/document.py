@@ -25,7 +25,7 @@ def parse_rule(document: object) -> CascadeRule:
         rule = _ADAPTER.validate_python(document)
     except ValidationError as wrong:
         errors = tuple(
-            FieldError(pointer="/" + "/".join(map(str, each["loc"])), code="RULE-FORM", detail=each["msg"])
+            FieldError(pointer=_pointer(each["loc"]), code="RULE-FORM", detail=each["msg"])
             for each in wrong.errors(include_url=False, include_input=False)
         )
         msg = "this is not in the form of a cascade rule; see errors"
@@ -73,6 +73,13 @@ async def _check_row(connection: Connection, source: RowSource) -> AsyncIterator
         if resource.item(name) is None:
             detail = f"the resource has no item {name!r}"
             yield FieldError(pointer=pointer, code="UNKNOWN-ITEM", detail=detail)
+
+
+def _pointer(location: tuple[str | int, ...]) -> str:
+    """Turn a place as pydantic names it into a JSON pointer: the tag of the source is no member."""
+    is_tagged = location[:1] == ("source",) and location[1:2] in {("row",), ("certificate",)}
+    parts = (location[0], *location[2:]) if is_tagged else location
+    return "".join(f"/{part}" for part in parts)
 
 
 def _check(rule: CascadeRule) -> Iterator[FieldError]:

@@ -136,6 +136,17 @@ async def load_behind(connection: Connection, *, before: datetime) -> list[Behin
     ]
 
 
+async def load_needed_after(connection: Connection, *, resource_code: str) -> int | None:
+    """Load the version up to which a resource was followed; None where nothing rests on it yet."""
+    found: int | None = await connection.fetchval(
+        "SELECT coalesce((SELECT version FROM evidence.cascade_cursor WHERE resource_code = $1),"
+        " (SELECT min(b.source_version) FROM evidence.case_basis b JOIN evidence.case_ c ON c.id = b.case_id"
+        " WHERE b.source = $1 AND c.closed_at IS NULL AND b.row_key IS NOT NULL))",
+        resource_code,
+    )
+    return found
+
+
 async def lock_cursor(connection: Connection, *, behind: Behind) -> int | None:
     """Take a resource's cursor for this transaction; None where another process works on it."""
     await connection.execute(

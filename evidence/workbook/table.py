@@ -6,11 +6,9 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final
 
+from core.log.tables import defuse
 from evidence.workbook.write import MEDIA_TYPE, Row, write_sheets
-
-_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 class TableForm(StrEnum):
@@ -37,8 +35,3 @@ def write_table(form: TableForm, *, name: str, columns: Mapping[str, str], rows:
     writer.writerow(columns.values())
     writer.writerows([defuse(row.get(member, "")) for member in columns] for row in rows)
     return b"\xef\xbb\xbf" + out.getvalue().encode()
-
-
-def defuse(text: str) -> str:
-    """Put an apostrophe before a text that begins like a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

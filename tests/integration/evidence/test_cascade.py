@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
-from certs.types.shipped import BUSINESS_LICENCE
+from certs.types.shipped import BUSINESS_LICENCE, REAL_ESTATE
 from core.log.writer import LogWriter
 from evidence.cascade.follower import Follower
+from evidence.cascade.store import load_needed_after
 from tests.evidence_rules import build_document
 from tests.evidence_world import EvidenceWorld, certificate_way
 
@@ -258,3 +259,68 @@ async def test_rule_of_what_is_not_there_or_of_another_organisation_is_refused(
     retired = await world.hub.client.post("/v1/cascade/rules/deregistered/retire", headers=headers)
     assert retired.status_code == 204
     assert (await world.hub.client.get("/v1/cascade/rules", headers=headers)).json() == []
+
+
+async def test_loss_of_one_certificate_goes_on_to_what_its_holder_has_by_rules(
+    world: EvidenceWorld,
+) -> None:
+    market = world.hub.members["market"]
+    licence = await world.issue_licence()
+    order = {
+        "type_code": REAL_ESTATE.code,
+        "holder": {"name": world.firm["frmc"], "code": world.firm["tyxydm"], "code_type": "001"},
+        "number": "不动产权第0000001号",
+        "data": {
+            "GYQK": "单独所有",
+            "ZL": world.firm["zs"],
+            "BDCDYH": "990000000000GB00001F00000001",
+            "QLLX": "国有建设用地使用权/房屋所有权",
+            "QLXZ": "出让/市场化商品房",
+            "YT": "商业",
+            "MJ": "100.00㎡",
+        },
+    }
+    issued = await world.hub.client.post("/v1/certificates", json=order, headers=market.headers)
+    assert issued.status_code == 201, issued.text
+    estate = issued.json()["identifier"]
+    await set_rule(world)
+    await set_rule(
+        world,
+        code="estate",
+        title="执照失效即告知",
+        source={
+            "kind": "certificate",
+            "type_code": BUSINESS_LICENCE.code,
+            "statuses": ["suspended", "revoked"],
+        },
+        target=REAL_ESTATE.code,
+        action="notify",
+    )
+    await deregister(world)
+    assert await follow(world) == 2
+    assert await follow(world) == 0
+    made = await effects(world, "market")
+    assert {(each["rule"], each["certificate"], each["trigger"]) for each in made} == {
+        ("deregistered", licence, "row changed"),
+        ("estate", estate, "suspended"),
+    }
+    assert await status_of(world, estate) == "active"
+    for status in ("active", "suspended"):
+        answer = await world.hub.client.post(
+            f"/v1/certificates/{licence}/status",
+            json={"to": status, "reason": "复核"},
+            headers=market.headers,
+        )
+        assert answer.status_code == 200, answer.text
+    assert await follow(world) == 1
+
+
+async def test_changes_that_are_not_followed_yet_are_not_pruned(world: EvidenceWorld) -> None:
+    await open_case(world)
+    async with world.hub.services.database.acquire() as connection:
+        assert await load_needed_after(connection, resource_code="fr_jbxx") == 1
+        assert await load_needed_after(connection, resource_code="nosuch") is None
+    await deregister(world)
+    await follow(world)
+    async with world.hub.services.database.acquire() as connection:
+        assert await load_needed_after(connection, resource_code="fr_jbxx") == 2

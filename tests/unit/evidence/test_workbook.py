@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import io
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +27,7 @@ from evidence.workbook.cells import (
     write_requirements,
 )
 from evidence.workbook.read import read_workbook
+from evidence.workbook.table import TableForm, write_table
 from evidence.workbook.write import write_workbook
 from tests.evidence_rules import EXAMPLES, ITEM_CODE, build_document, build_item
 
@@ -94,6 +96,19 @@ def test_cells_that_look_like_formulas_are_written_as_text() -> None:
     cells = [cell for sheet in book for row in sheet.iter_rows() for cell in row if cell.value is not None]
     assert {cell.data_type for cell in cells} == {"s"}
     assert "=HYPERLINK(1)" in {cell.value for cell in cells}
+
+
+def test_table_for_people_holds_no_formula() -> None:
+    hostile = ["=1+1", "+1", "-1", "@x", "\tx", " =1", "＝1"]
+    rows = [{"a": text} for text in [*hostile, "plain", "a=1"]]
+    data = write_table(TableForm.CSV, name="n", columns={"a": "列"}, rows=rows).decode("utf-8-sig")
+    cells = [cell for (cell,) in csv.reader(io.StringIO(data))]
+    assert cells == ["列", *(f"'{text}" for text in hostile), "plain", "a=1"]
+    sheet = openpyxl.load_workbook(
+        io.BytesIO(write_table(TableForm.XLSX, name="n", columns={"a": "列"}, rows=rows))
+    ).active
+    assert sheet is not None
+    assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s"}
 
 
 @given(CONDITIONS)
