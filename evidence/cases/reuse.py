@@ -14,35 +14,18 @@ from evidence.cases import store
 from evidence.cases.asks import Filler
 from evidence.cases.model import EvidenceOrder, FactState
 from evidence.rules.model import (
-    CertificateWay,
     CreditWay,
     DatasetWay,
     Fact,
     ServiceItem,
-    SourceWay,
     VerificationWay,
 )
-from evidence.rules.values import facts_needed
+from evidence.rules.ways import can_be_reused
 from evidence.sources.model import Ask, Asker, Outcome
 from exchange.access.model import Mode
 from exchange.access.resources import load_known_resource, verify_grant
 
 _SOURCES: Final = (DatasetWay, VerificationWay, CreditWay)
-
-
-def is_reusable(fact: Fact) -> bool:
-    """Tell whether a fact can be taken over at all.
-
-    One that gives values cannot, since no case keeps values; nor one that stands on another fact, or on a
-    certificate, which must be valid on the day.
-    """
-    sources = [way for way in fact.ways if isinstance(way, SourceWay)]
-    return (
-        fact.reuse_days > 0
-        and bool(sources)
-        and all(isinstance(way, _SOURCES) and not facts_needed(way) for way in sources)
-        and not any(way.gives for way in sources if isinstance(way, DatasetWay | CertificateWay))
-    )
 
 
 class ReuseDesk:
@@ -55,7 +38,7 @@ class ReuseDesk:
     def key_of(self, fact: Fact, order: EvidenceOrder) -> bytes | None:
         """Return the keyed hash of the bundle and everything that a fact is asked by; None where it is not
         for reuse."""
-        if order.bundle is None or not is_reusable(fact):
+        if order.bundle is None or not fact.reuse_days or not can_be_reused(fact):
             return None
         asked = []
         filler = Filler(order, {})

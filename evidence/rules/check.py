@@ -30,7 +30,7 @@ from evidence.rules.model import (
     VerificationWay,
 )
 from evidence.rules.values import Origin, escape, parse_value, values_of
-from evidence.rules.ways import check_way, gives_of
+from evidence.rules.ways import can_be_reused, check_way, gives_of
 
 CODE: Final = re.compile(r"[^\s/?#%]{1,128}")
 NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
@@ -149,6 +149,11 @@ def _check_fact(item: ServiceItem, fact: Fact, pointer: str) -> Iterator[RuleFin
             detail = "an abolished fact needs nothing else; the other ways would never be tried"
             yield RuleFinding(pointer=place, code="UNREACHABLE", detail=detail)
         yield from _check_values(item, way_pointer=place, values=list(values_of(way)))
+    if fact.reuse_days and not can_be_reused(fact):
+        detail = "not for reuse: it gives values, stands on another fact, or on a certificate or no source"
+        yield RuleFinding(
+            pointer=f"{pointer}/reuse_days", code="NOT-REUSABLE", detail=detail, severity=Severity.WARNING
+        )
     sources = [
         way for way in fact.ways if isinstance(way, CertificateWay | DatasetWay | VerificationWay | CreditWay)
     ]

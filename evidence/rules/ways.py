@@ -16,14 +16,17 @@ from evidence.rules.model import (
     Comparison,
     CreditWay,
     DatasetWay,
+    Fact,
     RequestWay,
     Requirement,
     RuleFinding,
     ServiceItem,
+    SourceWay,
     ToleranceWay,
     VerificationWay,
     Way,
 )
+from evidence.rules.values import facts_needed
 
 ATTRIBUTE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 MAX_DAYS: Final = 3650
@@ -32,6 +35,18 @@ MAX_DAYS: Final = 3650
 def gives_of(way: Way) -> Mapping[str, str]:
     """Return the attributes that a way gives, by name."""
     return way.gives if isinstance(way, CertificateWay | DatasetWay) else {}
+
+
+def can_be_reused(fact: Fact) -> bool:
+    """Tell whether another case can take a fact over at all.
+
+    One that gives values cannot be, since no case keeps values; nor one that stands on another fact, or on a
+    certificate, which must be valid on the day.
+    """
+    sources = [way for way in fact.ways if isinstance(way, SourceWay)]
+    return bool(sources) and not any(
+        isinstance(way, CertificateWay) or facts_needed(way) or gives_of(way) for way in sources
+    )
 
 
 def check_way(item: ServiceItem, way: Way, pointer: str) -> Iterator[RuleFinding]:

@@ -255,3 +255,11 @@ def test_difference_names_the_part_and_both_sides() -> None:
     assert found["/title"] == ("食品经营许可（新办）", "食品经营许可")
     assert found["/materials/M04"][1] is None
     assert len(found) == 3
+
+
+@pytest.mark.parametrize(("number", "is_for_reuse"), [(0, False), (1, True), (2, True), (3, False)])
+def test_reuse_of_a_fact_that_cannot_be_taken_over_is_warned_of(number: int, is_for_reuse: bool) -> None:
+    document = build_document()
+    document["facts"][number]["reuse_days"] = 7
+    found = {each.code: each.severity for each in check_item(parse_item(document))}
+    assert found.get("NOT-REUSABLE") == (None if is_for_reuse else Severity.WARNING)
