@@ -193,7 +193,7 @@ async def test_slow_target_slows_no_other(world: World, feed: Feed, receiver: Re
         await add(feed, slow.url)
         await add(feed, receiver.url)
         await world.publish([build_row(n) for n in range(9)])
-        worker = build_worker(feed, timeout_s=5)
+        worker = build_worker(feed, timeout_s=60)
         running = asyncio.create_task(worker.run())
         async with asyncio.timeout(30):
             while len(receiver.effects) < 9:
