@@ -79,6 +79,18 @@ class GmsslKey:
         return bytes.fromhex(signature)
 
 
+def verify_with_gmssl(public_point: bytes, message: bytes, signature: bytes) -> bool:
+    """Tell whether r ‖ s is a signature of the message by the key 04 ‖ x ‖ y; needs the extra `sm2`."""
+    from gmssl.sm2 import CryptSM2  # noqa: PLC0415 - only who verifies needs it
+
+    if len(signature) != 64 or len(public_point) != 65:
+        return False
+    sm2 = CryptSM2(private_key="", public_key="")
+    # Set afterwards: the constructor takes leading digits 0 and 4 for a prefix.
+    sm2.public_key = public_point[1:].hex()
+    return bool(sm2.verify(signature.hex(), bytes.fromhex(sm2._sm3_z(message))))
+
+
 def build_assertion(key: ClientKey, *, client_id: str, audience: str) -> str:
     """Make an assertion that is good once, for two minutes."""
     now = int(time.time())

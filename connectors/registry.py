@@ -17,6 +17,7 @@ from typing import Any, Final
 from connectors.errors import ConfigurationError
 
 SOURCES: Final = {
+    "packages": "connectors.sources.packages:PackagesSource",
     "adbc": "connectors.sources.adbc:AdbcSource",
     "folder": "connectors.sources.folder:FolderSource",
     "hub": "connectors.sources.hub:HubSource",
@@ -29,6 +30,7 @@ SOURCES: Final = {
     "sqlite": "connectors.sources.sqlite:SqliteSource",
 }
 SINKS: Final = {
+    "packages": "connectors.sinks.packages:PackagesSink",
     "folder": "connectors.sinks.folder:FolderSink",
     "http": "connectors.sinks.http:HttpSink",
     "hub": "connectors.sinks.hub:HubSink",

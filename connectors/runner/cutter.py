@@ -72,6 +72,12 @@ class Cutter:
             msg = "the source ended a read without a cursor after its last rows; its last batch needs one"
             raise TerminalError(msg)
 
+    def keep(self) -> None:
+        """Enter what has a cursor, and give up the rest: the read has ended with a trouble of the source."""
+        if self._cursor is not None:
+            self._cut()
+        self.drop()
+
     def drop(self) -> None:
         """Give up what is not entered yet; it is read again."""
         if self._file is not None:

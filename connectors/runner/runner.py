@@ -149,6 +149,9 @@ class Runner:
                 self._report("read", {"rows": batch.rows.num_rows})
                 self._acknowledge(connection, source)
             cutter.finish()
+        except ConnectorError:
+            cutter.keep()
+            raise
         except BaseException:
             cutter.drop()
             raise

@@ -96,6 +96,11 @@ class _Hashed:
         return self._hash.hexdigest()
 
 
+def sync_file(path: Path) -> None:
+    """Bring a file to the disk."""
+    sync_folder(path)
+
+
 def sync_folder(folder: Path) -> None:
     """Bring the names in a folder to the disk."""
     descriptor = os.open(folder, os.O_RDONLY)
