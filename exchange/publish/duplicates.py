@@ -20,15 +20,40 @@ from exchange.publish.typed import ROW_COLUMN, decimal_text
 MAX_HASHED_ROWS: Final = 20_000_000
 _SEPARATOR: Final = "\x1f"
 _WORD_BYTES: Final = 8
+_PART_BITS: Final = 4  # so many bits of a hash say in which part it is sorted: less is held at once
+
+
+class _RowNumbers:
+    """The row numbers of a piece: where they ascend, their range and the few that it lacks."""
+
+    def __init__(self, numbers: NDArray[np.int64]) -> None:
+        self._first, last = int(numbers[0]), int(numbers[-1])
+        lacking = last - self._first + 1 - len(numbers)
+        self._numbers: NDArray[np.int64] | None = None
+        self._lacking = np.empty(0, dtype=np.int64)
+        if not 0 <= lacking < len(numbers) or not bool(np.all(numbers[1:] > numbers[:-1])):
+            self._numbers = numbers.copy()
+        elif lacking:
+            present = np.zeros(last - self._first + 1, dtype=bool)
+            present[numbers - self._first] = True
+            self._lacking = np.flatnonzero(~present)
+        self._count = len(numbers)
+
+    def expand(self) -> NDArray[np.int64]:
+        """Return the numbers, in their order."""
+        if self._numbers is not None:
+            return self._numbers
+        whole = np.arange(self._first, self._first + self._count + len(self._lacking), dtype=np.int64)
+        return np.delete(whole, self._lacking)
 
 
 class KeyWatch:
-    """Remembers a hash (8 bytes) and the row number of each accepted row, up to MAX_HASHED_ROWS."""
+    """Remembers a hash (8 bytes) of each accepted row, and its number, up to MAX_HASHED_ROWS."""
 
     def __init__(self, key_names: Sequence[str]) -> None:
         self._key_names = key_names
         self._hashes: list[NDArray[np.uint64]] = []
-        self._rows: list[NDArray[np.int64]] = []
+        self._rows: list[_RowNumbers] = []
         self._count = 0
         self._secrets = np.frombuffer(secrets.token_bytes(4096), dtype=np.uint64) | np.uint64(1)
 
@@ -40,7 +65,7 @@ class KeyWatch:
         columns = [_key_text(table.column(name).combine_chunks()) for name in self._key_names]
         keys = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, _SEPARATOR)
         self._hashes.append(self._hash(TextColumn(as_text(keys))))
-        self._rows.append(to_numpy(table.column(ROW_COLUMN).combine_chunks()))
+        self._rows.append(_RowNumbers(to_numpy(table.column(ROW_COLUMN).combine_chunks())))
 
     def suspects(self) -> list[int] | None:
         """Return the numbers of rows whose hash came more than once; None where there are too many rows."""
@@ -48,15 +73,21 @@ class KeyWatch:
             return None
         if not self._hashes:
             return []
-        ordered = np.concatenate(self._hashes)
-        ordered.sort()
-        repeated = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+        repeated = np.concatenate([self._find_repeated(part) for part in range(1 << _PART_BITS)])
         if not repeated.size:
             return []
         found = [
-            rows[np.isin(hashes, repeated)] for hashes, rows in zip(self._hashes, self._rows, strict=True)
+            rows.expand()[np.isin(hashes, repeated)]
+            for hashes, rows in zip(self._hashes, self._rows, strict=True)
         ]
         return sorted(np.concatenate(found).tolist())
+
+    def _find_repeated(self, part: int) -> NDArray[np.uint64]:
+        """Find the hashes that came more than once among those of one part, which are sorted as a copy."""
+        shift = np.uint64(64 - _PART_BITS)
+        ordered = np.concatenate([each[each >> shift == part] for each in self._hashes])
+        ordered.sort()
+        return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
     def _hash(self, keys: TextColumn) -> NDArray[np.uint64]:
         hashes = np.zeros(len(keys), dtype=np.uint64)
