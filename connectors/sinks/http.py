@@ -50,7 +50,10 @@ class HttpSinkOptions(Options):
 
 
 class HttpSink(BaseSink):
-    """Sends the rows of a parcel in requests. A parcel that broke off is sent again from its start."""
+    """Sends the rows of a parcel in requests. A parcel that broke off is sent again from its start.
+
+    It arrives whole or not at all where it is one request: give `rows_per_request` the size of parcels.
+    """
 
     options_model = HttpSinkOptions
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Any, Final
 
 import pyarrow as pa
@@ -76,7 +77,7 @@ class SqlalchemySink(BaseSink):
         if parcel.operation is Operation.SNAPSHOT:
             connection.execute(table.delete())
         names = choose_columns(parcel, self._options.key)
-        for rows in read_tuples(parcel, names, without_zone):
+        for rows in read_tuples(parcel, names, self._convert):
             for start in range(0, len(rows), STATEMENT_ROWS):
                 self._merge(connection, table, parcel.operation, names, rows[start : start + STATEMENT_ROWS])
         return receipt
@@ -95,6 +96,16 @@ class SqlalchemySink(BaseSink):
             values = [dict(zip(names, row, strict=True)) for row in newest.values()]
             connection.execute(table.insert(), values)
 
+    def _convert(self, value: Any) -> Any:
+        """Write a value as the database keeps it; SQLite has no exact numbers but as text."""
+        if isinstance(value, Decimal) and self._is_sqlite:
+            return f"{value:f}"
+        return without_zone(value)
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return bool(self._engine.dialect.name == "sqlite")
+
     def _prepare(self, schema: pa.Schema) -> tuple[Any, Any]:
         """Make the tables, or add columns that are new; return notes and table as the database has them."""
         sa = self._sqlalchemy
@@ -105,9 +116,10 @@ class SqlalchemySink(BaseSink):
             metadata,
             sa.Column("parcel", sa.String(MAX_KEY_CHARACTERS), primary_key=True),
             sa.Column("receipt", sa.String(1000), nullable=False),
+            **_MYSQL_TABLE,
         )
         columns = [self._column(field) for field in schema]
-        made = sa.Table(name, metadata, *columns, schema=owner or None)
+        made = sa.Table(name, metadata, *columns, schema=owner or None, **_MYSQL_TABLE)
         metadata.create_all(self._engine)
         there = {item["name"] for item in sa.inspect(self._engine).get_columns(name, owner or None)}
         missing = [column for column in made.columns if column.name not in there]
@@ -129,7 +141,7 @@ class SqlalchemySink(BaseSink):
         sa, is_key = self._sqlalchemy, field.name in self._options.key
         return sa.Column(
             sa.sql.quoted_name(field.name, True),
-            _column_type(sa, field.type, is_key=is_key),
+            _column_type(sa, field.type, is_key=is_key, exact=not self._is_sqlite),
             primary_key=is_key,
             autoincrement=False,
             nullable=not is_key,
@@ -147,12 +159,30 @@ _TYPES: Final = {
 }
 
 
-def _column_type(sa: Any, column: pa.DataType, *, is_key: bool) -> Any:
+# MySQL's plain types end at 64 KiB and at seconds, and its default may not hold Chinese.
+_MYSQL_TYPES: Final[dict[ColumnKind, tuple[str, dict[str, Any]]]] = {
+    ColumnKind.TEXT: ("LONGTEXT", {}),
+    ColumnKind.BINARY: ("LONGBLOB", {}),
+    ColumnKind.TIME: ("DATETIME", {"fsp": 6}),
+}
+_MYSQL_TABLE: Final[dict[str, Any]] = {
+    f"{dialect}_{name}": value
+    for dialect in ("mysql", "mariadb")
+    for name, value in (("charset", "utf8mb4"), ("collate", "utf8mb4_bin"), ("engine", "InnoDB"))
+}
+
+
+def _column_type(sa: Any, column: pa.DataType, *, is_key: bool, exact: bool) -> Any:
     kind = kind_of(column)
     if kind is ColumnKind.DECIMAL:
-        return sa.Numeric(column.precision, column.scale)
+        return sa.Numeric(column.precision, column.scale) if exact else sa.UnicodeText()
     if kind is ColumnKind.UNSIGNED:
         return sa.Numeric(20, 0)
-    return (
-        sa.Unicode(MAX_KEY_CHARACTERS) if is_key and kind is ColumnKind.TEXT else getattr(sa, _TYPES[kind])()
-    )
+    if is_key and kind is ColumnKind.TEXT:
+        return sa.Unicode(MAX_KEY_CHARACTERS)
+    plain = getattr(sa, _TYPES[kind])()
+    if kind not in _MYSQL_TYPES:
+        return plain
+    name, more = _MYSQL_TYPES[kind]
+    special = getattr(load_optional("sqlalchemy.dialects.mysql", extra=EXTRA), name)(**more)
+    return plain.with_variant(special, "mysql", "mariadb")

@@ -37,14 +37,15 @@ class FileSource(BaseSource):
         )
 
     def fetch_schema(self) -> pa.Schema:
-        """Look into the first file that is whole; no columns where there is none."""
+        """Look into the first file that is whole. Where there is none: `columns`, as text, or no columns."""
         if self._schema is None and (entries := self._list_whole()):
             entry = entries[0] if self._options.take is Taking.EACH else entries[-1]
             with self._place.fetch(entry) as path:
                 self._schema = self._select(
                     next(iter(read_file(path, entry.name, self._options))).schema, entry
                 )
-        return pa.schema([]) if self._schema is None else self._schema
+        absent = pa.schema([(name, pa.string()) for name in self._options.columns])
+        return absent if self._schema is None else self._schema
 
     def read(self, cursor: Cursor | None) -> Iterator[Batch]:
         """Read the files that the cursor does not know, in order."""

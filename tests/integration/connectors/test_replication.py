@@ -15,10 +15,13 @@ import asyncpg
 import pytest
 
 from connectors import TerminalError, TransientError
+from connectors.kit import assess_source
 from connectors.model import Batch, Cursor, Operation
 from connectors.sources.replication.pgoutput import decode
 from connectors.sources.replication.source import ReplicationOptions, ReplicationSource
 from core.database.embedded import start_embedded
+from tests.connector_stages import PostgresqlStage
+from tests.integration.connectors.test_kit_built_in import require_passed
 
 
 def run(url: str, *statements: str) -> list[Any]:
@@ -260,6 +263,22 @@ def test_idle_table_does_not_hold_the_log_of_others(url: str, monkeypatch: pytes
     ) == [(True,)]
     run(url, "INSERT INTO t (id) VALUES (1)")
     assert count(read(url, after)[0]) == 1
+
+
+class LogStage(PostgresqlStage):
+    """The table `t` of the server whose log is read; the server itself is not taken away."""
+
+    def __init__(self, url: str) -> None:
+        run(url, "DROP TABLE t")
+        super().__init__(url)
+
+    def cut(self) -> None:
+        raise NotImplementedError
+
+
+def test_source_passes_the_conformance_kit(url: str) -> None:
+    findings = assess_source(lambda: source(url, batch_rows=100), LogStage(url))
+    require_passed(findings, skipped={"key-unique", "reading-honest", "connection-lost", "secrets-kept"})
 
 
 @pytest.mark.parametrize("data", [b"", b"X", b"B\0", b"I\0\0\0\1N\0\t", b"R\0\0\0\1abc"])

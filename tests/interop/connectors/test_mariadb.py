@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 
 from connectors import TerminalError, TransientError
+from connectors.kit import assess_sink, assess_source
 from connectors.sinks.mysql import MysqlSink, MysqlSinkOptions
 from connectors.sinks.sqlalchemy import SqlalchemySink, SqlalchemySinkOptions
 from connectors.sources.mysql import MysqlOptions, MysqlSource
 from connectors.sources.sqlalchemy import SqlalchemyOptions, SqlalchemySource
+from tests.built_in_stages import TableStage
+from tests.integration.connectors.test_kit_built_in import require_passed
 from tests.interop.mariadb_server import PASSWORD, MariaDb, running_mariadb
 from tests.sink_behaviours import check_failed_parcel_leaves_nothing, check_table_sink
 
@@ -190,3 +193,41 @@ def test_sqlalchemy_reads_and_writes_mariadb(mariadb: MariaDb, tmp_path: Path) -
     )
     run(mariadb, "DELETE FROM t", "DROP TABLE shuzheng_parcel")
     check_failed_parcel_leaves_nothing(lambda: SqlalchemySink(options), reading(mariadb), tmp_path)
+
+
+def ask(server: MariaDb) -> Callable[..., list[Any]]:
+    def run_with(statement: str, values: Any = None) -> list[Any]:
+        connection = server.connect()
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            found = list(cursor.fetchall())
+        connection.close()
+        return found
+
+    return run_with
+
+
+def test_source_passes_the_conformance_kit(mariadb: MariaDb) -> None:
+    run(
+        mariadb,
+        "CREATE TABLE t (id bigint PRIMARY KEY, name longtext, amount decimal(30,6), day date,"
+        " changed timestamp(6) NOT NULL DEFAULT now(6) ON UPDATE now(6)) CHARSET utf8mb4",
+    )
+    more = {"table": "t", "settle_s": 0, "batch_rows": 100}
+    findings = assess_source(lambda: source(mariadb, **more), TableStage(ask(mariadb), "t"))
+    skipped = {"acknowledge-harmless", "deleted-row", "reading-honest", "connection-lost", "secrets-kept"}
+    require_passed(findings, skipped=skipped)
+
+
+@pytest.mark.parametrize("kind", ["mysql", "sqlalchemy"])
+def test_sink_passes_the_conformance_kit(mariadb: MariaDb, kind: str) -> None:
+    if kind == "mysql":
+        options = MysqlSinkOptions.model_validate(address(mariadb) | {"table": "o", "key": ["id"]})
+        stage = TableStage(ask(mariadb), "o", notes="_shuzheng_parcel")
+        findings = assess_sink(lambda: MysqlSink(options), stage)
+    else:
+        given = {"url": url(mariadb), "table": "o", "key": ["id"]}
+        made = SqlalchemySinkOptions.model_validate(given)
+        stage = TableStage(ask(mariadb), "o", notes="shuzheng_parcel")
+        findings = assess_sink(lambda: SqlalchemySink(made), stage)
+    require_passed(findings, skipped={"sink-connection-lost"})
