@@ -82,7 +82,7 @@ def measure_singer(folder: Path, url: str, rows: int) -> float | str:
     target = {
         "sqlalchemy_url": address,
         "default_target_schema": "singer_bench",
-        "add_record_metadata": False,
+        "add_record_metadata": True,
     }
     for name, held in (("tap.json", tap), ("target.json", target)):
         (folder / name).write_text(json.dumps(held), encoding="utf-8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from connectors.cli import building, running, state
+from connectors.cli import building, inferring, running, state
 
 app = typer.Typer(
     name="connector",
@@ -15,3 +15,4 @@ app = typer.Typer(
 running.add_commands(app)
 state.add_commands(app)
 building.add_commands(app)
+inferring.add_commands(app)
