@@ -24,7 +24,7 @@ from evidence.rules.model import CreditWay, DatasetWay, VerificationWay, Way
 from evidence.rules.service import RuleService
 from exchange.catalogue.model import Resource
 
-AT_ONCE = 1000
+AT_ONCE = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

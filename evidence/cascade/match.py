@@ -18,12 +18,13 @@ def hash_identities(
 
     `names` are the sets of items by which sources were asked.
     """
-    return {
-        log.hash_subject(name_identity(resource_code, {name: side[name] for name in each}))
+    subjects = {
+        tuple((name, side[name]) for name in sorted(each))
         for side in change.sides
         for each in names
         if all(side.get(name) is not None for name in each)
     }
+    return {log.hash_subject(name_identity(resource_code, dict(each))) for each in subjects}
 
 
 def find_holder(source: RowSource, change: RowChange, *, today: date) -> str | None:
