@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,13 @@ import pyarrow.parquet as pa_parquet
 import pytest
 
 from connectors import TerminalError, TransientError
+from connectors.kit import assess_sink, assess_source
+from connectors.kit.model import Row
 from connectors.model import Operation
 from connectors.sinks.s3 import S3Sink, S3SinkOptions
 from connectors.sources.s3 import S3Options, S3Source
+from tests.built_in_stages import FilesSinkStage, FolderStage
+from tests.integration.connectors.test_kit_built_in import require_passed
 from tests.interop.s3_server import S3Server, running_s3_server
 from tests.parcels import build_parcel
 
@@ -108,3 +112,65 @@ def test_wrong_keys_are_terminal_and_an_absent_server_is_transient(server: S3Ser
     away = address(server, bucket) | {"endpoint": "127.0.0.1:9"}
     with pytest.raises(TransientError, match="does not answer"):
         list(S3Source(S3Options.model_validate(away)).read(None))
+
+
+class BucketStage(FolderStage):
+    """A bucket into which every change comes as an object; the folder is only where files are made."""
+
+    def __init__(self, client: minio.Minio, bucket: str, folder: Path) -> None:
+        super().__init__(folder)
+        self.client = client
+        self.bucket = bucket
+
+    def reset(self) -> None:
+        super().reset()
+        for item in self.client.list_objects(self.bucket, recursive=True):
+            self.client.remove_object(self.bucket, str(item.object_name))
+
+    def put(self, rows: Sequence[Row]) -> None:
+        super().put(rows)
+        newest = max(self.folder.iterdir())
+        self.client.fput_object(self.bucket, newest.name, str(newest))
+
+
+class BucketSinkStage(FilesSinkStage):
+    """The objects that a sink has put, fetched to be read."""
+
+    def __init__(self, client: minio.Minio, bucket: str, folder: Path) -> None:
+        super().__init__(folder)
+        self.client = client
+        self.bucket = bucket
+
+    def reset(self) -> None:
+        super().reset()
+        for item in self.client.list_objects(self.bucket, recursive=True):
+            self.client.remove_object(self.bucket, str(item.object_name))
+
+    def read(self) -> list[Row]:
+        super().reset()
+        for item in self.client.list_objects(self.bucket, recursive=True):
+            name = str(item.object_name)
+            self.client.fget_object(self.bucket, name, str(self.folder / name))
+        return super().read()
+
+    def cut(self) -> None:
+        raise NotImplementedError
+
+
+def test_source_passes_the_conformance_kit(
+    server: S3Server, client: minio.Minio, bucket: str, tmp_path: Path
+) -> None:
+    more = {"key": ["id"], "batch_rows": 100, "columns": ["id", "name", "amount", "day"]}
+    options = S3Options.model_validate(address(server, bucket, **more))
+    stage = BucketStage(client, bucket, tmp_path / "in")
+    skipped = {"key-unique", "acknowledge-harmless", "reading-honest", "deleted-row"}
+    skipped |= {"connection-lost", "secrets-kept"}
+    require_passed(assess_source(lambda: S3Source(options), stage), skipped=skipped)
+
+
+def test_sink_passes_the_conformance_kit(
+    server: S3Server, client: minio.Minio, bucket: str, tmp_path: Path
+) -> None:
+    options = S3SinkOptions.model_validate(address(server, bucket))
+    stage = BucketSinkStage(client, bucket, tmp_path / "out")
+    require_passed(assess_sink(lambda: S3Sink(options), stage), skipped={"sink-connection-lost"})
