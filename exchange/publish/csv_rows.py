@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from core.errors import BadInput
 from exchange.publish.decoded import BATCH_ROWS, DecodedBatch, refuse_row
 from exchange.publish.encodings import read_pieces
+from exchange.publish.formulas import restore_cells
+from exchange.publish.media import TICKET_HEADER
 from exchange.publish.model import Reject
 
 BLOCK_BYTES: Final = 4 * 1024 * 1024
@@ -118,6 +120,8 @@ def read_rows(path: Path, header: Sequence[str], *, longest_bytes: int = 0) -> I
             next_number = int(numbers[-1]) + 1 if len(numbers) else next_number
             skipped = {number for number in skipped if number >= next_number}
             columns = dict(zip(header, batch.columns, strict=True))
+            if TICKET_HEADER in columns:  # a download of refused rows, mended
+                columns = {name: restore_cells(column) for name, column in columns.items()}
             yield DecodedBatch(numbers=numbers, columns=columns, malformed=taken)
     except pa.ArrowInvalid as trouble:
         if "Empty CSV" in str(trouble) or _is_header_alone(path):

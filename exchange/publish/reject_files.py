@@ -1,7 +1,7 @@
 """Writing refused rows as files of every kind that batches come in.
 
-A cell that a spreadsheet would run as a formula gets a leading apostrophe in CSV; a workbook holds it as
-text.
+A cell that a spreadsheet would run as a formula gets a leading apostrophe in CSV, which is taken off again
+when the file is sent back; a workbook holds it as text.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pyarrow.parquet as pa_parquet
 import xlsxwriter
 from xlsxwriter.exceptions import FileCreateError
 
+from exchange.publish.formulas import defuse_cell
 from exchange.publish.media import (
     ARROW,
     CSV,
@@ -31,7 +32,6 @@ from exchange.publish.media import (
     XLSX,
 )
 
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 MAX_SHEET_CELL = 32_767
 
 
@@ -77,12 +77,8 @@ def all_headers(columns: Sequence[str]) -> list[str]:
 def render_line(cells: Sequence[str | None]) -> str:
     """Write one CSV line; a cell that a spreadsheet would run as a formula gets a leading apostrophe."""
     out = io.StringIO()
-    csv.writer(out, lineterminator="\r\n").writerow([_harmless(cell or "") for cell in cells])
+    csv.writer(out, lineterminator="\r\n").writerow([defuse_cell(cell or "") for cell in cells])
     return out.getvalue()
-
-
-def _harmless(cell: str) -> str:
-    return f"'{cell}" if cell.lstrip(" \u3000").startswith(FORMULA_STARTS) else cell
 
 
 class _CsvWriter:

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
@@ -243,3 +244,19 @@ async def test_bytes_that_are_not_of_their_kind_get_415(hub: RunningHub, kind: s
     answer = await publish(hub, body, "k", content_type=kind)
     assert answer.status_code == 415, answer.text
     assert await rows_of(hub) == []
+
+
+async def test_cells_made_harmless_in_a_download_come_back_as_what_they_were(hub: RunningHub) -> None:
+    await register(hub)
+    first = (await publish(hub, "code,name,amount\n=1,,-5.00\n'+2,,1\n", "k")).json()
+    assert first["rejected_by_reason"] == {"REQUIRED": 2}
+    file = await hub.client.get(
+        f"/v1/resources/things/batches/{first['batch']}/rejects.file", headers=hub.members["market"].headers
+    )
+    assert "'=1,,'-5.00," in file.text
+    assert "''+2,,1," in file.text
+    mended = file.text.replace("'=1,,", "'=1,名,").replace("''+2,,", "''+2,名,")
+    again = (await publish(hub, mended, "again")).json()
+    assert (again["accepted"], again["tickets_closed"]) == (2, 2), again
+    rows = {row["code"]: row["amount"] for row in await rows_of(hub)}
+    assert rows == {"=1": Decimal("-5.00"), "'+2": Decimal("1.00")}
