@@ -4,6 +4,7 @@ These names need nothing but httpx. `connectors.protocols` (what a source and a 
 and all that runs them need the extra `connectors`: `pip install 'shuzheng[connectors]'`.
 """
 
+from connectors.aio import AsyncHubClient as AsyncHubClient
 from connectors.client import HubClient as HubClient
 from connectors.client import Purpose as Purpose
 from connectors.errors import ConfigurationError as ConfigurationError

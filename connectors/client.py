@@ -2,55 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import json
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
-from urllib.parse import quote
+from typing import Any, Self, TypeVar
 
 import httpx
 
-from connectors.errors import ConnectionFailed, Refused
-from connectors.keys import ASSERTION_TYPE, ClientKey, build_assertion, sign_request
+from connectors.keys import ClientKey
+from connectors.protocol import Conversation, HubProtocol, Talk, read_problem, tell_failure
+from connectors.protocol import Purpose as Purpose
 
 TIMEOUT_S = 60.0
-RENEW_BEFORE_S = 30.0
 NDJSON = "application/x-ndjson"
-MAX_COUNTERSIGNED = 200
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Purpose:
-    """Why a call is made (用途): service item, case number, operator, and for whom where not for oneself."""
-
-    service_item: str
-    case_number: str
-    operator: str
-    on_behalf_of: str | None = None
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """The purpose as header fields, percent-encoded UTF-8."""
-        values = {
-            "Shuzheng-Service-Item": self.service_item,
-            "Shuzheng-Case-Number": self.case_number,
-            "Shuzheng-Operator": self.operator,
-            "Shuzheng-On-Behalf-Of": self.on_behalf_of,
-        }
-        return {name: quote(value) for name, value in values.items() if value is not None}
+Made = TypeVar("Made")
 
 
 class HubClient:
     """One system's connection to a hub. Not safe for use by several threads at once.
 
     It proves itself with a secret, or with an SM2 `key`; with `sign_requests` every request is signed with
-    the key, too (a streamed body is then read into memory first, for its digest comes before it).
+    the key, too (a streamed body is then read into memory first, for its digest comes before it). `retries`
+    says how often a request that may be repeated is sent again (`connectors.protocol.HubProtocol`).
 
     Methods raise Refused for a problem document and ConnectionFailed where no answer came. Use it as a
-    context manager, or call `close`.
+    context manager, or call `close`. `AsyncHubClient` is the same for asyncio.
     """
 
     def __init__(
@@ -61,23 +37,23 @@ class HubClient:
         client_secret: str | None = None,
         key: ClientKey | None = None,
         sign_requests: bool = False,
+        retries: int = 0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
-        if (client_secret is None and key is None) or (sign_requests and key is None):
-            msg = "a client needs a secret or a key, and a key to sign requests"
-            raise ValueError(msg)
         self._http = httpx.Client(base_url=base_url, timeout=TIMEOUT_S, transport=transport)
-        self._client_id = client_id
-        self._client_secret = client_secret
-        self._key = key
-        self._sign_requests = sign_requests
-        self._token = ""
-        self.cursor: str | None = None
-        self.deliveries: list[str] = []
-        self._token_until_s = 0.0
+        self._address = str(self._http.base_url).rstrip("/")
+        self._protocol = HubProtocol(
+            base_url=self._address,
+            build=self._http.build_request,
+            client_id=client_id,
+            client_secret=client_secret,
+            key=key,
+            sign_requests=sign_requests,
+            retries=retries,
+        )
 
     def __repr__(self) -> str:
-        return f"HubClient({str(self._http.base_url)!r}, client_id={self._client_id!r})"
+        return f"HubClient({self._address!r}, client_id={self._protocol.client_id!r})"
 
     def __enter__(self) -> Self:
         return self
@@ -93,6 +69,16 @@ class HubClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    @property
+    def cursor(self) -> str | None:
+        """What to acknowledge once the changes that were read last are safe."""
+        return self._protocol.cursor
+
+    @property
+    def deliveries(self) -> list[str]:
+        """The deliveries that were read and not acknowledged yet."""
+        return self._protocol.deliveries
 
     def get(self, path: str, *, purpose: Purpose | None = None, **params: str | int) -> Any:
         """GET a path and return its JSON."""
@@ -125,15 +111,16 @@ class HubClient:
 
         `confirm` lets a snapshot delete more than a fifth of the rows.
         """
-        answer = self.send(
-            "POST",
-            f"/v1/resources/{resource}/batches",
-            params={"mode": mode} | ({"confirm": "true"} if confirm else {}),
-            content=content,
-            headers={"Content-Type": content_type, "Idempotency-Key": idempotency_key},
-            timeout=None,
+        return self._hold(
+            self._protocol.publish(
+                resource,
+                content,
+                idempotency_key=idempotency_key,
+                mode=mode,
+                content_type=content_type,
+                confirm=confirm,
+            )
         )
-        return dict(answer.json())
 
     def changes(
         self,
@@ -150,17 +137,15 @@ class HubClient:
         `deliveries` names what was delivered.
         """
         while True:
-            params: dict[str, str | int] = {"limit": limit, "consumer": consumer}
-            if after is not None:
-                params["after"] = after
-            path = f"/v1/subscriptions/{subscription}/changes"
-            answer = self.send("GET", path, purpose=purpose, params=params)
-            changes = [json.loads(line) for line in answer.text.splitlines() if line]
-            yield from changes
-            self.cursor = after = answer.headers["Shuzheng-Next-Cursor"]
-            if delivery := answer.headers.get("Shuzheng-Delivery"):
-                self.deliveries.append(delivery)
-            if not changes:
+            page = self._hold(
+                self._protocol.read_page(
+                    subscription, purpose=purpose, after=after, limit=limit, consumer=consumer
+                )
+            )
+            yield from page.changes
+            self._protocol.note_page(page)
+            after = page.next_cursor
+            if not page.changes:
                 return
 
     def acknowledge(self, subscription: str, cursor: str, *, consumer: str = "default") -> dict[str, Any]:
@@ -169,19 +154,7 @@ class HubClient:
         With a key the manifests of the deliveries that `changes` read since are countersigned (the newest
         200 of them).
         """
-        signed = {}
-        for delivery in self.deliveries[-MAX_COUNTERSIGNED:] if self._key is not None else ():
-            path = f"/v1/subscriptions/{subscription}/deliveries/{delivery}/manifest"
-            manifest = self.send("GET", path, params={"consumer": consumer}).content
-            signed[delivery] = base64.b64encode(self._key.sign(manifest)).decode() if self._key else ""
-        answer = self.send(
-            "POST",
-            f"/v1/subscriptions/{subscription}/ack",
-            params={"consumer": consumer},
-            json={"cursor": cursor, "countersignatures": signed},
-        )
-        self.deliveries.clear()
-        return dict(answer.json())
+        return self._hold(self._protocol.acknowledge(subscription, cursor, consumer=consumer))
 
     def send(
         self,
@@ -193,71 +166,36 @@ class HubClient:
         **arguments: Any,
     ) -> httpx.Response:
         """Send one request with token and purpose; return the answer. Raises Refused, ConnectionFailed."""
-        merged = {
-            "Authorization": f"Bearer {self._fresh_token()}",
-            **(purpose.headers if purpose else {}),
-            **(headers or {}),
-        }
-        return self._send(method, path, headers=merged, **arguments)
+        return self._hold(self._protocol.send(method, path, purpose=purpose, headers=headers, **arguments))
 
     def stream(self, path: str, *, purpose: Purpose | None = None, **params: str | int) -> Iterator[bytes]:
         """GET a path and yield its bytes in pieces. Raises Refused, ConnectionFailed."""
-        headers = {"Authorization": f"Bearer {self._fresh_token()}", **(purpose.headers if purpose else {})}
-        request = self._http.build_request("GET", path, headers=headers, params=params, timeout=TIMEOUT_S)
-        if self._sign_requests and self._key is not None:
-            sign_request(request, self._key)
+        request = self._hold(self._protocol.prepare("GET", path, purpose=purpose, params=params))
         try:
             answer = self._http.send(request, stream=True)
             try:
                 if not answer.is_success:
                     answer.read()
-                    raise _read_problem(answer)
+                    raise read_problem(answer)
                 yield from answer.iter_bytes()
             finally:
                 answer.close()
         except httpx.TransportError as trouble:
-            raise self._failed(trouble) from trouble
+            raise tell_failure(self._address, trouble) from trouble
 
-    def _failed(self, trouble: httpx.TransportError) -> ConnectionFailed:
-        msg = f"the hub at {self._http.base_url} does not answer ({type(trouble).__name__})"
-        return ConnectionFailed(msg)
-
-    def _fresh_token(self) -> str:
-        if time.monotonic() >= self._token_until_s:
-            answer = self._send("POST", "/v1/oauth/token", data=self._proof(), sign=False).json()
-            self._token = str(answer["access_token"])
-            self._token_until_s = time.monotonic() + float(answer["expires_in"]) - RENEW_BEFORE_S
-        return self._token
-
-    def _proof(self) -> dict[str, str]:
-        form = {"grant_type": "client_credentials", "client_id": self._client_id}
-        if self._key is None:
-            return form | {"client_secret": self._client_secret or ""}
-        audience = str(self._http.base_url).rstrip("/")
-        assertion = build_assertion(self._key, client_id=self._client_id, audience=audience)
-        return form | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
-
-    def _send(self, method: str, path: str, *, sign: bool = True, **arguments: Any) -> httpx.Response:
-        try:
-            request = self._http.build_request(method, path, **arguments)
-            if sign and self._sign_requests and self._key is not None:
-                sign_request(request, self._key)
-            answer = self._http.send(request)
-        except httpx.TransportError as trouble:
-            raise self._failed(trouble) from trouble
-        if answer.is_success:
-            return answer
-        raise _read_problem(answer)
-
-
-def _read_problem(answer: httpx.Response) -> Refused:
-    try:
-        problem = answer.json()
-    except ValueError:
-        problem = {}
-    return Refused(
-        status=answer.status_code,
-        code=str(problem.get("code", "UNKNOWN")),
-        detail=str(problem.get("detail", "the answer is not a problem document")),
-        errors=list(problem.get("errors", [])),
-    )
+    def _hold(self, talk: Talk[Made]) -> Made:
+        """Hold a talk to its end: send what it says, wait where it waits."""
+        conversation = Conversation(talk)
+        while (step := conversation.step) is not None:
+            if isinstance(step, float):
+                time.sleep(step)
+                conversation.answer(None)
+                continue
+            try:
+                answer = self._http.send(step)
+            except httpx.TransportError as trouble:
+                conversation.fail(tell_failure(self._address, trouble))
+            else:
+                conversation.answer(answer)
+        made: Made = conversation.made
+        return made

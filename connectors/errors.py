@@ -32,15 +32,25 @@ class HubError(ConnectorError):
 class Refused(HubError):
     """The hub refused, with an RFC 9457 problem document.
 
-    `status` is the HTTP status, `code` the stable code, `errors` the list of fields or rows that are wrong.
+    `status` is the HTTP status, `code` the stable code, `errors` the list of fields or rows that are wrong,
+    `retry_after_s` how long the hub asks to wait.
     """
 
-    def __init__(self, *, status: int, code: str, detail: str, errors: list[dict[str, Any]]) -> None:
+    def __init__(
+        self,
+        *,
+        status: int,
+        code: str,
+        detail: str,
+        errors: list[dict[str, Any]],
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(f"{status} {code}: {detail}")
         self.status = status
         self.code = code
         self.detail = detail
         self.errors = errors
+        self.retry_after_s = retry_after_s
 
     @property
     def is_transient(self) -> bool:
