@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import IO, Any
 
 Report = Callable[[str, Mapping[str, Any]], None]
@@ -17,11 +18,13 @@ Report = Callable[[str, Mapping[str, Any]], None]
 
 
 def report_json(connector: str, out: IO[str] | None = None) -> Report:
-    """Write each event as one line of JSON: at, connector, event, and its fields."""
+    """Write each event as one line of JSON: at, connector, event, and its fields. Threads may share it."""
+    writing = Lock()
 
     def report(event: str, fields: Mapping[str, Any]) -> None:
         line = {"at": _now(), "connector": connector, "event": event, **fields}
-        print(json.dumps(line, ensure_ascii=False), file=out or sys.stdout, flush=True)
+        with writing:
+            print(json.dumps(line, ensure_ascii=False), file=out or sys.stdout, flush=True)
 
     return report
 
@@ -32,19 +35,21 @@ class Health:
 
     path: Path
     _told: dict[str, Any] = field(default_factory=dict)
+    _noting: Lock = field(default_factory=Lock)
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
         """Note an event; those that come often are left out."""
         if event == "read":
             return
-        self._told |= {"event": event, "at": _now(), "pid": os.getpid()}
-        if event in {"waiting", "failed"}:
-            self._told["trouble"] = fields.get("reason")
-        if event in {"written", "caught_up"}:
-            self._told |= {"trouble": None, "last_good_at": _now()}
-        beside = self.path.with_suffix(".new")
-        beside.write_text(json.dumps(self._told, ensure_ascii=False), encoding="utf-8")
-        beside.replace(self.path)
+        with self._noting:
+            self._told |= {"event": event, "at": _now(), "pid": os.getpid()}
+            if event in {"waiting", "failed"}:
+                self._told["trouble"] = fields.get("reason")
+            if event in {"written", "caught_up"}:
+                self._told |= {"trouble": None, "last_good_at": _now()}
+            beside = self.path.with_suffix(".new")
+            beside.write_text(json.dumps(self._told, ensure_ascii=False), encoding="utf-8")
+            beside.replace(self.path)
 
 
 def report_systemd(event: str, fields: Mapping[str, Any]) -> None:

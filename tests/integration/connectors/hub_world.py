@@ -119,8 +119,11 @@ def run(config: Path, credentials: dict[str, str], *arguments: str) -> tuple[int
     return process.returncode, [json.loads(line) for line in out.splitlines()], trouble
 
 
-def kill(process: subprocess.Popen[str], after_s: float) -> bool:
-    """Kill -9 after a while; tell whether it was still alive."""
+def kill(process: subprocess.Popen[str], *, after_events: int, after_s: float) -> bool:
+    """Kill -9 some time after some events were told; tell whether it was still alive."""
+    assert process.stdout is not None
+    for _ in range(after_events):
+        process.stdout.readline()
     time.sleep(after_s)
     alive = process.poll() is None
     process.send_signal(signal.SIGKILL)

@@ -58,7 +58,8 @@ async def test_kill_9_of_the_runner_loses_and_doubles_nothing(
         client.post("/v1/resources", THINGS)
         config = write_config(tmp_path, hub, credentials, run=options, source=source)
         for _ in range(4):
-            kills += kill(start(config, credentials), rng.uniform(0.8, 2.2))
+            runner = start(config, credentials)
+            kills += kill(runner, after_events=rng.randint(1, 4), after_s=rng.uniform(0, 0.1))
         code, events, trouble = await asyncio.to_thread(run, config, credentials)
     assert (code, trouble) == (0, "")
     assert kills
