@@ -25,7 +25,7 @@ serve: $(STAMP)  ## run the hub
 	@$(BIN)/shuzheng serve
 
 test: $(STAMP)  ## run the tests on embedded PostgreSQLs of their own, a process per core (PYTEST_ARGS=-n0: one after another)
-	@$(BIN)/python -m pytest -m 'not interop' -n logical --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m 'not interop' -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-interop: $(STAMP)  ## run the tests that need Java, Go, openssl, Chromium or an S3 server
 	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
