@@ -140,7 +140,11 @@ def build_router(
         """List the undertakings of the caller's cases, newest first; those of some states where named."""
         return [_render(each) for each in await undertakings.list_own(caller=caller, states=state or [])]
 
-    @router.get("/undertakings/credit-rows")
+    @router.get(
+        "/undertakings/credit-rows",
+        response_class=Response,
+        responses={200: {"content": {"text/csv": {}}, "description": "rows of xy_cn"}},
+    )
     async def export_credit_rows(caller: office) -> Response:
         """Write the office's commitments as CSV rows of the credit dataset (xy_cn)."""
         out = io.StringIO()

@@ -12,6 +12,7 @@ from core.http.authentication import Authentication
 from evidence.gaps.model import GapMap, Standing
 from evidence.gaps.report import COLUMNS, NAME, build_rows
 from evidence.gaps.service import GapService
+from evidence.rules.parameters import OptionalVersion
 from evidence.workbook.table import TableForm, write_table
 
 
@@ -71,13 +72,13 @@ def build_router(*, gaps: GapService, authentication: Authentication) -> APIRout
     known = Annotated[Caller, Depends(authentication.requires())]
 
     @router.get("/{code}/gaps")
-    async def draw_gaps(code: str, caller: known, version: int | None = None) -> GapMapOut:
+    async def draw_gaps(code: str, caller: known, version: OptionalVersion = None) -> GapMapOut:
         """Show which materials are replaceable today, by whom, and why not the rest."""
         return _render(await gaps.draw(code, version=version, caller=caller))
 
     @router.get("/{code}/gaps/export", response_class=Response)
     async def export_gaps(
-        code: str, caller: known, version: int | None = None, form: TableForm = TableForm.XLSX
+        code: str, caller: known, version: OptionalVersion = None, form: TableForm = TableForm.XLSX
     ) -> Response:
         """Export the gap map as Excel or CSV, one row per way."""
         rows = build_rows(await gaps.draw(code, version=version, caller=caller))

@@ -11,6 +11,7 @@ from core.errors import FieldError, SchemaViolation
 from core.http.authentication import Authentication
 from evidence.rules.document import describe_schema, dump_item, parse_item
 from evidence.rules.model import ItemVersion, RuleFinding, Severity, VersionState
+from evidence.rules.parameters import OptionalVersion, VersionNumber
 from evidence.rules.service import RuleService, SavedItem
 
 EXAMPLE: dict[str, Any] = {
@@ -159,7 +160,7 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
         return _render_saved(await rules.save(item, caller=caller))
 
     @router.get("/{code}")
-    async def load_item(code: str, _caller: known, version: int | None = None) -> ItemOut:
+    async def load_item(code: str, _caller: known, version: OptionalVersion = None) -> ItemOut:
         """Load an item: the released version, or the one that is asked for."""
         found = await rules.load(code, version=version)
         return ItemOut(**_version(found), rules=dump_item(found.item))
@@ -170,7 +171,9 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
         return [VersionOut(**_version(each)) for each in await rules.list_versions(code)]
 
     @router.get("/{code}/diff")
-    async def diff_versions(code: str, before: int, after: int, _caller: known) -> list[DifferenceOut]:
+    async def diff_versions(
+        code: str, before: VersionNumber, after: VersionNumber, _caller: known
+    ) -> list[DifferenceOut]:
         """List where two versions differ; parts with a code or a name are compared by it."""
         return [
             DifferenceOut(pointer=each.pointer, before=each.before, after=each.after)

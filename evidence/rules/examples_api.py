@@ -11,6 +11,7 @@ from core.http.authentication import Authentication
 from evidence.rules.check import check_item
 from evidence.rules.examples import Demand, compare_example, find_demand, name_ways
 from evidence.rules.model import Example, PartyKind, ServiceItem, Severity
+from evidence.rules.parameters import OptionalVersion
 from evidence.rules.service import RuleService
 
 
@@ -49,7 +50,7 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
 
     @router.post("/{code}/demand")
     async def try_applicant(
-        code: str, body: ApplicantIn, _caller: known, version: int | None = None
+        code: str, body: ApplicantIn, _caller: known, version: OptionalVersion = None
     ) -> DemandOut:
         """Say which materials an applicant would need, and by which ways each fact could be met."""
         found = await rules.load(code, version=version)
@@ -63,7 +64,7 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
         )
 
     @router.get("/{code}/examples")
-    async def load_examples(code: str, _caller: known, version: int | None = None) -> list[ExampleOut]:
+    async def load_examples(code: str, _caller: known, version: OptionalVersion = None) -> list[ExampleOut]:
         """Test a version's example applicants; a release in which one fails is refused."""
         item = (await rules.load(code, version=version)).item
         _verify_sound(item)

@@ -10,6 +10,7 @@ from core.caller import Caller, Scope
 from core.errors import FieldError, SchemaViolation
 from core.http.authentication import Authentication
 from evidence.rules.model import RuleFinding, Severity
+from evidence.rules.parameters import OptionalVersion
 from evidence.rules.service import RuleService
 from evidence.workbook.read import ReadItem, read_workbook
 from evidence.workbook.write import MEDIA_TYPE, write_workbook
@@ -45,7 +46,7 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
 
     @router.get("/workbook", response_class=Response, responses=XLSX)
     async def export_workbook(
-        _caller: known, office: str | None = None, code: str | None = None, version: int | None = None
+        _caller: known, office: str | None = None, code: str | None = None, version: OptionalVersion = None
     ) -> Response:
         """Export released items, or one item in any version, as an Excel workbook."""
         if code is not None:
@@ -95,7 +96,7 @@ def _render(
     read: ReadItem,
     findings: list[RuleFinding] | tuple[RuleFinding, ...],
     *,
-    version: int | None = None,
+    version: OptionalVersion = None,
     changed: bool | None = None,
 ) -> WorkbookItemOut:
     return WorkbookItemOut(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.evidence_rules import ITEM_CODE, build_document
 from tests.hubs import RunningHub
 
@@ -110,3 +112,22 @@ async def test_rules_are_checked_without_being_saved(hub: RunningHub) -> None:
     schema = (await hub.client.get("/v1/service-items/schema", headers=headers)).json()
     assert "ServiceItem" in str(schema)
     assert (await hub.client.get("/v1/service-items", headers=headers)).json() == []
+
+
+@pytest.mark.parametrize("number", [2**31, 2**63, 0, -1])
+async def test_version_that_no_item_can_have_is_refused_on_every_route(hub: RunningHub, number: int) -> None:
+    headers = hub.members["approval"].headers
+    for method, path in (
+        ("GET", f"{PATH}?version={number}"),
+        ("GET", f"{PATH}/diff?before={number}&after=1"),
+        ("GET", f"{PATH}/diff?before=1&after={number}"),
+        ("GET", f"{PATH}/gaps?version={number}"),
+        ("GET", f"{PATH}/gaps/export?version={number}"),
+        ("GET", f"{PATH}/examples?version={number}"),
+        ("POST", f"{PATH}/demand?version={number}"),
+        ("GET", f"/v1/service-items/workbook?code={ITEM_CODE}&version={number}"),
+    ):
+        json = {"roles": {}, "inputs": {}} if method == "POST" else None
+        answer = await hub.client.request(method, path, json=json, headers=headers)
+        assert answer.status_code == 422, (path, answer.text)
+        assert answer.json()["errors"], path
