@@ -30,6 +30,7 @@ from subscriptions.feed.load import PageLoader
 from subscriptions.feed.read import FeedReader
 from subscriptions.feed.replay import LakeReplay
 from subscriptions.feed.wake import Waker
+from subscriptions.ground import Grounds
 from subscriptions.lake.place import find_place
 from subscriptions.leads.keeper import LeadKeeper
 from subscriptions.leads.service import LeadService
@@ -83,8 +84,10 @@ def assemble(
     `signer` signs what webhooks get; `certificate_pem` is its certificate.
     """
     seal = CursorSeal(derive_key("cursor")[:16])
-    waker = Waker(database_url)
-    service = SubscriptionService(database=database, log=log, refusals=refusals, seal=seal, now=now)
+    waker, grounds = Waker(database_url), Grounds()
+    service = SubscriptionService(
+        database=database, log=log, refusals=refusals, seal=seal, grounds=grounds, now=now
+    )
     feed = FeedReader(
         database=database,
         log=log,
@@ -93,6 +96,7 @@ def assemble(
         masker=masker,
         manifests=ManifestMaker(signer=BatchReceiptIssuer(batcher), now=now),
         loader=PageLoader(replay=LakeReplay(place=find_place(settings))),
+        grounds=grounds,
         waker=waker,
         now=now,
     )
@@ -118,7 +122,9 @@ def assemble(
             settings=settings,
             now=now,
         ),
-        acknowledger=Acknowledger(database=database, log=log, refusals=refusals, seal=seal, now=now),
+        acknowledger=Acknowledger(
+            database=database, log=log, refusals=refusals, seal=seal, grounds=grounds, now=now
+        ),
         waker=waker,
         refusals=refusals,
     )

@@ -23,7 +23,9 @@ from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
 from subscriptions import store
 from subscriptions.cursor import CursorSeal
+from subscriptions.feed.store import load_oldest_kept
 from subscriptions.ground import (
+    Grounds,
     check_kept,
     check_position,
     load_own,
@@ -59,12 +61,14 @@ class SubscriptionService:
         log: LogWriter,
         refusals: RefusalLog,
         seal: CursorSeal,
+        grounds: Grounds,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._log = log
         self._refusals = refusals
         self._seal = seal
+        self._grounds = grounds
         self._now = now
 
     async def create(
@@ -264,11 +268,12 @@ class SubscriptionService:
         """Go past changes that a consumer cannot take, up to a cursor; the log keeps who, what and why."""
         async with self._database.transaction() as connection:
             subscription, consumer = await self._take(connection, caller, subscription_id, name, reason)
-            _, resource = await verify_subscription(
-                connection, subscription=subscription, purpose=None, now=self._now
+            ground = await self._grounds.load(
+                connection, caller=caller, subscription_id=subscription_id, consumer=name
             )
-            read = self._seal.parse(cursor, subscription_id=subscription_id, resource=resource)
-            await check_position(connection, consumer=consumer, cursor=read, resource=resource)
+            ground.verify(purpose=None, at=self._now())
+            read = self._seal.parse(cursor, subscription_id=subscription_id, resource=ground.resource)
+            await check_position(connection, ground=ground, cursor=read)
             if read.position <= consumer.acknowledged:
                 msg = "a skip goes forward; to read changes again, rewind"
                 raise Conflict(msg)
@@ -303,7 +308,8 @@ class SubscriptionService:
             position = Position(version=current, sequence=0)
         else:
             position = Position(version=(current if start is Start.NOW else int(start)) + 1, sequence=0)
-            await check_kept(connection, version=max(1, position.version), resource=resource)
+            oldest = await load_oldest_kept(connection, resource_code=resource.code)
+            await check_kept(connection, version=max(1, position.version), resource=resource, oldest=oldest)
         return Consumer(
             id=uuid4(),
             subscription_id=subscription_id,

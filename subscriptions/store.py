@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
@@ -15,17 +16,13 @@ from subscriptions.model import Consumer, Kind, Position, Standing, Subscription
 LIST_LIMIT = 1000
 
 
-async def begin_snapshot(connection: Connection) -> None:
-    """Let all statements of this transaction see the database as of one moment, and read pages in order.
-
-    Compiling a page's query takes PostgreSQL longer than a page gains by it. With the index of the change log
-    it need not sort what lies beyond the page, which its estimates do not tell it; and one page is not worth
-    several processes.
-    """
-    await connection.execute(
-        "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; SET LOCAL jit = off;"
-        " SET LOCAL enable_sort = off; SET LOCAL max_parallel_workers_per_gather = 0"
-    )
+# All statements of a reading transaction see the database as of one moment. Compiling a page's query costs
+# more time than a page gains by it; with the index of the change log nothing need be sorted that lies beyond
+# the page, which its estimates do not tell it; and one page is not worth several processes.
+BEGIN_READING: Final = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ; SET LOCAL jit = off; SET LOCAL enable_sort = off;"
+    " SET LOCAL max_parallel_workers_per_gather = 0"
+)
 
 
 async def save_subscription(connection: Connection, *, subscription: Subscription) -> None:

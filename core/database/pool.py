@@ -141,8 +141,14 @@ class Database:
         Only for one part of an act that commits another, waiting one before anything is given out: WAL is
         flushed in its order, so that this commit is on the disk when that one is.
         """
+        async with self.begun_transaction("BEGIN; SET LOCAL synchronous_commit = off") as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def begun_transaction(self, begin: str) -> AsyncIterator[Connection]:
+        """Lend a connection inside one transaction that `begin` opens and sets up in one round trip."""
         async with self.acquire() as connection:
-            await connection.execute("BEGIN; SET LOCAL synchronous_commit = off")
+            await connection.execute(begin)
             try:
                 yield connection
             except BaseException:

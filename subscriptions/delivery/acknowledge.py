@@ -21,7 +21,7 @@ from subscriptions import store
 from subscriptions.cursor import CursorSeal
 from subscriptions.delivery import store as delivery_store
 from subscriptions.delivery.model import Delivery
-from subscriptions.ground import check_position, load_own, load_own_consumer, verify_subscription
+from subscriptions.ground import Grounds, check_position, load_own, load_own_consumer
 from subscriptions.model import Consumer, Position
 
 MAX_COUNTERSIGNED: Final = 200
@@ -37,12 +37,14 @@ class Acknowledger:
         log: LogWriter,
         refusals: RefusalLog,
         seal: CursorSeal,
+        grounds: Grounds,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._log = log
         self._refusals = refusals
         self._seal = seal
+        self._grounds = grounds
         self._now = now
 
     async def acknowledge(
@@ -64,15 +66,17 @@ class Acknowledger:
             caller=caller, purpose=None, resource_code=None, action="changes.acknowledge"
         )
         async with watch, self._database.transaction() as connection:
-            subscription = await load_own(connection, caller=caller, subscription_id=subscription_id)
-            found = await load_own_consumer(
-                connection, subscription=subscription, name=consumer, for_update=True
+            ground = await self._grounds.load(
+                connection,
+                caller=caller,
+                subscription_id=subscription_id,
+                consumer=consumer,
+                for_update=True,
             )
-            grant, resource = await verify_subscription(
-                connection, subscription=subscription, purpose=None, now=self._now
-            )
+            ground.verify(purpose=None, at=self._now())
+            found, resource = ground.consumer, ground.resource
             read = self._seal.parse(cursor, subscription_id=subscription_id, resource=resource)
-            await check_position(connection, consumer=found, cursor=read, resource=resource)
+            await check_position(connection, ground=ground, cursor=read)
             if read.position < found.acknowledged:
                 msg = "a later cursor was acknowledged before; acknowledgements only go forward"
                 raise Conflict(msg)
@@ -83,7 +87,7 @@ class Acknowledger:
                 event=Event.CHANGES_ACKNOWLEDGED,
                 caller=caller,
                 resource_code=resource.code,
-                grant_id=grant.id,
+                grant_id=ground.grant.id,
                 details={
                     "subscription": str(subscription_id),
                     "consumer": consumer,

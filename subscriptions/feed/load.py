@@ -12,7 +12,8 @@ from subscriptions.delivery.manifest import place_at
 from subscriptions.feed import store
 from subscriptions.feed.columns import build_schema, read_table
 from subscriptions.feed.replay import LakeReplay
-from subscriptions.model import Consumer, Cursor, Position
+from subscriptions.ground import Ground
+from subscriptions.model import Cursor, Position
 
 
 class PageLoader:
@@ -25,20 +26,17 @@ class PageLoader:
         self,
         connection: Connection,
         *,
-        consumer: Consumer,
-        grant: Grant,
-        resource: Resource,
+        ground: Ground,
         cursor: Cursor,
         limit_rows: int,
     ) -> tuple[pa.Table, Cursor]:
         """Load at most `limit_rows` changes after `cursor`, and the cursor after the last of them."""
-        position = cursor.position
+        position, grant, resource = cursor.position, ground.grant, ground.resource
         if position.version > resource.current_version:
             return build_schema(resource, grant.open_items(resource)).empty_table(), Cursor(position=position)
-        if position.version == consumer.snapshot_version:
+        if position.version == ground.consumer.snapshot_version:
             return await _load_snapshot(connection, grant, resource, cursor, limit_rows)
-        oldest = await store.load_oldest_kept(connection, resource_code=resource.code)
-        until = resource.current_version + 1 if oldest is None else oldest
+        until = resource.current_version + 1 if ground.oldest_kept is None else ground.oldest_kept
         if position.version < until:
             found, cursor = await self._replay.load(
                 connection, resource=resource, grant=grant, cursor=cursor, until=until, limit_rows=limit_rows

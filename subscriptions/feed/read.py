@@ -13,13 +13,9 @@ from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.log.chain import name_mass_reading
 from core.log.model import Event
-from core.log.writer import LogWriter
+from core.log.writer import LogWriter, NewLeaf
 from exchange.access.masks import Masker
-from exchange.access.model import Grant
 from exchange.access.refusal import RefusalLog
-from exchange.access.store import load_mask_rules
-from exchange.catalogue.model import Resource
-from subscriptions import store
 from subscriptions.cursor import CursorSeal
 from subscriptions.delivery.manifest import ManifestMaker, describe
 from subscriptions.delivery.model import Delivery, Proof
@@ -29,8 +25,9 @@ from subscriptions.feed.columns import Masks, apply_masks
 from subscriptions.feed.load import PageLoader
 from subscriptions.feed.page import MAX_ROWS, Form, Page, write_page
 from subscriptions.feed.wake import Waker
-from subscriptions.ground import check_position, load_own, load_own_consumer, verify_subscription
-from subscriptions.model import DEFAULT_CONSUMER, Consumer, Subscription
+from subscriptions.ground import Ground, Grounds, check_position
+from subscriptions.model import DEFAULT_CONSUMER
+from subscriptions.store import BEGIN_READING
 from subscriptions.threads import run_sized
 
 MAX_WAIT_S: Final = 30.0
@@ -63,10 +60,7 @@ class _Call:
     caller: Caller
     purpose: Purpose
     wanted: Wanted
-    subscription: Subscription
-    consumer: Consumer
-    grant: Grant
-    resource: Resource
+    ground: Ground
 
 
 class FeedReader:
@@ -82,6 +76,7 @@ class FeedReader:
         masker: Masker,
         manifests: ManifestMaker,
         loader: PageLoader,
+        grounds: Grounds,
         waker: Waker,
         now: Callable[[], datetime],
     ) -> None:
@@ -92,6 +87,7 @@ class FeedReader:
         self._masker = masker
         self._manifests = manifests
         self._loader = loader
+        self._grounds = grounds
         self._waker = waker
         self._now = now
 
@@ -116,51 +112,40 @@ class FeedReader:
                 )
 
     async def _read_once(self, *, caller: Caller, purpose: Purpose, wanted: Wanted) -> Page:
-        async with self._database.transaction() as connection:
-            await store.begin_snapshot(connection)
-            subscription = await load_own(connection, caller=caller, subscription_id=wanted.subscription_id)
-            consumer = await load_own_consumer(connection, subscription=subscription, name=wanted.consumer)
-            if consumer.paused_at is not None:
-                msg = f"this consumer is paused ({consumer.pause_reason}); resume it first"
+        async with self._database.begun_transaction(BEGIN_READING) as connection:
+            ground = await self._grounds.load(
+                connection, caller=caller, subscription_id=wanted.subscription_id, consumer=wanted.consumer
+            )
+            if ground.consumer.paused_at is not None:
+                msg = f"this consumer is paused ({ground.consumer.pause_reason}); resume it first"
                 raise ConsumerPaused(msg)
-            grant, resource = await verify_subscription(
-                connection, subscription=subscription, purpose=purpose, now=self._now
-            )
-            call = _Call(
-                caller=caller,
-                purpose=purpose,
-                wanted=wanted,
-                subscription=subscription,
-                consumer=consumer,
-                grant=grant,
-                resource=resource,
-            )
+            ground.verify(purpose=purpose, at=self._now())
+            call = _Call(caller=caller, purpose=purpose, wanted=wanted, ground=ground)
             return await self._read_page(connection, call)
 
     async def _read_page(self, connection: Connection, call: _Call) -> Page:
-        wanted, consumer, resource = call.wanted, call.consumer, call.resource
+        wanted, ground = call.wanted, call.ground
+        consumer, resource, subscription = ground.consumer, ground.resource, ground.subscription
         from_cursor = consumer.acknowledged_cursor if wanted.after is None else wanted.after
-        cursor = self._seal.parse(from_cursor, subscription_id=call.subscription.id, resource=resource)
-        await check_position(connection, consumer=consumer, cursor=cursor, resource=resource)
+        cursor = self._seal.parse(from_cursor, subscription_id=subscription.id, resource=resource)
+        await check_position(connection, ground=ground, cursor=cursor)
         table, reached = await self._loader.load(
             connection,
-            consumer=consumer,
-            grant=call.grant,
-            resource=resource,
+            ground=ground,
             cursor=cursor,
             limit_rows=min(wanted.limit_rows, MAX_ROWS[wanted.form]),
         )
-        next_cursor = self._seal.write(reached, subscription_id=call.subscription.id)
+        next_cursor = self._seal.write(reached, subscription_id=subscription.id)
         key_names = tuple(item.name for item in resource.key_items)
         body, delivery = b"", None
         if table.num_rows or wanted.form is not Form.NDJSON:
-            table = apply_masks(table, await self._choose_masks(connection, call))
+            table = apply_masks(table, self._choose_masks(call))
             body = await run_sized(table.num_rows, write_page, table, wanted.form, key_names=key_names)
         if table.num_rows:
             delivery = await self._manifests.make(
-                subscription=call.subscription,
+                subscription=subscription,
                 consumer=consumer,
-                grant=call.grant,
+                grant=ground.grant,
                 table=table,
                 body=body,
                 form=wanted.form,
@@ -183,24 +168,27 @@ class FeedReader:
             receipt=b"" if delivery is None else delivery.receipt,
         )
 
-    async def _choose_masks(self, connection: Connection, call: _Call) -> Masks:
+    def _choose_masks(self, call: _Call) -> Masks:
         return self._masker.choose(
-            call.grant.terms,
-            await load_mask_rules(connection, resource_code=call.resource.code),
+            call.ground.grant.terms,
+            call.ground.mask_rules,
             service_item=call.purpose.service_item,
             organisation_code=call.caller.organisation_code,
         )
 
     async def _record(self, connection: Connection, call: _Call, delivery: Delivery) -> None:
+        ground, resource = call.ground, call.ground.resource
         await save_delivery(connection, delivery=delivery)
-        items = list(call.grant.open_items(call.resource))
-        await self._log.append(
-            connection,
+        leaf = NewLeaf(
             event=Event.CHANGES_READ,
             caller=call.caller,
             purpose=call.purpose,
-            resource_code=call.resource.code,
-            grant_id=call.grant.id,
-            subject=name_mass_reading(call.resource.code),
-            details={**describe(delivery, call.subscription.id), "items": items},
+            resource_code=resource.code,
+            grant_id=ground.grant.id,
+            subject=name_mass_reading(resource.code),
+            details={
+                **describe(delivery, ground.subscription.id),
+                "items": list(ground.grant.open_items(resource)),
+            },
         )
+        await self._log.append_all(connection, [leaf], owners={resource.code: resource.provider_code})

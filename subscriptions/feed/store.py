@@ -139,7 +139,12 @@ async def load_oldest_kept(connection: Connection, *, resource_code: str) -> int
         " WHERE i.inhparent = to_regclass($1) AND NOT i.inhdetachpending",
         changes_of(resource_code),
     )
-    firsts = sorted((int(name.rpartition("_")[2]) for name in names), reverse=True)
+    return find_oldest_kept(names)
+
+
+def find_oldest_kept(partitions: Sequence[str]) -> int | None:
+    """Find the oldest version from which on the partitions of a change log hold every version."""
+    firsts = sorted((int(name.rpartition("_")[2]) for name in partitions), reverse=True)
     oldest: int | None = None
     for first in firsts:
         if oldest is not None and first != oldest - CHANGES_PER_PARTITION:

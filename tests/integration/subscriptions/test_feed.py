@@ -15,6 +15,7 @@ from core.errors import BadInput, Conflict, GrantMissing, NotFound, SchemaViolat
 from exchange.access.model import Mode
 from subscriptions.feed.page import Page
 from subscriptions.model import Change, Operation, Start
+from subscriptions.store_ground import GROUND
 from tests.exchange_world import PURPOSE, SHARED, World, build_row, open_world
 from tests.integration.subscriptions.feed_world import Feed, open_feed
 
@@ -294,3 +295,26 @@ async def test_feed_leaves_its_trace(world: World, feed: Feed) -> None:
         "changes.acknowledged",
         "changes.acknowledged",
     ]
+
+
+async def test_statement_of_the_ground_names_each_column_once(world: World) -> None:
+    async with world.database.acquire() as connection:
+        prepared = await connection.prepare(GROUND)
+        names = [attribute.name for attribute in prepared.get_attributes()]
+    assert len(set(names)) == len(names)
+
+
+async def test_item_that_is_added_shows_though_the_ground_of_the_resource_is_kept(
+    world: World, feed: Feed
+) -> None:
+    grant = await world.give()
+    subscription = await begin(feed, world)
+    await world.publish([build_row(1)])
+    before = (await read(feed, world, subscription)).table.column_names
+    async with world.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE exchange.resource_item SET share_type = 'not_shared' WHERE resource_code = 'people'"
+            " AND name = 'XM'"
+        )
+    after = (await read(feed, world, subscription)).table.column_names
+    assert set(before) - set(after) == {"XM"} <= set(grant.terms.items)
