@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypedDict
 
 from certs.assembly import CertificateServices
 from certs.assembly import assemble as assemble_certificates
@@ -189,18 +190,66 @@ def _build(
     batcher: Batcher,
     hub_signer: CertifiedSigner,
 ) -> Services:
+    def derive(label: str) -> bytes:
+        return derive_key(master_key, label)
+
     exchange = assemble_exchange(
         database=database,
         log=writer,
         batcher=batcher,
-        derive_key=lambda label: derive_key(master_key, label),
+        derive_key=derive,
         now=utc_now,
         followers=load_followers,
         public_url=settings.resolve_public_url(),
         catalogue_review=settings.catalogue_review,
     )
-    lake = assemble_lake(settings=settings, database=database, log=writer, now=utc_now)
-    certificates = assemble_certificates(
+    certificates = _build_certificates(
+        settings, database=database, objects=objects, writer=writer, pki=pki, exchange=exchange
+    )
+    return Services(
+        settings=settings,
+        database=database,
+        objects=objects,
+        pki=pki,
+        log_writer=writer,
+        log=log,
+        exchange=exchange,
+        certificates=certificates,
+        evidence=assemble_evidence(
+            database=database,
+            log=writer,
+            exchange=exchange,
+            certificates=certificates,
+            batcher=batcher,
+            derive_key=derive,
+            limit_s=settings.evidence_limit_s,
+            check_interval_s=settings.evidence_check_interval_s,
+            now=utc_now,
+        ),
+        **_build_identity(settings, database=database, writer=writer, derive=derive),
+        **_build_delivery(
+            settings,
+            database=database,
+            objects=objects,
+            writer=writer,
+            exchange=exchange,
+            batcher=batcher,
+            hub_signer=hub_signer,
+            derive=derive,
+        ),
+    )
+
+
+def _build_certificates(
+    settings: Settings,
+    *,
+    database: Database,
+    objects: ObjectStore,
+    writer: LogWriter,
+    pki: PkiService,
+    exchange: ExchangeServices,
+) -> CertificateServices:
+    return assemble_certificates(
         database=database,
         objects=objects,
         log=writer,
@@ -214,13 +263,29 @@ def _build(
         lay_out=_lay_out_file,
         read_row=build_row_reader(exchange.query),
     )
+
+
+class _Identity(TypedDict):
+    """Who may call at all."""
+
+    identity: IdentityService
+    credentials: CredentialService
+    tokens: TokenService
+    people: PeopleService
+    sessions: SessionService
+    admission: Admission
+
+
+def _build_identity(
+    settings: Settings, *, database: Database, writer: LogWriter, derive: Callable[[str], bytes]
+) -> _Identity:
     hasher = SecretHasher()
     identity = IdentityService(database=database, log=writer, hasher=hasher, now=utc_now)
     tokens = TokenService(
         database=database,
         log=writer,
         hasher=hasher,
-        token_key=derive_key(master_key, "token"),
+        token_key=derive("token"),
         token_ttl_s=settings.token_ttl_s,
         public_url=settings.resolve_public_url(),
         now=utc_now,
@@ -229,74 +294,78 @@ def _build(
         database=database,
         log=writer,
         hasher=hasher,
-        token_key=derive_key(master_key, "session"),
-        totp_key=derive_key(master_key, "totp"),
+        token_key=derive("session"),
+        totp_key=derive("totp"),
         ttl_s=settings.session_ttl_s,
         public_url=settings.resolve_public_url(),
         now=utc_now,
     )
-    return Services(
+    return {
+        "identity": identity,
+        "credentials": CredentialService(database=database, log=writer, identity=identity, now=utc_now),
+        "tokens": tokens,
+        "people": PeopleService(database=database, log=writer, hasher=hasher, now=utc_now),
+        "sessions": sessions,
+        "admission": Admission(tokens=tokens, sessions=sessions, database=database, log=writer, now=utc_now),
+    }
+
+
+class _Delivery(TypedDict):
+    """How data comes in, and how it goes out in bulk."""
+
+    intake: IntakeServices
+    lake: LakeServices
+    sharing: SharingServices
+    subscriptions: SubscriptionServices
+
+
+def _build_delivery(
+    settings: Settings,
+    *,
+    database: Database,
+    objects: ObjectStore,
+    writer: LogWriter,
+    exchange: ExchangeServices,
+    batcher: Batcher,
+    hub_signer: CertifiedSigner,
+    derive: Callable[[str], bytes],
+) -> _Delivery:
+    lake = assemble_lake(settings=settings, database=database, log=writer, now=utc_now)
+    intake = assemble_intake(
         settings=settings,
         database=database,
         objects=objects,
-        pki=pki,
-        identity=identity,
-        credentials=CredentialService(database=database, log=writer, identity=identity, now=utc_now),
-        tokens=tokens,
-        people=PeopleService(database=database, log=writer, hasher=hasher, now=utc_now),
-        sessions=sessions,
-        admission=Admission(tokens=tokens, sessions=sessions, database=database, log=writer, now=utc_now),
-        log_writer=writer,
-        log=log,
-        exchange=exchange,
-        intake=assemble_intake(
-            settings=settings,
-            database=database,
-            objects=objects,
-            log=writer,
-            publisher=exchange.publisher,
-            needed_after=_needed_after,
-            now=utc_now,
-            stations=[lake.station],
-        ),
-        lake=lake,
-        sharing=assemble_sharing(
-            settings=settings,
-            database=database,
-            objects=objects,
-            log=writer,
-            refusals=exchange.refusals,
-            masker=exchange.masker,
-            place=lake.place,
-            derive_key=lambda label: derive_key(master_key, label),
-            now=utc_now,
-        ),
-        subscriptions=assemble_subscriptions(
-            database=database,
-            database_url=settings.database_url.get_secret_value() if settings.database_url else None,
-            log=writer,
-            refusals=exchange.refusals,
-            masker=exchange.masker,
-            batcher=batcher,
-            derive_key=lambda label: derive_key(master_key, label),
-            signer=hub_signer.signer,
-            certificate_pem=hub_signer.certificate.pem,
-            settings=settings,
-            now=utc_now,
-        ),
-        certificates=certificates,
-        evidence=assemble_evidence(
-            database=database,
-            log=writer,
-            exchange=exchange,
-            certificates=certificates,
-            batcher=batcher,
-            derive_key=lambda label: derive_key(master_key, label),
-            limit_s=settings.evidence_limit_s,
-            check_interval_s=settings.evidence_check_interval_s,
-            now=utc_now,
-        ),
+        log=writer,
+        publisher=exchange.publisher,
+        needed_after=_needed_after,
+        now=utc_now,
+        stations=[lake.station],
     )
+    sharing = assemble_sharing(
+        settings=settings,
+        database=database,
+        objects=objects,
+        log=writer,
+        refusals=exchange.refusals,
+        masker=exchange.masker,
+        place=lake.place,
+        derive_key=derive,
+        now=utc_now,
+    )
+    subscriptions = assemble_subscriptions(
+        database=database,
+        database_url=settings.database_url.get_secret_value() if settings.database_url else None,
+        log=writer,
+        refusals=exchange.refusals,
+        masker=exchange.masker,
+        batcher=batcher,
+        derive_key=derive,
+        signer=hub_signer.signer,
+        certificate_pem=hub_signer.certificate.pem,
+        settings=settings,
+        now=utc_now,
+    )
+    return {"intake": intake, "lake": lake, "sharing": sharing, "subscriptions": subscriptions}
 
 
 async def _needed_after(connection: Connection, resource_code: str) -> int | None:

@@ -116,17 +116,7 @@ def build_router(*, access: AccessService, grants: GrantService, authentication:
     @router.post("/grants/{grant_id}/shrink")
     async def shrink(grant_id: UUID, body: ShrinkIn, caller: either) -> GrantOut:
         """Narrow a grant at once, as its holder or as the provider; nothing ever widens."""
-        wanted = Shrink(
-            items=None if body.items is None else tuple(dict.fromkeys(body.items)),
-            modes=None if body.modes is None else frozenset(body.modes),
-            service_items=None if body.service_items is None else tuple(dict.fromkeys(body.service_items)),
-            row_filter=body.row_filter,
-            masks=body.masks,
-            quotas=Quotas(calls_per_day=body.calls_per_day, rows_per_day=body.rows_per_day),
-            valid_until=body.valid_until,
-            reason=body.reason,
-        )
-        return render_grant(await grants.shrink(caller=caller, grant_id=grant_id, shrink=wanted))
+        return render_grant(await grants.shrink(caller=caller, grant_id=grant_id, shrink=_read_shrink(body)))
 
     @router.get("/grants/{grant_id}/use")
     async def report_use(
@@ -151,6 +141,19 @@ def build_router(*, access: AccessService, grants: GrantService, authentication:
         return MasksOut(masks=body.masks)
 
     return router
+
+
+def _read_shrink(body: ShrinkIn) -> Shrink:
+    return Shrink(
+        items=None if body.items is None else tuple(dict.fromkeys(body.items)),
+        modes=None if body.modes is None else frozenset(body.modes),
+        service_items=None if body.service_items is None else tuple(dict.fromkeys(body.service_items)),
+        row_filter=body.row_filter,
+        masks=body.masks,
+        quotas=Quotas(calls_per_day=body.calls_per_day, rows_per_day=body.rows_per_day),
+        valid_until=body.valid_until,
+        reason=body.reason,
+    )
 
 
 def _render_use(found: GrantUse) -> GrantUseOut:

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
 from exchange.catalogue.api import render_resource, verify_same_code
+from exchange.catalogue.model import Resource
 from exchange.catalogue.wire import DescriptionIn, build_resource, describe
 from exchange.evolution.service import EvolutionService
 
@@ -40,23 +41,20 @@ def build_router(*, evolution: EvolutionService, authentication: Authentication)
         close: Annotated[bool, Query(description="let items be closed that are shared now")] = False,
     ) -> dict[str, Any]:
         """Give a published resource a wider description, at once; 412 lists whatever would break somebody."""
-        verify_same_code(code, body)
-        resource = build_resource(body, provider_code=caller.organisation_code)
+        resource = _read_resource(code, body, caller)
         evolved, changes = await evolution.evolve(resource, caller=caller, close=close)
         return {"resource": render_resource(evolved), "changes": [change.render() for change in changes]}
 
     @router.post("/rehearsals")
     async def rehearse(code: str, body: DescriptionIn, caller: provider) -> dict[str, Any]:
         """Tell what a description would change, who would break on which item, which rows would not fit."""
-        verify_same_code(code, body)
-        resource = build_resource(body, provider_code=caller.organisation_code)
+        resource = _read_resource(code, body, caller)
         return (await evolution.rehearse(resource, caller=caller)).render()
 
     @router.post("/majors", status_code=201)
     async def release_major(code: str, body: MajorIn, caller: provider) -> dict[str, Any]:
         """Release a rehearsed description as the next major version, under the code `…_v2`, `…_v3`, …"""
-        verify_same_code(code, body.description)
-        resource = build_resource(body.description, provider_code=caller.organisation_code)
+        resource = _read_resource(code, body.description, caller)
         released = await evolution.release(
             resource, caller=caller, rehearsal=body.rehearsal, readable_until=body.readable_until
         )
@@ -87,3 +85,8 @@ def build_router(*, evolution: EvolutionService, authentication: Authentication)
         return [change.render() for change in found]
 
     return router
+
+
+def _read_resource(code: str, body: DescriptionIn, caller: Caller) -> Resource:
+    verify_same_code(code, body)
+    return build_resource(body, provider_code=caller.organisation_code)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -14,7 +14,7 @@ from core.log.model import Event
 from core.log.writer import LogWriter
 from core.text import check_text
 from exchange.access.deadlines import set_deadline
-from exchange.access.ground import read_grant
+from exchange.access.ground import ReadGrant, read_grant
 from exchange.access.holdings import leaf_names_rows, row_salt
 from exchange.access.model import Mode, RequestType
 from exchange.access.refusal import RefusalLog
@@ -201,29 +201,11 @@ class ObjectionService:
         if found is None:
             msg = "the resource has no item of this name"
             raise SchemaViolation(msg, errors=(FieldError(pointer="/item", code="UNKNOWN-ITEM", detail=msg),))
-        grants = await load_grants_in_force(
-            connection, resource_code=resource.code, organisation_code=caller.organisation_code, at=now
+        covering = await self._find_grants(
+            connection, caller=caller, purpose=purpose, resource=resource, item=item, at=now
         )
-        reads = [read_grant(resource, grant) for grant in grants if grant.serves(purpose.service_item)]
-        covering = [read for read in reads if item in read.items]
-        if not covering:
-            msg = "no grant in force gives you this item for this service item; who may see it may dispute it"
-            raise GrantMissing(msg)
         values = _parse_keys(resource, keys)
-        for read in covering:
-            row = await store.load_disputed_row(
-                connection,
-                resource_code=resource.code,
-                keys=values,
-                key_items=[each.name for each in resource.key_items],
-                row_filter=read.row_filter,
-                row_salt=row_salt(self._log, resource.code),
-            )
-            if row is not None:
-                break
-        else:
-            msg = "no row of that key lies within your grant"
-            raise NotFound(msg)
+        read, row = await self._find_row(connection, resource, covering, values)
         subject = name_subject(resource.key_items, dict(values))
         return Objection(
             id=uuid4(),
@@ -247,6 +229,47 @@ class ObjectionService:
                 at=now,
             ),
         )
+
+    async def _find_grants(
+        self,
+        connection: Connection,
+        *,
+        caller: Caller,
+        purpose: Purpose,
+        resource: Resource,
+        item: str,
+        at: datetime,
+    ) -> list[ReadGrant]:
+        grants = await load_grants_in_force(
+            connection, resource_code=resource.code, organisation_code=caller.organisation_code, at=at
+        )
+        reads = [read_grant(resource, grant) for grant in grants if grant.serves(purpose.service_item)]
+        covering = [read for read in reads if item in read.items]
+        if not covering:
+            msg = "no grant in force gives you this item for this service item; who may see it may dispute it"
+            raise GrantMissing(msg)
+        return covering
+
+    async def _find_row(
+        self,
+        connection: Connection,
+        resource: Resource,
+        covering: Sequence[ReadGrant],
+        values: Mapping[str, object],
+    ) -> tuple[ReadGrant, store.DisputedRow]:
+        for read in covering:
+            row = await store.load_disputed_row(
+                connection,
+                resource_code=resource.code,
+                keys=values,
+                key_items=[each.name for each in resource.key_items],
+                row_filter=read.row_filter,
+                row_salt=row_salt(self._log, resource.code),
+            )
+            if row is not None:
+                return read, row
+        msg = "no row of that key lies within your grant"
+        raise NotFound(msg)
 
     async def _find_holders(
         self, connection: Connection, resource: Resource, objection: Objection, old: store.OldValue
