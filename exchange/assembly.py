@@ -24,6 +24,7 @@ import exchange.query.api
 import exchange.verify.api
 from core.database import Database
 from core.http.authentication import Authentication
+from core.log.group import LeafGroup
 from core.log.writer import LogWriter
 from core.settings import Settings
 from exchange.access.grants import GrantService
@@ -119,15 +120,8 @@ def assemble(
         now=now,
     )
     objections = ObjectionService(database=database, log=log, refusals=refusals, now=now)
-    catalogue = CatalogueService(
-        database=database,
-        log=log,
-        now=now,
-        on_takeover=Takeover(log=log, now=now),
-        review=catalogue_review,
-    )
-    evolution = EvolutionService(
-        database=database, log=log, catalogue=catalogue, now=now, followers=followers
+    catalogue, evolution = _assemble_catalogue(
+        database=database, log=log, now=now, followers=followers, review=catalogue_review
     )
     return ExchangeServices(
         catalogue=catalogue,
@@ -156,6 +150,22 @@ def assemble(
     )
 
 
+def _assemble_catalogue(
+    *,
+    database: Database,
+    log: LogWriter,
+    now: Callable[[], datetime],
+    followers: LoadFollowers,
+    review: bool,
+) -> tuple[CatalogueService, EvolutionService]:
+    takeover = Takeover(log=log, now=now)
+    catalogue = CatalogueService(database=database, log=log, now=now, on_takeover=takeover, review=review)
+    evolution = EvolutionService(
+        database=database, log=log, catalogue=catalogue, now=now, followers=followers
+    )
+    return catalogue, evolution
+
+
 def _assemble_answers(
     *,
     database: Database,
@@ -168,9 +178,11 @@ def _assemble_answers(
     now: Callable[[], datetime],
 ) -> tuple[QueryService, VerifyService]:
     grounds = GroundReader()
+    leaves = LeafGroup(database=database, log=log)
     query = QueryService(
         database=database,
         log=log,
+        leaves=leaves,
         refusals=refusals,
         grounds=grounds,
         masker=masker,
@@ -181,6 +193,7 @@ def _assemble_answers(
     verify = VerifyService(
         database=database,
         log=log,
+        leaves=leaves,
         refusals=refusals,
         receipts=receipts,
         grounds=grounds,

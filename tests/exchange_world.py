@@ -13,6 +13,7 @@ from core.database import Database
 from core.database.names import quote_name
 from core.identity import store as identity_store
 from core.identity.model import Organisation
+from core.log.group import LeafGroup
 from core.log.writer import LogWriter
 from exchange.access.decision import Verdict
 from exchange.access.grants import GrantService
@@ -154,6 +155,7 @@ class World:
         return QueryService(
             database=self.database,
             log=self.log,
+            leaves=LeafGroup(database=self.database, log=self.log),
             refusals=self.refusals,
             grounds=GroundReader(),
             masker=Masker(b"m" * 32),
@@ -167,6 +169,7 @@ class World:
         return VerifyService(
             database=self.database,
             log=self.log,
+            leaves=LeafGroup(database=self.database, log=self.log),
             refusals=self.refusals,
             receipts=receipts,
             grounds=GroundReader(),

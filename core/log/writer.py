@@ -132,21 +132,25 @@ class LogWriter:
             if new.owner is None and place not in known:
                 found = await self._find_owner(connection, new.resource_code, new.certificate_id)
                 known[place] = found or ""
-            context = _Context(
-                caller=new.caller,
-                purpose=new.purpose,
-                owner=new.owner or known[place] or None,
-                resource_code=new.resource_code,
-                grant_id=new.grant_id,
-                certificate_id=new.certificate_id,
-            )
-            named = (*(() if new.subject is None else (new.subject,)), *new.subjects)
-            subjects = list(dict.fromkeys(map(self.hash_subject, named)))
-            built.append(self._build(new.event, context, subjects, check_details(new.event, new.details)))
+            built.append(self.build(new, owner=new.owner or known[place] or None))
         if built and await store.save_leaves(connection, leaves=built):
             await self.record_rows(
                 connection, await store_rows.take_touched_rows(connection), act=built[0].id
             )
+
+    def build(self, new: NewLeaf, *, owner: str | None) -> Leaf:
+        """Build the leaf of an act on the data of `owner`, to be saved by the caller; see `append`."""
+        context = _Context(
+            caller=new.caller,
+            purpose=new.purpose,
+            owner=owner,
+            resource_code=new.resource_code,
+            grant_id=new.grant_id,
+            certificate_id=new.certificate_id,
+        )
+        named = (*(() if new.subject is None else (new.subject,)), *new.subjects)
+        subjects = list(dict.fromkeys(map(self.hash_subject, named)))
+        return self._build(new.event, context, subjects, check_details(new.event, new.details))
 
     async def record_rows(
         self, connection: Connection, rows: Sequence[TouchedRow], *, act: UUID | None

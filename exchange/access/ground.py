@@ -8,14 +8,14 @@ mask holds at once in every process, and parsing is paid once.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
 
-from core.caller import Caller, Purpose
+from core.caller import Caller, OrganisationCode, Purpose
 from core.database import Connection
 from core.database.names import check_resource_code
 from core.errors import BadInput, Closed, GrantMissing
@@ -24,7 +24,7 @@ from exchange.access import store
 from exchange.access.model import Grant, MasksJson, Mode, RowFilter
 from exchange.access.resources import load_known_resource
 from exchange.access.row_filter import parse_row_filter
-from exchange.access.store_ground import load_ground, load_grounds
+from exchange.access.store_ground import Claim, load_ground, load_grounds
 from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
 
@@ -96,6 +96,7 @@ class GroundReader:
         self._resources: dict[str, Resource] = {}
         self._grants: dict[tuple[str, str], ReadGrant] = {}
         self._latest: dict[str, Resource] = {}
+        self._grounds: dict[tuple[str, OrganisationCode, Mode], tuple[Ground, asyncpg.Record]] = {}
 
     async def read(
         self,
@@ -125,7 +126,33 @@ class GroundReader:
             await verify_standing(connection, caller)
             resource = await load_known_resource(connection, code=code)
             return Ground(resource=resource, fingerprint="", grants=(), mask_rules={}, has_disputes=False)
-        return await self._build(connection, code, row, caller=caller, was=was, at=at)
+        ground = await self._build(connection, code, row, caller=caller, was=was, at=at)
+        _make_room(self._grounds)
+        self._grounds[code, caller.organisation_code, mode] = ground, row
+        return ground
+
+    def presume(
+        self, *, resource_code: str, caller: Caller, mode: Mode, at: datetime
+    ) -> tuple[Ground, Claim] | None:
+        """Return the ground as this process read it last, with the claim to be proved; None at first.
+
+        Whoever reads on it does so in a statement that proves the claim; where it does not hold, nothing
+        comes of that statement, and the ground has to be read.
+        """
+        kept = self._grounds.get((resource_code, caller.organisation_code, mode))
+        if kept is None or not kept[0].grants:
+            return None
+        ground, row = kept
+        claim = Claim(
+            caller=caller,
+            mode=mode,
+            at=at,
+            fingerprint=row["fingerprint"],
+            grants=row["grants"],
+            masks=row["masks"],
+            has_disputes=ground.has_disputes,
+        )
+        return replace(ground, closed=_find_closure(ground.resource, at), locked=0), claim
 
     async def read_many(
         self,

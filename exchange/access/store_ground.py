@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -13,27 +14,93 @@ from core.database import Connection
 from core.identity.store_standing import write_mark
 from exchange.access.model import Mode
 
+_FINGERPRINT: Final = (
+    "r.xmin::text || '/' || (SELECT count(*)::text || '/' || sum(i.xmin::text::bigint)::text"
+    " FROM exchange.resource_item i WHERE i.resource_code = r.code)"
+)
+_MASKS: Final = (
+    "(SELECT jsonb_agg(jsonb_build_array(m.item, m.service_item, m.mask))"
+    " FROM exchange.mask_rule m WHERE m.resource_code = r.code)"
+)
+_HAS_DISPUTES: Final = (
+    "EXISTS (SELECT FROM exchange.objection o WHERE o.resource_code = r.code AND o.state = 'open')"
+)
+
+
+def _write_grants(organisation: int, at: int, mode: int) -> str:
+    """Write the names of the grants in force; the numbers are those of the parameters."""
+    return (
+        "(SELECT array_agg(g.id::text || ':' || g.xmin::text ORDER BY g.valid_from, g.id)"
+        f" FROM exchange.grant_ g WHERE g.resource_code = r.code AND g.organisation_code = ${organisation}"
+        f" AND g.revoked_at IS NULL AND g.valid_from <= ${at} AND g.valid_until > ${at}"
+        f" AND ${mode} = ANY(g.modes))"
+    )
+
+
 # The locks are taken in the order given; PostgreSQL evaluates an aggregate over unnest in that order.
 _GROUND: Final = (
-    "SELECT r.xmin::text || '/' || (SELECT count(*)::text || '/' || sum(i.xmin::text::bigint)::text"
-    " FROM exchange.resource_item i WHERE i.resource_code = r.code) AS fingerprint,"
-    " (SELECT array_agg(g.id::text || ':' || g.xmin::text ORDER BY g.valid_from, g.id)"
-    " FROM exchange.grant_ g WHERE g.resource_code = r.code AND g.organisation_code = $2"
-    " AND g.revoked_at IS NULL AND g.valid_from <= $3 AND g.valid_until > $3"
-    " AND $4 = ANY(g.modes)) AS grants,"
-    " (SELECT jsonb_agg(jsonb_build_array(m.item, m.service_item, m.mask))"
-    " FROM exchange.mask_rule m WHERE m.resource_code = r.code) AS masks,"
-    " EXISTS (SELECT FROM exchange.objection o WHERE o.resource_code = r.code AND o.state = 'open')"
-    " AS has_disputes,"
+    f"SELECT {_FINGERPRINT} AS fingerprint, {_write_grants(2, 3, 4)} AS grants, {_MASKS} AS masks,"
+    f" {_HAS_DISPUTES} AS has_disputes,"
     " (SELECT count(pg_advisory_xact_lock(l)) FROM unnest($5::bigint[]) l) AS locked,"
     f" {write_mark(6)} AS mark"
     " FROM exchange.resource r WHERE r.code = $1"
 )
 
 
-_GROUNDS: Final = _GROUND.replace("SELECT r.xmin", "SELECT r.code, r.xmin", 1).replace(
+_GROUNDS: Final = _GROUND.replace("SELECT ", "SELECT r.code, ", 1).replace(
     "WHERE r.code = $1", "WHERE r.code = ANY($1::text[])"
 )
+
+
+class GroundChanged(Exception):
+    """What a call stands on is not what this process knew it to be: it has to be read anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """What a process holds a call's ground to be: the names of the rows it was read from.
+
+    The statement that reads for the call has it proved by the database (`write`), and gives no row where
+    anything is otherwise.
+    """
+
+    caller: Caller
+    mode: Mode
+    at: datetime
+    fingerprint: str
+    grants: Sequence[str]
+    masks: object
+    has_disputes: bool
+
+    def write(self, parameters: list[object]) -> str:
+        """Write the condition on the resource `r`, and append what it takes to the statement's parameters."""
+        first = len(parameters) + 1
+        parameters += [
+            self.fingerprint,
+            self.caller.organisation_code,
+            self.at,
+            str(self.mode),
+            list(self.grants),
+            self.masks,
+            self.has_disputes,
+        ]
+        condition = (
+            f"{_FINGERPRINT} = ${first} AND {_write_grants(first + 1, first + 2, first + 3)} ="
+            f" ${first + 4}::text[] AND {_MASKS} IS NOT DISTINCT FROM ${first + 5}::jsonb"
+            f" AND {_HAS_DISPUTES} = ${first + 6}"
+        )
+        standing = self.caller.standing
+        if standing is None or standing.is_confirmed:
+            return condition
+        parameters += [standing.token_hash, standing.mark]
+        return f"{condition} AND {write_mark(first + 7)} = ${first + 8}"
+
+    def take(self, rows: Sequence[object]) -> None:
+        """Take what the statement gave: any row proves the claim. Raises GroundChanged where none is."""
+        if not rows:
+            raise GroundChanged
+        if self.caller.standing is not None:
+            self.caller.standing.is_confirmed = True
 
 
 async def load_grounds(

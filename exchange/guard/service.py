@@ -30,6 +30,8 @@ MEASURE_LASTS: Final = timedelta(minutes=10)
 BASELINE: Final = timedelta(days=14)
 UNUSUAL_FACTOR: Final = 5
 BLOCK_PLACES: Final = 4
+SLICE: Final = 50
+PAIRS_A_STATEMENT: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +107,17 @@ class Guard:
     ) -> list[_Pattern]:
         touched: dict[tuple[str, bytes], Sighting] = {}
         pairs: set[tuple[str, bytes, bytes]] = set()
-        for sighting in noted:
+        for number, sighting in enumerate(noted):
+            if number % SLICE == SLICE - 1:
+                await asyncio.sleep(0)  # calls are answered meanwhile
             for kind, key, member in self._describe(sighting):
                 touched[kind, key] = sighting
                 pairs.add((kind, key, member))
         if not pairs:
             return []
-        await store.save_sightings(connection, pairs=list(pairs), at=now)
+        ordered = sorted(pairs)  # so that processes do not deadlock
+        for start in range(0, len(ordered), PAIRS_A_STATEMENT):
+            await store.save_sightings(connection, pairs=ordered[start : start + PAIRS_A_STATEMENT], at=now)
         since = {kind: now - timedelta(seconds=rule.window_s) for kind, rule in rules.items()}
         counts = await store.count_members(
             connection, keys=[(kind, key, since[AlertKind(kind)]) for kind, key in touched]

@@ -19,15 +19,14 @@ EVIDENCE_LEAVES = 200
 async def save_sightings(
     connection: Connection, *, pairs: Sequence[tuple[str, bytes, bytes]], at: datetime
 ) -> None:
-    """Insert or refresh sightings (kind, key, member), in sorted order so that processes do not deadlock."""
-    ordered = sorted(pairs)
+    """Insert or refresh sightings (kind, key, member), in the order given."""
     await connection.execute(
         "INSERT INTO exchange.guard_sighting (kind, key, member, seen_at)"
         " SELECT k, y, m, $4 FROM unnest($1::text[], $2::bytea[], $3::bytea[]) AS t(k, y, m)"
         " ON CONFLICT ON CONSTRAINT guard_sighting_pk DO UPDATE SET seen_at = EXCLUDED.seen_at",
-        [kind for kind, _, _ in ordered],
-        [key for _, key, _ in ordered],
-        [member for _, _, member in ordered],
+        [kind for kind, _, _ in pairs],
+        [key for _, key, _ in pairs],
+        [member for _, _, member in pairs],
         at,
     )
 

@@ -10,6 +10,7 @@ from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.errors import Forbidden, RateLimited, ShuzhengError
 from core.log.chain import name_mass_reading
+from core.log.group import LeafGroup
 from core.log.model import Event
 from core.log.writer import MAX_SUBJECTS, LogWriter, NewLeaf
 from exchange.access.ground import Ground, GroundReader, ReadGrant
@@ -18,6 +19,7 @@ from exchange.access.masks import Masker
 from exchange.access.model import Mode
 from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
+from exchange.access.store_ground import Claim, GroundChanged
 from exchange.access.values import name_identity, name_subject, name_subjects, subject_items
 from exchange.guard.model import Sighting, Watcher
 from exchange.query import store
@@ -54,6 +56,7 @@ class QueryService:
         *,
         database: Database,
         log: LogWriter,
+        leaves: LeafGroup,
         refusals: RefusalLog,
         grounds: GroundReader,
         masker: Masker,
@@ -63,6 +66,7 @@ class QueryService:
     ) -> None:
         self._database = database
         self._log = log
+        self._leaves = leaves
         self._refusals = refusals
         self._grounds = grounds
         self._masker = masker
@@ -79,16 +83,19 @@ class QueryService:
         GrantMissing, in the same words whatever was asked. 2. The question is well formed: else
         SchemaViolation or BadInput. 3. Every item asked for or searched by is granted: else GrantMissing
         that names them. 4. The day's quota is not used up: else RateLimited. 5. The rows, filtered and
-        projected in the database. 6. The leaf, in the same transaction.
+        projected in the database. 6. The leaf, committed before the answer: in the same transaction, or
+        together with those of other calls where the call writes nothing else.
         """
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="query"
         )
-        async with watch, self._database.transaction() as connection:
-            reading, snapshot, has_more = await self._ask(
-                connection, caller, purpose, resource_code, question
-            )
-            await self._record(connection, [(reading, snapshot)])
+        async with watch:
+            found = await self._ask_at_once(caller, purpose, resource_code, question)
+            if found is None:
+                async with self._database.transaction() as connection:
+                    found = await self._ask(connection, caller, purpose, resource_code, question)
+                    await self._record(connection, [found[:2]])
+        reading, snapshot, has_more = found
         self._watch(reading, snapshot)
         return self._answer(reading, snapshot, has_more=has_more)
 
@@ -143,6 +150,35 @@ class QueryService:
                 )
         return found
 
+    async def _ask_at_once(
+        self, caller: Caller, purpose: Purpose, resource_code: str, question: Question
+    ) -> tuple[_Reading, Snapshot, bool] | None:
+        """Answer a question that writes its leaf alone: what it stands on is proved as its rows are read.
+
+        None, and nothing was read, for other questions and for all that may be refused: `_ask` says why.
+        """
+        presumed = self._grounds.presume(
+            resource_code=resource_code, caller=caller, mode=Mode.QUERY, at=self._now()
+        )
+        if presumed is None:
+            return None
+        ground, claim = presumed
+        try:
+            reading = self._read(caller, purpose, ground, question)
+        except ShuzhengError:
+            return None
+        if reading.read.grant.terms.quotas.is_limited or not reading.names_rows or question.after is not None:
+            return None
+        try:
+            async with self._database.acquire() as connection:
+                snapshot, has_more = await self._load(
+                    connection, reading, limit_rows=question.limit_rows, claim=claim
+                )
+        except GroundChanged:
+            return None
+        await self._leaves.append(self._describe(reading, snapshot), owner=str(ground.resource.provider_code))
+        return reading, snapshot, has_more
+
     async def _ask(
         self,
         connection: Connection,
@@ -190,7 +226,7 @@ class QueryService:
         )
 
     async def _load(
-        self, connection: Connection, reading: _Reading, *, limit_rows: int
+        self, connection: Connection, reading: _Reading, *, limit_rows: int, claim: Claim | None = None
     ) -> tuple[Snapshot, bool]:
         question, resource = reading.question, reading.ground.resource
         after = None
@@ -208,6 +244,7 @@ class QueryService:
             as_of_version=question.as_of_version,
             with_disputes=reading.ground.has_disputes,
             row_salt=None if reading.names_rows else row_salt(self._log, resource.code),
+            claim=claim,
         )
         has_more = len(snapshot.rows) > limit_rows
         if not has_more:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+import asyncpg
+
 from core.database import Connection
 from core.database.names import quote_name
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
+from exchange.access.store_ground import Claim
 from exchange.catalogue.store import changes_of, table_of
 from exchange.query.model import Snapshot
 
@@ -26,19 +29,22 @@ async def load_rows(
     as_of_version: int | None = None,
     with_disputes: bool = False,
     row_salt: bytes | None = None,
+    claim: Claim | None = None,
 ) -> Snapshot:
     """Load the rows that satisfy all conditions and the row filter, by key, with the version they are of.
 
     Only the columns `items` are selected: nothing else leaves the database. One statement, so that rows and
     version are of one snapshot. Values travel as parameters, names quoted. `as_of_version` reads the rows as
     they were then: what has not changed since from the current rows, what has from before its first later
-    change. Whatever marks a row (disputes, its digest under `row_salt`) is computed there too.
+    change. Whatever marks a row (disputes, its digest under `row_salt`) is computed there too. With a `claim`
+    the database proves what the call stands on in the same statement; raises GroundChanged where it is
+    otherwise, and then no row has left the database.
     """
     parameters: list[object] = [resource_code, limit_rows]
     version, source, row = "r.current_version", f"{table_of(resource_code)} d", "d"
     if as_of_version is not None:
         parameters.append(as_of_version)
-        version, source, row = "$3::bigint", _past_rows(resource_code, key_items), "(d.held)"
+        version, source, row = "$3::bigint", write_past_rows(resource_code, key_items, place=3), "(d.held)"
     tests = [compile_row_filter(row_filter, row=row, parameters=parameters)]
     for name, value in conditions.items():
         parameters.append(value)
@@ -56,26 +62,35 @@ async def load_rows(
     if row_salt is not None:
         parameters.append(row_salt)
         columns += f", {row_digest(row, key_items, salt_place=len(parameters))} AS _digest"
+    proved = "" if claim is None else f" AND {claim.write(parameters)}"
     rows = await connection.fetch(
         f"SELECT {version} AS _at, v.committed_at AS _as_of, found.*"
         f" FROM exchange.resource r LEFT JOIN exchange.version v"
         f" ON v.resource_code = r.code AND v.version = {version}"
         f" LEFT JOIN LATERAL (SELECT true AS _found{columns} FROM {source}"
-        f" WHERE {' AND '.join(tests)} ORDER BY {keys} LIMIT $2) found ON true WHERE r.code = $1",
+        f" WHERE {' AND '.join(tests)} ORDER BY {keys} LIMIT $2) found ON true WHERE r.code = $1{proved}",
         *parameters,
     )
+    if claim is not None:
+        claim.take(rows)
+    return _read_snapshot(rows, items, with_disputes=with_disputes, with_digests=row_salt is not None)
+
+
+def _read_snapshot(
+    rows: Sequence[asyncpg.Record], items: Sequence[str], *, with_disputes: bool, with_digests: bool
+) -> Snapshot:
     found = [each for each in rows if each["_found"] is not None]
     return Snapshot(
         version=rows[0]["_at"],
         as_of=rows[0]["_as_of"],
         rows=tuple({name: each[f"i{n}"] for n, name in enumerate(items)} for each in found),
         disputed=tuple(tuple(each["_disputed"]) for each in found) if with_disputes else (),
-        digests=tuple(each["_digest"] for each in found) if row_salt is not None else (),
+        digests=tuple(each["_digest"] for each in found) if with_digests else (),
     )
 
 
-def _past_rows(resource_code: str, key_items: Sequence[str]) -> str:
-    """Write the rows as they were at version $3, as composites `d.held`."""
+def write_past_rows(resource_code: str, key_items: Sequence[str], *, place: int) -> str:
+    """Write the rows as they were at the version in the parameter at `place`, as composites `d.held`."""
     changes = changes_of(resource_code)
     either = ", ".join(
         f"CASE WHEN c._operation = 'insert' THEN (c._after).{quote_name(name)}"
@@ -83,9 +98,9 @@ def _past_rows(resource_code: str, key_items: Sequence[str]) -> str:
         for name in key_items
     )
     return (
-        f"(SELECT now AS held FROM {table_of(resource_code)} now WHERE now._version <= $3 UNION ALL"
+        f"(SELECT now AS held FROM {table_of(resource_code)} now WHERE now._version <= ${place} UNION ALL"
         f" SELECT f.held FROM (SELECT DISTINCT ON ({either}) c._before AS held FROM {changes} c"
-        f" WHERE c._version > $3 ORDER BY {either}, c._version, c._sequence) f"
+        f" WHERE c._version > ${place} ORDER BY {either}, c._version, c._sequence) f"
         " WHERE f.held IS DISTINCT FROM NULL) d"
     )
 

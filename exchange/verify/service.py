@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import secrets
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Final
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.database.names import check_resource_code
-from core.errors import BadInput, FieldError, NotFound, SchemaViolation
+from core.errors import BadInput, FieldError, NotFound, SchemaViolation, ShuzhengError
+from core.log.group import LeafGroup
 from core.log.writer import LogWriter
 from exchange.access.ground import Ground, GroundReader, ReadGrant
-from exchange.access.holdings import leaf_names_rows, row_salt
+from exchange.access.holdings import leaf_names_rows
 from exchange.access.model import Mode
 from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
+from exchange.access.store_ground import GroundChanged
 from exchange.access.values import BEIJING, name_identity, name_subject
 from exchange.catalogue.model import Resource
 from exchange.guard.model import Sighting, Watcher
-from exchange.query.store import save_holders
 from exchange.verify import store
 from exchange.verify.budget import refuse_used_up
 from exchange.verify.checks import (
@@ -36,7 +37,8 @@ from exchange.verify.checks import (
     refuse_counts,
     refuse_repeats,
 )
-from exchange.verify.judge import items_to_read, judge_check, refuse_all
+from exchange.verify.judge import judge_check, refuse_all
+from exchange.verify.ledger import Charge, Ledger
 from exchange.verify.model import (
     Assertion,
     Check,
@@ -62,6 +64,7 @@ class VerifyService:
         *,
         database: Database,
         log: LogWriter,
+        leaves: LeafGroup,
         refusals: RefusalLog,
         receipts: ReceiptIssuer,
         grounds: GroundReader,
@@ -72,6 +75,8 @@ class VerifyService:
     ) -> None:
         self._database = database
         self._log = log
+        self._leaves = leaves
+        self._ledger = Ledger(log)
         self._refusals = refusals
         self._receipts = receipts
         self._grounds = grounds
@@ -93,23 +98,22 @@ class VerifyService:
 
         1. A grant of mode verify in force: else GrantMissing, in the same words whatever was asked. 2. The
         request is well formed: else SchemaViolation. 3. The budget of wrong guesses about this subject and
-        the day's quota are not used up: else RateLimited. 4. The outcomes. 5. The counts and the leaf, in the
-        same transaction. 6. The receipt.
+        the day's quota are not used up: else RateLimited. 4. The outcomes. 5. The counts and the leaf,
+        committed before the answer. 6. The receipt.
         """
         check = Check(resource_code=resource_code, subject=subject, assertions=assertions)
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="verify"
         )
-        async with watch, self._database.transaction() as connection:
-            ground, known = await self._read_ground(connection, caller, check)
-            read = ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted={each.item for each in assertions})
-            checks = [self._read_check(ground, read, check, known=known)]
-            findings = await self._answer(connection, caller, purpose, checks, locked=bool(ground.locked))
+        async with watch:
+            answered, charge = await self._answer_at_once(caller, purpose, check)
+            if answered is None:
+                answered = await self._answer_one(caller, purpose, check, charge=charge)
+        read, finding = answered
         salt = self._random_bytes(SALT_BYTES)
-        finding = findings[0]
         assert finding.grant_id is not None
         assert finding.version is not None
-        payload = build_payload(caller, purpose, checks[0], finding, salt=salt)
+        payload = build_payload(caller, purpose, read, finding, salt=salt)
         return Verification(
             resource_code=finding.resource_code,
             grant_id=finding.grant_id,
@@ -167,6 +171,62 @@ class VerifyService:
             read = await self._read_checks(connection, caller, purpose, checks)
             refuse_repeats(read)
             return read, await self._answer(connection, caller, purpose, read, locked=False)
+
+    async def _answer_one(
+        self, caller: Caller, purpose: Purpose, check: Check, *, charge: Charge
+    ) -> tuple[ReadCheck, Finding]:
+        wanted = {each.item for each in check.assertions}
+        async with self._database.transaction() as connection:
+            ground, known = await self._read_ground(connection, caller, check)
+            grant = ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted)
+            read = self._read_check(ground, grant, check, known=known)
+            (finding,) = await self._answer(
+                connection, caller, purpose, [read], locked=bool(ground.locked), charge=charge
+            )
+        return read, finding
+
+    async def _answer_at_once(
+        self, caller: Caller, purpose: Purpose, check: Check
+    ) -> tuple[tuple[ReadCheck, Finding] | None, Charge]:
+        """Answer a check whose ground is known and whose values are right: one statement proves and reads.
+
+        Its leaf goes along with those of other calls. None for other checks and for all that may be refused:
+        `_answer_one` says why. Values that seem wrong were charged then, to be judged by `_answer_one`.
+        """
+        now = self._now()
+        today = now.astimezone(BEIJING).date()
+        nothing = Charge(counted_on=today, number=0)
+        presumed = self._grounds.presume(
+            resource_code=check.resource_code, caller=caller, mode=Mode.VERIFY, at=now
+        )
+        if presumed is None:
+            return None, nothing
+        ground, claim = presumed
+        try:
+            wanted = {each.item for each in check.assertions}
+            grant = ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted)
+            read = self._read_check(ground, grant, check)
+        except ShuzhengError:
+            return None, nothing
+        if grant.grant.terms.quotas.is_limited or not leaf_names_rows(ground.resource):
+            return None, nothing
+        budget = self._mismatches_a_day
+        try:
+            async with self._database.acquire() as connection:
+                rows = await self._ledger.load_at_once(
+                    connection, caller, read, today, claim=claim, budget=budget
+                )
+        except GroundChanged:
+            return None, nothing
+        found = {id(read): rows}
+        refuse_used_up([read], found, now, mismatches_a_day=budget)
+        finding = build_finding(read, rows, judge_check(read, rows, today=today))
+        if rows.charged or any(each.outcome is Outcome.MISMATCH for each in finding.judgements):
+            return None, Charge(counted_on=today, number=rows.charged)
+        leaf = describe_finding(caller, purpose, read, finding)
+        await self._leaves.append(leaf, owner=str(ground.resource.provider_code))
+        self._watch(caller, purpose, [read], found)
+        return (read, finding), nothing
 
     async def _read_ground(
         self, connection: Connection, caller: Caller, check: Check
@@ -262,6 +322,7 @@ class VerifyService:
         checks: Sequence[ReadCheck],
         *,
         locked: bool,
+        charge: Charge | None = None,
     ) -> list[Finding]:
         """Judge within the budgets of mismatches, which are held against other calls meanwhile."""
         now = self._now()
@@ -270,15 +331,16 @@ class VerifyService:
         if not locked and covered:
             await store.lock_subjects(connection, locks=sorted({check.lock for check in covered}))
         await self._take_quotas(connection, covered, now)
-        found = await self._load(connection, caller, covered, today)
+        charged = charge.number if charge is not None and charge.counted_on == today else 0
+        found = await self._ledger.load(connection, caller, covered, today, charged=charged)
         refuse_used_up(checks, found, now, mismatches_a_day=self._mismatches_a_day)
         findings = []
         for check in checks:
             rows = found.get(id(check))
             judgements = refuse_all(check) if rows is None else judge_check(check, rows, today=today)
             findings.append(build_finding(check, rows, judgements))
-        await self._count(connection, caller, checks, findings, today)
-        await self._record(
+        await self._ledger.count(connection, caller, checks, findings, today, charged=charged)
+        await self._ledger.record(
             connection, caller=caller, purpose=purpose, checks=checks, findings=findings, found=found
         )
         self._watch(caller, purpose, covered, found)
@@ -288,85 +350,6 @@ class VerifyService:
         grants = {check.read.grant.id: check.read.grant for check in checks if check.read is not None}
         for _, grant in sorted(grants.items()):
             await take_quota(connection, grant=grant, at=now, row_count=0)
-
-    async def _load(
-        self, connection: Connection, caller: Caller, checks: Sequence[ReadCheck], today: date
-    ) -> dict[int, store.SubjectRows]:
-        """Load what is recorded, in one statement per resource, grant and kind of subject."""
-        groups: dict[tuple[object, ...], list[ReadCheck]] = defaultdict(list)
-        for check in checks:
-            assert check.read is not None
-            groups[check.resource.code, check.read.grant.id, tuple(sorted(check.subject))].append(check)
-        found: dict[int, store.SubjectRows] = {}
-        for group in groups.values():
-            first = group[0]
-            assert first.read is not None
-            resource = first.resource
-            salt = None if leaf_names_rows(resource) else row_salt(self._log, resource.code)
-            loaded = await store.load_subjects(
-                connection,
-                resource=resource,
-                names=sorted(first.subject),
-                subjects=[check.subject for check in group],
-                items=sorted(set().union(*map(items_to_read, group))),
-                row_filter=first.read.row_filter,
-                system_id=caller.system_id,
-                budget_keys=[check.budget_key for check in group],
-                counted_on=today,
-                with_disputes=first.ground.has_disputes,
-                row_salt=salt,
-            )
-            found |= {id(check): rows for check, rows in zip(group, loaded, strict=True)}
-        return found
-
-    async def _count(
-        self,
-        connection: Connection,
-        caller: Caller,
-        checks: Sequence[ReadCheck],
-        findings: Sequence[Finding],
-        today: date,
-    ) -> None:
-        counts: Counter[bytes] = Counter()
-        for check, finding in zip(checks, findings, strict=True):
-            wrong = sum(each.outcome is Outcome.MISMATCH for each in finding.judgements)
-            if wrong:
-                counts[check.budget_key] += wrong
-        if counts:
-            await store.add_mismatches(
-                connection, system_id=caller.system_id, counted_on=today, counts=counts
-            )
-
-    async def _record(
-        self,
-        connection: Connection,
-        *,
-        caller: Caller,
-        purpose: Purpose,
-        checks: Sequence[ReadCheck],
-        findings: Sequence[Finding],
-        found: Mapping[int, store.SubjectRows],
-    ) -> None:
-        """Write a leaf for each check and, where it does not name the row, who holds what of it now."""
-        leaves = [
-            describe_finding(caller, purpose, check, finding)
-            for check, finding in zip(checks, findings, strict=True)
-        ]
-        owners = {each.resource.code: str(each.resource.provider_code) for each in checks}
-        await self._log.append_all(connection, leaves, owners=owners)
-        for check, finding in zip(checks, findings, strict=True):
-            rows = found.get(id(check))
-            matched = [each.item for each in finding.judgements if each.outcome is Outcome.MATCH]
-            if rows is None or rows.digest is None or not matched or finding.grant_id is None:
-                continue
-            await save_holders(
-                connection,
-                resource_code=finding.resource_code,
-                grant_id=finding.grant_id,
-                version=rows.version,
-                digests=[rows.digest],
-                items=[matched],
-            )
 
     def _watch(
         self,
