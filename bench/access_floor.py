@@ -134,7 +134,7 @@ def create_app() -> FastAPI:
     @app.post("/verify")
     async def verify(body: _Subject) -> dict[str, Any]:
         async with state["pool"].acquire() as connection, connection.transaction():
-            rows = await connection.fetch(*state["verify"][:-1], [body.subject[KEY]])
+            rows = await connection.fetch(*state["verify"][:-1], body.subject[KEY])
             await insert_leaf(connection)
         return {"answers": [rows[0]["i0"] == each["value"] for each in body.assertions]}
 

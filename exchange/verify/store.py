@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 
@@ -94,9 +94,8 @@ async def load_subjects(
     and then no row has left the database. With a `bid` for the one subject, values that are not the very ones
     on record are charged to its budget in the same statement, so that others cannot guess meanwhile.
     """
-    parameters: list[object] = [resource.code, system_id, counted_on, list(budget_keys)]
-    fields = ["h", *(f"k{n}" for n in range(len(names))), "n"]
-    lists = ["$4::bytea[]", *_write_subjects(resource, names, subjects, parameters)]
+    parameters: list[object] = [resource.code, system_id, counted_on]
+    asked = _write_subjects(resource, names, subjects, budget_keys, parameters)
     tests = [compile_row_filter(row_filter, row="d", parameters=parameters)]
     tests += [f"d.{quote_name(name)} = q.k{n}" for n, name in enumerate(names)]
     counted, joined, wrong = "coalesce(m.mismatches, 0)", _COUNT_JOIN, "0"
@@ -117,8 +116,7 @@ async def load_subjects(
         f" {counted} AS _mismatches, found.*"
         " FROM exchange.resource r LEFT JOIN exchange.version v"
         " ON v.resource_code = r.code AND v.version = r.current_version"
-        f" CROSS JOIN unnest({', '.join(lists)}) WITH ORDINALITY AS q({', '.join(fields)})"
-        f"{joined}"
+        f" CROSS JOIN {asked}{joined}"
         f" LEFT JOIN LATERAL (SELECT true AS _found{columns} FROM {table_of(resource.code)} d"
         f" WHERE {' AND '.join(tests)} LIMIT {ROWS_THAT_TELL}) found ON true WHERE r.code = $1{proved}"
         " ORDER BY q.n",
@@ -137,14 +135,30 @@ def _write_subjects(
     resource: Resource,
     names: Sequence[str],
     subjects: Sequence[Mapping[str, object]],
+    budget_keys: Sequence[bytes],
     parameters: list[object],
-) -> Iterator[str]:
-    """Write the subjects' key values as one typed array per key item."""
+) -> str:
+    """Write the subjects as rows `q`: key of the budget `h`, key values `k0`, `k1`, …, number `n` from 1.
+
+    One subject goes as plain values: PostgreSQL takes an array of unknown length for ten rows, and would plan
+    the statement anew for every call.
+    """
+    types = ["bytea"]
+    values: list[list[object]] = [list(budget_keys)]
     for name in names:
         item = resource.item(name)
         assert item is not None
-        parameters.append([subject[name] for subject in subjects])
-        yield f"${len(parameters)}::{_array_type(item.format)}[]"
+        types.append(_array_type(item.format))
+        values.append([subject[name] for subject in subjects])
+    first = len(parameters) + 1
+    fields = ", ".join(["h", *(f"k{n}" for n in range(len(names))), "n"])
+    if len(subjects) == 1:
+        parameters += [each[0] for each in values]
+        places = ", ".join(f"${first + n}::{kind}" for n, kind in enumerate(types))
+        return f"(SELECT {places}, 1::bigint) AS q({fields})"
+    parameters += values
+    places = ", ".join(f"${first + n}::{kind}[]" for n, kind in enumerate(types))
+    return f"unnest({places}) WITH ORDINALITY AS q({fields})"
 
 
 def _group_rows(

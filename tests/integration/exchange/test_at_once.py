@@ -28,6 +28,7 @@ from signing.merkle.receipts import BatchSigner
 from signing.merkle.receipts_async import Batcher
 from signing.sm2 import PrivateKey
 from tests.exchange_world import PURPOSE, World, build_row, open_world
+from tests.integration.exchange.test_equal_work import noting_statements
 
 KEY = {"GMSFHM": build_row(1)["GMSFHM"]}
 SIGNING_KEY = PrivateKey.generate()
@@ -248,3 +249,20 @@ async def test_only_what_is_judged_a_mismatch_stays_counted(world: World, batche
     await dispute(world, None)
     assert [str(each.outcome) for each in (await warm.check(XM="猜")).judgements] == ["disputed"]
     assert await count() - before == 1
+
+
+async def test_call_on_known_ground_takes_two_statements(
+    world: World, batcher: Batcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One reads and proves, one appends the leaf; begin and commit are statements too."""
+    await world.give(items=("GMSFHM", "XM", "XB"))
+    warm = start_process(world, batcher)
+    await warm.say()
+    with noting_statements(monkeypatch) as noted:
+        await warm.ask()
+        await warm.check(XM="人1")
+    assert len(noted) == 4, noted
+    assert [("data" in statement, "log_leaf" in statement) for statement in noted] == [
+        (True, False),
+        (False, True),
+    ] * 2
