@@ -12,6 +12,7 @@ import exchange.access.api
 import exchange.access.grants_api
 import exchange.access.rules_api
 import exchange.catalogue.api
+import exchange.codes.api
 import exchange.elements.api
 import exchange.evolution.api
 import exchange.guard.api
@@ -34,6 +35,7 @@ from exchange.access.refusal import RefusalLog
 from exchange.access.rules import RuleService
 from exchange.access.service import AccessService
 from exchange.catalogue.service import CatalogueService
+from exchange.codes.service import CodeListService
 from exchange.elements.service import ElementService
 from exchange.evolution.model import LoadFollowers
 from exchange.evolution.service import EvolutionService
@@ -66,6 +68,7 @@ class ExchangeServices:
     evolution: EvolutionService
     interchange: InterchangeService
     elements: ElementService
+    codes: CodeListService
     publisher: PublishService
     quarantine: Quarantine
     quality: QualityService
@@ -123,13 +126,20 @@ def assemble(
     catalogue, evolution = _assemble_catalogue(
         database=database, log=log, now=now, followers=followers, review=catalogue_review
     )
+    codes = CodeListService(database=database, log=log, now=now)
     return ExchangeServices(
         catalogue=catalogue,
         search=SearchService(database=database),
         evolution=evolution,
         elements=ElementService(database=database, log=log, catalogue=catalogue, now=now),
+        codes=codes,
         interchange=InterchangeService(
-            database=database, catalogue=catalogue, evolution=evolution, public_url=public_url, now=now
+            database=database,
+            catalogue=catalogue,
+            evolution=evolution,
+            codes=codes,
+            public_url=public_url,
+            now=now,
         ),
         publisher=PublishService(database=database, log=log),
         quarantine=Quarantine(database=database, log=log),
@@ -243,6 +253,7 @@ def build_routers(
         ),
         exchange.guard.api.build_router(desk=services.guard_desk, authentication=authentication),
         exchange.elements.api.build_router(elements=services.elements, authentication=authentication),
+        exchange.codes.api.build_router(codes=services.codes, authentication=authentication),
         exchange.interchange.api.build_router(
             interchange=services.interchange, authentication=authentication
         ),

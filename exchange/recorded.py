@@ -13,6 +13,8 @@ RECORDED: Final = (
     RecordedTable(name="exchange.resource_history", key=("id",)),
     RecordedTable(name="exchange.resource_revision", key=("resource_code", "revision")),
     RecordedTable(name="exchange.data_element", key=("identifier",)),
+    RecordedTable(name="exchange.code_list", key=("name",)),
+    RecordedTable(name="exchange.code_list_version", key=("name", "version")),
     RecordedTable(name="exchange.version", key=("resource_code", "version")),
     RecordedTable(name="exchange.quality_rule", key=("resource_code", "position")),
     RecordedTable(name="exchange.scenario", key=("id",)),

@@ -103,6 +103,9 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "a resource became a draft, was submitted, published, recalled or deleted", "from to reason"
     ),
     Event.ELEMENT_REGISTERED: _spec("a data element was registered", "element title"),
+    Event.CODE_LIST_CHANGED: _spec(
+        "a code list was registered or given a new version", "code_list version:integer changes:texts"
+    ),
     Event.RESOURCE_EVOLVED: _spec(
         "a published resource was given a wider description", "revision:integer changes:texts"
     ),

@@ -35,6 +35,7 @@ class Event(StrEnum):
     RESOURCE_REGISTERED = "resource.registered"
     RESOURCE_STATE_CHANGED = "resource.state_changed"
     ELEMENT_REGISTERED = "element.registered"
+    CODE_LIST_CHANGED = "code_list.changed"
     RESOURCE_EVOLVED = "resource.evolved"
     RESOURCE_SUPERSEDED = "resource.superseded"
     BATCH_PUBLISHED = "batch.published"

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from core.caller import OrganisationCode
 from exchange.catalogue.metadata import Metadata
+from exchange.codes.model import SHIPPED, Code
 
 
 class Theme(StrEnum):
@@ -105,7 +106,8 @@ class Item:
     """One data item (数据项), that is one column.
 
     `format` is written in the mini-language of the legal-person specification: `C18`, `C..50`, `n2`,
-    `n..12`, `N..24,6`, `YYYYMMDD`, `YYYYMMDDhhmmss`, `B`. `code_list` names a shipped code list.
+    `n..12`, `N..24,6`, `YYYYMMDD`, `YYYYMMDDhhmmss`, `B`. `code_list` names a code list, and
+    `registered_codes` are its codes where a department keeps it: no part of the description.
     `share_basis` is the condition of conditional sharing, or the legal basis for not sharing. `element` names
     the data element (数据元) that the item is of. `source_item` is where the value comes from in
     `source_system`. `is_authoritative`: this department is the one source of the item (一数一源).
@@ -130,6 +132,12 @@ class Item:
     is_authoritative: bool = False
     is_incremental: bool = False
     is_open: bool = False
+    registered_codes: tuple[Code, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def codes(self) -> tuple[Code, ...]:
+        """The codes that the item's values are of; none where it names no code list."""
+        return () if self.code_list is None else SHIPPED.get(self.code_list, self.registered_codes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

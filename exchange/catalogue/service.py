@@ -68,7 +68,7 @@ class CatalogueService:
         coming: frozenset[str] = frozenset(),
     ) -> Resource:
         """Do what `register` does in a transaction of the caller's, where resources `coming` follow."""
-        await verify_description(connection, resource, coming=coming)
+        resource = await verify_description(connection, resource, coming=coming)
         held = replace(resource, state=ResourceState.DRAFT)
         await store.save_resource(connection, resource=held)
         if held.rules:
@@ -103,7 +103,7 @@ class CatalogueService:
         if held.state is not ResourceState.DRAFT:
             msg = f"only a draft is rewritten; this resource is {held.state}"
             raise Conflict(msg)
-        await verify_description(connection, resource, coming=coming)
+        resource = await verify_description(connection, resource, coming=coming)
         written = replace(
             resource, state=held.state, schema_version=1, major=held.major, supersedes=held.supersedes
         )
@@ -284,11 +284,14 @@ class CatalogueService:
 
 async def verify_description(
     connection: Connection, resource: Resource, *, coming: frozenset[str] = frozenset()
-) -> None:
+) -> Resource:
     """Let a description pass that is right in itself and beside the others, here or `coming`.
+
+    Returns it with the codes of the lists that departments keep.
 
     Raises SchemaViolation with every error, or Conflict for external codes that another resource has.
     """
+    resource = await store.with_registered_codes(connection, resource)
     errors = check_resource(resource)
     if not errors:
         related = resource.metadata.related_codes
@@ -310,6 +313,7 @@ async def verify_description(
         named = ", ".join(f"{scheme} {code}" for scheme, code in taken)
         msg = f"another resource has the external code {named}"
         raise Conflict(msg)
+    return resource
 
 
 def check_reason(reason: str, *, required: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import asyncpg
@@ -14,6 +15,8 @@ from core.errors import Conflict
 from exchange.catalogue.formats import parse_format
 from exchange.catalogue.model import CheckRule, Item, Resource, ResourceState, ShareType, Theme, UpdateCycle
 from exchange.catalogue.written import read_details, read_metadata, write_details, write_metadata
+from exchange.codes.model import SHIPPED
+from exchange.codes.store import load_code_lists
 
 CHANGES_PER_PARTITION = 256
 VERSION_COLUMN = "_version"
@@ -250,7 +253,22 @@ async def load_resource(
     codes = await connection.fetch(
         "SELECT scheme, code FROM exchange.external_code WHERE resource_code = $1 ORDER BY scheme", code
     )
-    return _resource(row, tuple(_item(item) for item in items), {c["scheme"]: c["code"] for c in codes})
+    loaded = _resource(row, tuple(_item(item) for item in items), {c["scheme"]: c["code"] for c in codes})
+    return await with_registered_codes(connection, loaded)
+
+
+async def with_registered_codes(connection: Connection, resource: Resource) -> Resource:
+    """Give the items that name a registered code list its codes of now."""
+    names = {each.code_list for each in resource.items if each.code_list is not None} - SHIPPED.keys()
+    if not names:
+        return resource
+    found = await load_code_lists(connection, names=sorted(names))
+    codes = {held.name: held.codes for held in found}
+    items = tuple(
+        replace(each, registered_codes=codes[each.code_list]) if each.code_list in codes else each
+        for each in resource.items
+    )
+    return replace(resource, items=items)
 
 
 async def load_submitter(connection: Connection, *, code: str) -> SystemId | None:

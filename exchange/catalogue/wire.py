@@ -117,4 +117,4 @@ def describe_metadata(metadata: Metadata) -> dict[str, Any]:
 
 def describe_item(item: Item) -> dict[str, Any]:
     """Write an item as JSON."""
-    return {each.name: getattr(item, each.name) for each in fields(Item)}
+    return {each.name: getattr(item, each.name) for each in fields(Item) if each.compare}

@@ -11,7 +11,6 @@ from core.http.authentication import Authentication
 from exchange.catalogue.model import CheckRule
 from exchange.elements.model import Element, Match
 from exchange.elements.service import ElementService
-from exchange.standards.code_lists import CODE_LISTS
 
 
 class ElementIn(BaseModel):
@@ -50,11 +49,6 @@ def build_router(*, elements: ElementService, authentication: Authentication) ->
         made = Element(**body.model_dump(), owner_code=caller.organisation_code)
         await elements.register(made, caller=caller)
         return asdict(made)
-
-    @router.get("/code-lists")
-    async def list_code_lists(_caller: known) -> dict[str, dict[str, str]]:
-        """List the code sets that items may name, with what each code means."""
-        return {name: dict(codes) for name, codes in CODE_LISTS.items()}
 
     @router.get("/resources/{code}/elements")
     async def match_elements(code: str, caller: known) -> list[dict[str, Any]]:

@@ -15,11 +15,12 @@ from core.text import check_text
 from exchange.catalogue.formats import parse_format
 from exchange.catalogue.model import Item
 from exchange.catalogue.service import CatalogueService
+from exchange.codes.model import SHIPPED
+from exchange.codes.store import load_known_names
 from exchange.elements import store
 from exchange.elements.match import find_elements, match_item
 from exchange.elements.model import Element, Match
 from exchange.elements.shipped import SHIPPED_ELEMENTS
-from exchange.standards.code_lists import CODE_LISTS
 
 MAX_TITLE_CHARACTERS = 200
 MAX_DEFINITION_CHARACTERS = 1000
@@ -46,6 +47,11 @@ class ElementService:
     async def register(self, element: Element, *, caller: Caller) -> None:
         """Register an element. Raises SchemaViolation with every field that is wrong, or Conflict."""
         errors = check_element(element)
+        if element.code_list is not None and element.code_list not in SHIPPED:
+            async with self._database.acquire() as connection:
+                if not await load_known_names(connection, names=[element.code_list]):
+                    detail = "not a code list of this hub; GET /v1/code-lists names them"
+                    errors.append(FieldError(pointer="/code_list", code="UNKNOWN", detail=detail))
         if errors:
             msg = "the data element is not described rightly; see errors for each field"
             raise SchemaViolation(msg, errors=tuple(errors))
@@ -78,7 +84,7 @@ class ElementService:
 
 
 def check_element(element: Element) -> list[FieldError]:
-    """Check a description of an element; return every error with its pointer."""
+    """Check a description of an element in itself; return every error with its pointer."""
     errors = []
     if not _IDENTIFIER.fullmatch(element.identifier):
         detail = "an identifier has 2 to 60 letters, digits, points, dashes and _"
@@ -100,6 +106,6 @@ def check_element(element: Element) -> list[FieldError]:
         parse_format(element.format)
     except BadInput as wrong:
         errors.append(FieldError(pointer="/format", code="FORM", detail=wrong.detail))
-    if element.code_list is not None and element.code_list not in CODE_LISTS:
-        errors.append(FieldError(pointer="/code_list", code="UNKNOWN", detail="not a code list of this hub"))
+    if element.code_list is not None:
+        errors += check_text("/code_list", element.code_list, max_characters=60)
     return errors

@@ -33,7 +33,6 @@ from exchange.quality import store as quality_store
 from exchange.revisions import store as revisions
 from exchange.revisions.diff import compare
 from exchange.revisions.model import Change, ChangeKind
-from exchange.standards.code_lists import CODE_LISTS
 
 Result = TypeVar("Result")
 TRIES = 60
@@ -71,8 +70,8 @@ class EvolutionService:
         """Tell what a new description would change and whom it would break. Changes nothing."""
         async with self._database.transaction() as connection:
             held = await self._load_published(connection, resource.code, caller=caller)
-            await verify_description(connection, resource)
-            return await self._rehearse(connection, held, resource)
+            verified = await verify_description(connection, resource)
+            return await self._rehearse(connection, held, verified)
 
     async def evolve(
         self, resource: Resource, *, caller: Caller, close: bool = False
@@ -119,7 +118,8 @@ class EvolutionService:
             raise SchemaViolation(detail, errors=(error,))
         async with self._database.transaction() as connection:
             held = await self._load_published(connection, resource.code, caller=caller)
-            await verify_description(connection, replace(resource, external_codes={}))
+            verified = await verify_description(connection, replace(resource, external_codes={}))
+            resource = replace(verified, external_codes=resource.external_codes)
             report = await self._rehearse(connection, held, resource)
             if report.digest != rehearsal:
                 msg = "this is not what was rehearsed, or who would break has changed; rehearse again"
@@ -154,10 +154,12 @@ class EvolutionService:
         held = await self._catalogue.load(code, caller=caller)
         async with self._database.acquire() as connection:
             found = await revisions.load_revision(connection, code=code, revision=revision)
-        if found is None:
-            msg = f"there is no revision {revision} of this resource"
-            raise NotFound(msg)
-        described = build_resource(DescriptionIn(**found), provider_code=held.provider_code)
+            if found is None:
+                msg = f"there is no revision {revision} of this resource"
+                raise NotFound(msg)
+            described = await catalogue_store.with_registered_codes(
+                connection, build_resource(DescriptionIn(**found), provider_code=held.provider_code)
+            )
         return replace(described, schema_version=revision)
 
     async def diff(
@@ -187,7 +189,7 @@ class EvolutionService:
         """Do what `evolve` does in a transaction of the caller's, where resources `coming` follow."""
         held = await self._load_published(connection, resource.code, caller=caller)
         resource = replace(resource, external_codes=held.external_codes | resource.external_codes)
-        await verify_description(connection, resource, coming=coming)
+        resource = await verify_description(connection, resource, coming=coming)
         changes = tuple(compare(held, resource))
         _verify_additive(changes, close=close)
         bounded = await store.load_bounded_columns(connection, code=held.code)
@@ -247,7 +249,7 @@ class EvolutionService:
             item = resource.item(change.item) if change.item else None
             if change.kind not in _COUNTED or item is None or held.item(item.name) is None:
                 continue
-            codes = None if item.code_list is None else list(CODE_LISTS[item.code_list])
+            codes = None if item.code_list is None else [each.code for each in item.codes]
             rows = await store.count_misfits(connection, code=held.code, item=item, codes=codes)
             found.append(Misfit(item=item.name, kind=str(change.kind), rows=rows))
         return found

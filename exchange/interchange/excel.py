@@ -1,4 +1,4 @@
-"""Catalogues as Excel: one sheet of resources, one of items, one that tells the words to fill in.
+"""Catalogues as Excel: a sheet of resources, one of items, one of code lists, one of the words to fill in.
 
 Several values stand in one cell, a line each. Every cell is text, so that nothing in it is a formula.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any, Final
 from zipfile import BadZipFile, ZipFile
 
@@ -17,8 +18,11 @@ import xlsxwriter
 from core.errors import BadInput, FieldError, SchemaViolation
 from exchange.catalogue.model import Resource
 from exchange.catalogue.wire import describe
-from exchange.interchange.model import Entry
+from exchange.codes.model import CodeList
+from exchange.interchange.model import Document, Entry, ListEntry
 from exchange.interchange.words import (
+    CODE_COLUMNS,
+    CODE_SHEET,
     FLAGS,
     ITEM_COLUMNS,
     ITEM_SHEET,
@@ -34,11 +38,12 @@ from exchange.interchange.words import (
 MAX_ROWS: Final = 200_000
 MAX_UNPACKED_BYTES: Final = 128 * 1024 * 1024
 _OWN_FIELDS: Final = {"code", "title", "summary", "theme", "update_cycle", "external_codes"}
+_Row = tuple[str, dict[str, str]]
 _MUST_BE_TEXT: Final = "codes of words differ between products; write the word"
 
 
-def write_excel(resources: Sequence[Resource]) -> bytes:
-    """Write a workbook of resources."""
+def write_excel(resources: Sequence[Resource], code_lists: Sequence[CodeList] = ()) -> bytes:
+    """Write a workbook of resources and of the code lists that they name."""
     out = io.BytesIO()
     with xlsxwriter.Workbook(out, {"in_memory": True, "strings_to_formulas": False}) as book:
         described = [describe(each) for each in resources]
@@ -50,6 +55,16 @@ def write_excel(resources: Sequence[Resource]) -> bytes:
         )
         items = [{"resource": each["code"], **item} for each in described for item in each["items"]]
         _write_sheet(book, ITEM_SHEET, ITEM_COLUMNS, items)
+        _write_sheet(
+            book,
+            CODE_SHEET,
+            CODE_COLUMNS,
+            [
+                {"name": held.name, "list_title": held.title, "source": held.source, **asdict(each)}
+                for held in code_lists
+                for each in held.codes
+            ],
+        )
         words = book.add_worksheet(WORD_SHEET)
         for column, (field, known) in enumerate(WORDS.items()):
             header = RESOURCE_COLUMNS.get(field) or ITEM_COLUMNS[field]
@@ -84,14 +99,15 @@ def _write_cell(field: str, value: Any) -> str:
     return "" if value is None else known.get(str(value), str(value))
 
 
-def read_excel(data: bytes) -> list[Entry]:
-    """Read what `write_excel` writes, or a department filled in.
+def read_excel(data: bytes) -> Document:
+    """Read what `write_excel` writes, or a department filled in; the sheet of code lists may be missing.
 
     Raises BadInput for what is no such workbook, SchemaViolation with every cell that has no known word.
     """
     resources = _read_sheet(data, RESOURCE_SHEET, RESOURCE_COLUMNS)
     items = _read_sheet(data, ITEM_SHEET, ITEM_COLUMNS)
     errors: list[FieldError] = []
+    code_lists = _read_code_lists(_read_sheet(data, CODE_SHEET, CODE_COLUMNS, required=False), errors)
     owned: defaultdict[str, list[tuple[str, dict[str, str]]]] = defaultdict(list)
     for place, row in items:
         owned[row.get("resource", "")].append((place, row))
@@ -111,15 +127,40 @@ def read_excel(data: bytes) -> list[Entry]:
     if errors:
         msg = "cells of the workbook hold what cannot be read; errors lists each"
         raise SchemaViolation(msg, errors=tuple(errors))
-    return entries
+    return Document(entries=entries, code_lists=code_lists)
 
 
-def _read_sheet(data: bytes, name: str, columns: Mapping[str, str]) -> list[tuple[str, dict[str, str]]]:
+def _read_code_lists(rows: Sequence[_Row], errors: list[FieldError]) -> list[ListEntry]:
+    """Gather the codes of each list, whose title and source stand in its first row, or in every one."""
+    gathered: defaultdict[str, list[tuple[str, dict[str, Any]]]] = defaultdict(list)
+    for place, row in rows:
+        gathered[row.get("name", "").strip()].append((place, _read_cells(place, row, CODE_COLUMNS, errors)))
+    return [
+        ListEntry(
+            description={
+                "name": name,
+                "title": held[0][1].get("list_title", name),
+                "source": held[0][1].get("source", ""),
+                "codes": [
+                    {field: row[field] for field in ("code", "title", "is_retired") if field in row}
+                    for _, row in held
+                ],
+            },
+            place=held[0][0],
+            places=tuple(place for place, _ in held),
+        )
+        for name, held in gathered.items()
+    ]
+
+
+def _read_sheet(data: bytes, name: str, columns: Mapping[str, str], *, required: bool = True) -> list[_Row]:
     """Read a sheet's rows that are not blank: (place such as /资源/2, field → text)."""
     try:
         _verify_size(data)
         book = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data))
         if name not in book.sheet_names:
+            if not required:
+                return []
             msg = f"the workbook has no sheet {name}"
             raise BadInput(msg)
         rows = book.get_sheet_by_name(name).to_python(skip_empty_area=False)
@@ -158,6 +199,7 @@ def _verify_size(data: bytes) -> None:
 _NEEDED: Final = {
     RESOURCE_SHEET: ("code", "title", "theme", "update_cycle"),
     ITEM_SHEET: ("resource", "name", "title", "format"),
+    CODE_SHEET: ("name", "code", "title"),
 }
 
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 MAX_ENTRIES: Final = 2000
 _ITEM_POINTER: Final = re.compile(r"/items/([0-9]+)(?:/([a-z_]+))?(/.*)?")
+_CODE_POINTER: Final = re.compile(r"/codes/([0-9]+)(.*)")
 _FIELD_POINTER: Final = re.compile(r"/(?:metadata/)?([a-z_]+)(/.*)?")
 
 
@@ -54,6 +55,30 @@ class Entry:
         if found := _FIELD_POINTER.fullmatch(pointer):
             return f"{self.place}/{self.columns.get(found[1], found[1])}{found[2] or ''}"
         return f"{self.place}{pointer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListEntry:
+    """One code list as a document describes it, not yet checked. `places` names where each code stands."""
+
+    description: dict[str, Any]
+    place: str
+    places: tuple[str, ...] = ()
+
+    def locate(self, pointer: str) -> str:
+        """Turn a pointer into the list into a place in the document."""
+        found = _CODE_POINTER.fullmatch(pointer)
+        if found and int(found[1]) < len(self.places):
+            return f"{self.places[int(found[1])]}{found[2]}"
+        return f"{self.place}{'' if self.places else pointer}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Document:
+    """A catalogue as a document tells it: resources, and the code lists that departments keep."""
+
+    entries: list[Entry]
+    code_lists: list[ListEntry] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,19 +19,30 @@ from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import Resource, ResourceState
 from exchange.catalogue.service import CatalogueService
 from exchange.catalogue.wire import DescriptionIn, build_resource, describe
+from exchange.codes.model import CodeList
+from exchange.codes.service import CodeListService
+from exchange.codes.store import load_code_lists
+from exchange.codes.wire import NamedCodeListIn
 from exchange.evolution.service import EvolutionService
 from exchange.interchange import store
 from exchange.interchange.dcat_read import read_dcat
 from exchange.interchange.dcat_write import write_dcat
 from exchange.interchange.excel import read_excel, write_excel
 from exchange.interchange.json_form import read_json, write_json
-from exchange.interchange.model import MAX_ENTRIES, DocumentFormat, Entry, ImportResult
+from exchange.interchange.model import (
+    MAX_ENTRIES,
+    Document,
+    DocumentFormat,
+    Entry,
+    ImportResult,
+    ListEntry,
+)
 from signing.errors import ShuzhengError
 
-_READERS: Final[dict[DocumentFormat, Callable[[bytes], list[Entry]]]] = {
+_READERS: Final[dict[DocumentFormat, Callable[[bytes], Document]]] = {
     DocumentFormat.JSON: read_json,
     DocumentFormat.EXCEL: read_excel,
-    DocumentFormat.DCAT: read_dcat,
+    DocumentFormat.DCAT: lambda data: Document(entries=read_dcat(data)),
 }
 
 
@@ -48,19 +59,24 @@ class InterchangeService:
         database: Database,
         catalogue: CatalogueService,
         evolution: EvolutionService,
+        codes: CodeListService,
         public_url: str,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._catalogue = catalogue
         self._evolution = evolution
+        self._codes = codes
         self._public_url = public_url
         self._now = now
 
     async def export(
         self, form: DocumentFormat, *, codes: Sequence[str] = (), provider_code: str | None = None
     ) -> bytes:
-        """Write published resources, by code; all of them where no codes are named."""
+        """Write published resources, by code; all of them where no codes are named.
+
+        JSON and Excel carry the code lists that departments keep and these resources name.
+        """
         async with self._database.transaction(read_only=True) as connection:
             found = await store.load_published_codes(connection, codes=codes, provider_code=provider_code)
             resources = [
@@ -68,11 +84,13 @@ class InterchangeService:
                 for code in found
                 if (resource := await catalogue_store.load_resource(connection, code=code)) is not None
             ]
+            named = {item.code_list for each in resources for item in each.items if item.code_list}
+            lists = await load_code_lists(connection, names=sorted(named))
             names = await store.load_names(connection, codes=[each.provider_code for each in resources])
         if form is DocumentFormat.JSON:
-            return await asyncio.to_thread(write_json, resources)
+            return await asyncio.to_thread(write_json, resources, lists)
         if form is DocumentFormat.EXCEL:
-            return await asyncio.to_thread(write_excel, resources)
+            return await asyncio.to_thread(write_excel, resources, lists)
         return await asyncio.to_thread(
             write_dcat, resources, public_url=self._public_url, providers=names, at=self._now()
         )
@@ -91,15 +109,16 @@ class InterchangeService:
         New ones are registered, known ones evolve where that breaks nobody, equal ones stay. Raises BadInput
         for a document that cannot be read, SchemaViolation with every row that cannot be taken.
         """
-        entries = await asyncio.to_thread(_READERS[form], data)
-        if len(entries) > MAX_ENTRIES:
-            msg = f"a document has at most {MAX_ENTRIES} resources"
+        document = await asyncio.to_thread(_READERS[form], data)
+        if max(len(document.entries), len(document.code_lists)) > MAX_ENTRIES:
+            msg = f"a document has at most {MAX_ENTRIES} resources and as many code lists"
             raise BadInput(msg)
-        resources = _build(entries, caller=caller)
+        resources = _build(document.entries, caller=caller)
+        lists = _build_lists(document.code_lists)
         result: list[ImportResult] = []
 
         async def bring(connection: Connection) -> None:
-            result[:] = [await self._bring(connection, resources, caller=caller, draft=draft)]
+            result[:] = [await self._bring(connection, resources, lists, caller=caller, draft=draft)]
             if dry_run:
                 raise _DryRun
 
@@ -111,12 +130,19 @@ class InterchangeService:
         self,
         connection: Connection,
         resources: Sequence[tuple[Entry, Resource]],
+        lists: Sequence[tuple[ListEntry, CodeList]],
         *,
         caller: Caller,
         draft: bool,
     ) -> ImportResult:
         outcomes: dict[str, list[str]] = {"created": [], "changed": [], "unchanged": []}
         errors: list[FieldError] = []
+        for place, held in lists:
+            try:
+                async with connection.transaction():
+                    await self._codes.bring_in(connection, held, caller=caller)
+            except ShuzhengError as wrong:
+                errors += _place(place, wrong)
         coming = frozenset(resource.code for _, resource in resources)
         for entry, resource in resources:
             try:
@@ -163,14 +189,7 @@ def _build(entries: Sequence[Entry], *, caller: Caller) -> list[tuple[Entry, Res
         try:
             body = DescriptionIn.model_validate(entry.description)
         except ValidationError as wrong:
-            errors += [
-                FieldError(
-                    pointer=entry.locate("".join(f"/{part}" for part in error["loc"])),
-                    code=error["type"].upper().replace("_", "-"),
-                    detail=error["msg"],
-                )
-                for error in wrong.errors(include_url=False, include_input=False)
-            ]
+            errors += _read_errors(entry, wrong)
         else:
             built.append((entry, build_resource(body, provider_code=caller.organisation_code)))
     counted = Counter(resource.code for _, resource in built)
@@ -185,7 +204,41 @@ def _build(entries: Sequence[Entry], *, caller: Caller) -> list[tuple[Entry, Res
     return built
 
 
-def _place(entry: Entry, wrong: ShuzhengError) -> list[FieldError]:
+def _build_lists(entries: Sequence[ListEntry]) -> list[tuple[ListEntry, CodeList]]:
+    """Check the form of every code list. Raises SchemaViolation with every place that is wrong."""
+    built: list[tuple[ListEntry, CodeList]] = []
+    errors: list[FieldError] = []
+    for entry in entries:
+        try:
+            body = NamedCodeListIn.model_validate(entry.description)
+        except ValidationError as wrong:
+            errors += _read_errors(entry, wrong)
+        else:
+            built.append((entry, body.build(body.name)))
+    counted = Counter(held.name for _, held in built)
+    errors += [
+        FieldError(pointer=entry.locate("/name"), code="DUPLICATE", detail="two code lists have this name")
+        for entry, held in built
+        if counted[held.name] > 1
+    ]
+    if errors:
+        msg = "the document does not describe its code lists rightly; errors lists every place"
+        raise SchemaViolation(msg, errors=tuple(errors))
+    return built
+
+
+def _read_errors(entry: Entry | ListEntry, wrong: ValidationError) -> list[FieldError]:
+    return [
+        FieldError(
+            pointer=entry.locate("".join(f"/{part}" for part in error["loc"])),
+            code=error["type"].upper().replace("_", "-"),
+            detail=error["msg"],
+        )
+        for error in wrong.errors(include_url=False, include_input=False)
+    ]
+
+
+def _place(entry: Entry | ListEntry, wrong: ShuzhengError) -> list[FieldError]:
     if not wrong.errors:
         return [FieldError(pointer=entry.locate("/code"), code=wrong.code, detail=wrong.detail)]
     return [replace(each, pointer=entry.locate(each.pointer)) for each in wrong.errors]

@@ -7,6 +7,7 @@ from typing import Final
 
 RESOURCE_SHEET: Final = "资源"
 ITEM_SHEET: Final = "数据项"
+CODE_SHEET: Final = "代码集"
 WORD_SHEET: Final = "填写说明"
 
 # field → header. Fields of metadata stand here beside those of the resource; no two have one name.
@@ -58,6 +59,14 @@ ITEM_COLUMNS: Final[Mapping[str, str]] = {
     "is_incremental": "增量字段",
     "is_open": "向社会开放",
 }
+CODE_COLUMNS: Final[Mapping[str, str]] = {
+    "name": "代码集",
+    "list_title": "代码集名称",
+    "source": "来源",
+    "code": "代码",
+    "title": "含义",
+    "is_retired": "停用",
+}
 _CYCLES: Final = {
     "realtime": "实时",
     "daily": "每日",
@@ -105,7 +114,7 @@ WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "division_code": "行政区划代码",
     },
 }
-FLAGS: Final = frozenset(name for name in ITEM_COLUMNS if name.startswith("is_"))
+FLAGS: Final = frozenset(name for name in (*ITEM_COLUMNS, *CODE_COLUMNS) if name.startswith("is_"))
 LISTS: Final = frozenset(
     {"aliases", "labels", "classification_titles", "share_methods", "related_codes", "external_codes"}
 )

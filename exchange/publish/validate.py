@@ -24,7 +24,6 @@ from exchange.publish.model import Reason, Reject
 from exchange.publish.swapped import mend_swapped
 from exchange.publish.typed import ROW_COLUMN, arrow_type
 from exchange.publish.validated import ValidatedBatch
-from exchange.standards.code_lists import CODE_LISTS
 
 UPPER_RULES: Final = {
     CheckRule.CITIZEN_NUMBER,
@@ -77,9 +76,14 @@ class Validator:
         self._key_names = [item.name for item in resource.key_items]
         self._formats = {name: parse_format(item.format) for name, item in self._items.items()}
         self._codes = {
-            item.code_list: pa.array(list(CODE_LISTS[item.code_list]))
+            item.name: pa.array([each.code for each in item.codes], pa.string())
             for item in self._items.values()
             if item.code_list is not None
+        }
+        self._retired = {
+            item.name: pa.array(retired, pa.string())
+            for item in self._items.values()
+            if (retired := [each.code for each in item.codes if each.is_retired])
         }
         self._rules = () if keys_only else resource.rules
         self._tolerated = {
@@ -178,9 +182,13 @@ class Validator:
     def _check_codes(self, item: Item, value: pa.Array) -> list[Failure]:
         failures = []
         if item.code_list is not None:
-            bad = checks.breaks_code_list(value, self._codes[item.code_list])
+            bad = checks.breaks_code_list(value, self._codes[item.name])
             detail = f"is not in the code list {item.code_list}"
             failures.append(build_failure(bad, item, "UNKNOWN-CODE", detail))
+        if item.name in self._retired:
+            old = to_mask(pc.is_in(value, self._retired[item.name]))
+            detail = f"is a code that the code list {item.code_list} has retired"
+            failures.append(build_failure(old, item, "RETIRED-CODE", detail, Severity.FLAG))
         if item.check_rule is CheckRule.DIVISION_CODE:
             bad = checks.breaks_division(value)
             failures.append(

@@ -9,7 +9,6 @@ from exchange.catalogue.formats import Format, Kind, parse_format
 from exchange.catalogue.model import Item, Resource, ShareType
 from exchange.catalogue.wire import describe, describe_item
 from exchange.revisions.model import Change, ChangeKind
-from exchange.standards.code_lists import CODE_LISTS
 
 _JUDGED: Final = {"name", "format", "code_list", "check_rule", "is_required", "is_key", "share_type"}
 _TEXTS: Final = {Kind.TEXT, Kind.DIGITS}
@@ -76,7 +75,7 @@ def compare_items(old: Item, new: Item) -> list[Change]:
     if old.format != new.format:
         found.append((judge_formats(parse_format(old.format), parse_format(new.format)), "format"))
     if old.code_list != new.code_list:
-        found.append((_judge_codes(old.code_list, new.code_list), "code_list"))
+        found.append((_judge_codes(old, new), "code_list"))
     if old.check_rule != new.check_rule:
         kind = ChangeKind.CHECK_DROPPED if new.check_rule is None else ChangeKind.CHECK_CHANGED
         found.append((kind, "check_rule"))
@@ -120,9 +119,10 @@ def _by_length(old: Format, new: Format) -> ChangeKind:
     return ChangeKind.FORMAT_WIDENED if holds else ChangeKind.FORMAT_NARROWED
 
 
-def _judge_codes(old: str | None, new: str | None) -> ChangeKind:
-    if new is None:
+def _judge_codes(old: Item, new: Item) -> ChangeKind:
+    if new.code_list is None:
         return ChangeKind.CODES_WIDENED
-    if old is not None and CODE_LISTS[old].items() <= CODE_LISTS[new].items():
+    before = {(each.code, each.title) for each in old.codes}
+    if old.code_list is not None and before <= {(each.code, each.title) for each in new.codes}:
         return ChangeKind.CODES_WIDENED
     return ChangeKind.CODES_CHANGED

@@ -15,6 +15,7 @@ from core.caller import OrganisationCode
 from core.errors import BadInput
 from exchange.accounting.copies import CopyDigest, digest_copy, read_buckets
 from exchange.catalogue.model import CheckRule, Item, Resource, ShareType, Theme, UpdateCycle
+from exchange.codes.model import SHIPPED, Code
 from exchange.publish.compression import unpack
 from exchange.publish.model import Upload
 from hub.cli.log_offline import verify_receipt_file
@@ -99,7 +100,7 @@ def compare_file(
     client: HubClient, code: str, file: Path, *, purpose: Purpose | None, limit: int
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """Compare a file with the hub's rows: (what was compared, the differing keys, `limit` or a few more)."""
-    resource = _read_resource(client.get(f"/v1/resources/{code}"))
+    resource = _read_resource(client, client.get(f"/v1/resources/{code}"))
     media_type, coding = read_kind(file)
     with tempfile.TemporaryDirectory(prefix="shuzheng-") as folder:
         path = Path(folder) / "copy"
@@ -172,8 +173,10 @@ def _name_keys(
     return found
 
 
-def _read_resource(described: dict[str, Any]) -> Resource:
+def _read_resource(client: HubClient, described: dict[str, Any]) -> Resource:
     """Build the resource that the hub describes, as far as reading rows needs it."""
+    named = {item["code_list"] for item in described["items"] if item["code_list"] is not None}
+    kept = {name: client.get(f"/v1/code-lists/{name}")["codes"] for name in named - SHIPPED.keys()}
     return Resource(
         code=described["code"],
         title=described["title"],
@@ -191,6 +194,7 @@ def _read_resource(described: dict[str, Any]) -> Resource:
                 share_type=ShareType(item["share_type"]),
                 code_list=item["code_list"],
                 check_rule=None if item["check_rule"] is None else CheckRule(item["check_rule"]),
+                registered_codes=tuple(Code(**each) for each in kept.get(item["code_list"], ())),
             )
             for item in described["items"]
         ),

@@ -88,7 +88,7 @@ async def test_workbook_with_bad_rows_names_sheet_row_and_column(hub: RunningHub
     ]
     assert (await ok(hub, "GET", "/v1/resources/xzqh"))["state"] == "draft"
     other = replace(schema, code="x1", items=tuple(replace(i, format="C0") for i in schema.items))
-    assert len(read_excel(write_excel([other]))) == 1
+    assert len(read_excel(write_excel([other])).entries) == 1
     answer = await bring(hub, DocumentFormat.EXCEL, write_excel([other]))
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == [

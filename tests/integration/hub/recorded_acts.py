@@ -23,6 +23,8 @@ FILLED = (
         "INSERT INTO exchange.data_element (identifier, title, definition, format, created_at)"
         " VALUES ('DE01', '姓名', '姓名', 'C..50', now())"
     ),
+    f"INSERT INTO exchange.code_list VALUES ('street', '街道', '', 1, {_ORGANISATION})",
+    "INSERT INTO exchange.code_list_version VALUES ('street', 1, '[]', now())",
     f"INSERT INTO exchange.scenario VALUES (gen_random_uuid(), '开办餐馆', {_ORGANISATION}, now())",
     f"INSERT INTO exchange.mask_rule VALUES ({_RESOURCE}, 'XM', '', '{{}}')",
     (

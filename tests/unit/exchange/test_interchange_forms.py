@@ -36,8 +36,8 @@ def as_dcat(resources: list[Resource]) -> bytes:
 
 
 FORMS: dict[str, tuple[Callable[[list[Resource]], bytes], Callable[[bytes], list[Entry]]]] = {
-    "json": (write_json, read_json),
-    "excel": (write_excel, read_excel),
+    "json": (write_json, lambda data: read_json(data).entries),
+    "excel": (write_excel, lambda data: read_excel(data).entries),
     "dcat": (as_dcat, read_dcat),
 }
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=30)
@@ -158,7 +158,7 @@ ITEM = {
 
 def test_workbook_filled_in_by_hand_reads_with_numbers_and_flags_as_typed() -> None:
     typed: dict[str, Any] = {"resource": "things", "name": "x", "title": 2024.0, "format": "C..9"}
-    entry = read_excel(workbook(RESOURCE, ITEM, typed))[0]
+    entry = read_excel(workbook(RESOURCE, ITEM, typed)).entries[0]
     assert entry.description["items"][1]["title"] == "2024"
     assert entry.description["theme"] == "other"
     assert entry.locate("/items/1/format") == "/数据项/3/格式"
@@ -209,7 +209,7 @@ def test_what_is_no_catalogue_json_gives_one_clear_error(name: str) -> None:
 
 def test_formula_in_a_title_is_written_as_text() -> None:
     made = STANDARD_SCHEMAS["xzqh"].build(provider_code=PROVIDER, title='=HYPERLINK("http://x")')
-    assert rebuild(read_excel(write_excel([made])))[0].title == made.title
+    assert rebuild(read_excel(write_excel([made])).entries)[0].title == made.title
 
 
 FOREIGN = {
