@@ -13,8 +13,9 @@ import asyncpg
 from core.caller import Caller, OrganisationCode, Purpose
 from core.database import Connection
 from core.errors import BadInput, Conflict, GrantMissing, NotFound
-from exchange.access.model import Grant, MasksJson, Mode
+from exchange.access.model import Grant, MasksJson, Mode, RowFilter
 from exchange.access.resources import load_known_resource
+from exchange.access.row_filter import parse_row_filter
 from exchange.access.store import group_masks, load_grant, read_grant
 from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
@@ -24,7 +25,7 @@ from subscriptions.errors import VersionsPruned
 from subscriptions.feed import store as feed_store
 from subscriptions.feed.replay import find_oldest
 from subscriptions.lake.store import load_versions as load_lake_versions
-from subscriptions.model import Consumer, Cursor, Kind, Position, Subscription
+from subscriptions.model import Consumer, Cursor, Kind, PastFilter, Position, Subscription
 
 MAX_KEPT: Final = 20_000
 
@@ -34,6 +35,7 @@ class Ground:
     """What a call to a subscription stands on, all as of one moment.
 
     `oldest_kept` is the oldest version from which on the change log has every version; None where none is.
+    `past_filters` are those that the grant had before its present one, by epoch.
     """
 
     subscription: Subscription
@@ -42,6 +44,18 @@ class Ground:
     resource: Resource
     mask_rules: MasksJson
     oldest_kept: int | None
+    past_filters: tuple[PastFilter, ...] = ()
+
+    @property
+    def epoch(self) -> int:
+        """How often the grant's row filter has changed."""
+        return len(self.past_filters)
+
+    def filter_of(self, epoch: int) -> RowFilter:
+        """Return the row filter of an epoch, which may be the present one."""
+        past = self.past_filters
+        written = past[epoch].row_filter if epoch < len(past) else self.grant.terms.row_filter
+        return parse_row_filter(self.resource, written)
 
     def verify(self, *, purpose: Purpose | None, at: datetime) -> None:
         """Let changes be handed over for the service item, if one is named. Raises GrantMissing or Closed."""
@@ -83,6 +97,7 @@ class Grounds:
             resource=await self._read_resource(connection, row),
             mask_rules=group_masks(row["mask_rules"] or ()),
             oldest_kept=feed_store.find_oldest_kept(row["partitions"] or ()),
+            past_filters=store.read_past_filters(row["past_filters"] or ()),
         )
 
     async def _read_resource(self, connection: Connection, row: asyncpg.Record) -> Resource:
@@ -117,6 +132,7 @@ def _read_consumer(row: asyncpg.Record) -> Consumer:
         acknowledged=Position(version=row["acked_version"], sequence=row["acked_sequence"]),
         acknowledged_cursor=row["acked_cursor"],
         created_at=row["consumer_created_at"],
+        acknowledged_epoch=row["acked_epoch"],
         acknowledged_at=row["acked_at"],
         paused_at=row["paused_at"],
         pause_reason=row["pause_reason"],
@@ -197,12 +213,14 @@ def verify_holder(grant: Grant | None, organisation_code: OrganisationCode) -> G
 
 async def check_position(connection: Connection, *, ground: Ground, cursor: Cursor) -> None:
     """Raise Conflict for a position that the feed does not have, VersionsPruned for one it no longer has."""
-    position, resource = cursor.position, ground.resource
+    resource, announcing = ground.resource, cursor.announcing
+    position = cursor.position if announcing is None else announcing.place
+    is_whole = any(part is not None for part in (cursor.snapshot_key, cursor.replay_key, announcing))
     in_snapshot = position.version == ground.consumer.snapshot_version
     if cursor.snapshot_key is not None and not in_snapshot:
         msg = "the consumer is not in the snapshot of this cursor; leave `after` out to go on from its place"
         raise BadInput(msg)
-    if position.sequence == 0 or cursor.snapshot_key is not None or cursor.replay_key is not None:
+    if position.sequence == 0 or is_whole:
         exists = position.version <= resource.current_version + 1
     elif in_snapshot:
         msg = "inside the snapshot only whole cursors will do; hand back Shuzheng-Next-Cursor as it was"
@@ -216,7 +234,7 @@ async def check_position(connection: Connection, *, ground: Ground, cursor: Curs
             in_lake=False,
         )
         exists = await feed_store.change_exists(connection, resource_code=resource.code, position=position)
-    if not exists:
+    if not exists or cursor.epoch > ground.epoch:
         msg = "the cursor lies beyond what there is"
         raise Conflict(msg)
     await check_kept(

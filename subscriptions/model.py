@@ -10,6 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from core.caller import OrganisationCode
+from exchange.access.model import RowFilterJson
 
 DEFAULT_CONSUMER: Final = "default"
 
@@ -54,16 +55,58 @@ class Position:
         return f"{self.version}.{self.sequence}"
 
 
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Keys that were shown under one filter of a grant: those up to `upto`, or (None) all that are left."""
+
+    epoch: int
+    upto: Key | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announcing:
+    """What is announced because the grant's filter changed: which rows left it, which entered it.
+
+    `place` is where in the feed it changed for this reader (with `replay_key` where that lies inside a
+    replayed version), `pieces` under which filters the rows were shown up to there: the first that a key lies
+    in counts, and a key in none of them was not shown yet. Keys up to `reached` have been announced.
+    """
+
+    place: Position
+    pieces: tuple[Piece, ...]
+    replay_key: Key | None = None
+    reached: Key | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
     """A position, and in the middle of a snapshot the key of the row that it is at.
 
-    `replay_key` is that key in the middle of a version that is replayed out of the lake.
+    `replay_key` is that key in the middle of a version that is replayed out of the lake. `epoch` counts the
+    changes of the grant's row filter that the reader has been told of, or, `announcing`, is being told of.
     """
 
     position: Position
-    snapshot_key: tuple[object, ...] | None = None
-    replay_key: tuple[object, ...] | None = None
+    snapshot_key: Key | None = None
+    replay_key: Key | None = None
+    epoch: int = 0
+    announcing: Announcing | None = None
+
+
+# Announcements are numbered behind all changes of a version: those of epoch n from n times this on.
+EPOCH_SEQUENCES: Final = 10**10
+
+
+def rank(position: Position, epoch: int) -> tuple[int, bool, int, int]:
+    """Return what orders cursors: an announcement lies after the version that it follows, by epochs."""
+    if position.sequence == 0:
+        return position.version - 1, True, epoch, EPOCH_SEQUENCES
+    if position.sequence >= EPOCH_SEQUENCES:
+        return position.version, True, *divmod(position.sequence, EPOCH_SEQUENCES)
+    return position.version, False, 0, position.sequence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +117,14 @@ class Change:
     operation: Operation
     key: Mapping[str, object]
     row: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastFilter:
+    """A row filter that the grant had. No version after `until_version` was shown under it."""
+
+    row_filter: RowFilterJson
+    until_version: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +154,7 @@ class Consumer:
     acknowledged: Position
     acknowledged_cursor: str
     created_at: datetime
+    acknowledged_epoch: int = 0
     acknowledged_at: datetime | None = None
     paused_at: datetime | None = None
     pause_reason: str | None = None

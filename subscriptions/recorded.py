@@ -6,7 +6,7 @@ from typing import Final
 
 from core.log.recorded_rows import RecordedTable
 
-_PLACE: Final = frozenset({"acked_version", "acked_sequence", "acked_cursor", "acked_at"})
+_PLACE: Final = frozenset({"acked_version", "acked_sequence", "acked_cursor", "acked_epoch", "acked_at"})
 _UNDER_WAY: Final = frozenset(
     {
         "failures",

@@ -44,6 +44,7 @@ from subscriptions.model import (
     Standing,
     Start,
     Subscription,
+    rank,
 )
 
 MAX_CONSUMERS: Final = 50
@@ -131,7 +132,7 @@ class SubscriptionService:
             kind=kind,
             created_at=self._now(),
         )
-        consumer = await self._place(connection, subscription.id, DEFAULT_CONSUMER, resource, start)
+        consumer = await self._place(connection, subscription, DEFAULT_CONSUMER, resource, start)
         await store.save_subscription(connection, subscription=subscription)
         await store.save_consumer(connection, consumer=consumer)
         await self._log.append(
@@ -207,7 +208,7 @@ class SubscriptionService:
         if await store.count_consumers(connection, subscription_id=subscription.id) >= MAX_CONSUMERS:
             msg = f"a subscription has at most {MAX_CONSUMERS} consumers"
             raise Conflict(msg)
-        consumer = await self._place(connection, subscription.id, name, resource, start)
+        consumer = await self._place(connection, subscription, name, resource, start)
         if not await store.save_consumer(connection, consumer=consumer):
             msg = "the subscription has a consumer of that name already"
             raise Conflict(msg)
@@ -249,11 +250,15 @@ class SubscriptionService:
             _, resource = await verify_subscription(
                 connection, subscription=subscription, purpose=None, now=self._now
             )
-            placed = await self._place(connection, subscription.id, name, resource, start)
+            placed = await self._place(connection, subscription, name, resource, start)
+            if isinstance(start, int) and consumer.acknowledged_epoch < placed.acknowledged_epoch:
+                msg = "the grant's row filter changed: first acknowledge what left it, or rewind to `start`"
+                raise Conflict(msg)
             await store.move_consumer(
                 connection,
                 consumer_id=consumer.id,
                 position=placed.acknowledged,
+                epoch=placed.acknowledged_epoch,
                 cursor=placed.acknowledged_cursor,
                 snapshot_version=placed.snapshot_version,
             )
@@ -274,11 +279,17 @@ class SubscriptionService:
             ground.verify(purpose=None, at=self._now())
             read = self._seal.parse(cursor, subscription_id=subscription_id, resource=ground.resource)
             await check_position(connection, ground=ground, cursor=read)
-            if read.position <= consumer.acknowledged:
+            held = rank(consumer.acknowledged, consumer.acknowledged_epoch)
+            if rank(read.position, read.epoch) <= held:
                 msg = "a skip goes forward; to read changes again, rewind"
                 raise Conflict(msg)
             await store.save_place(
-                connection, consumer_id=consumer.id, position=read.position, cursor=cursor, at=self._now()
+                connection,
+                consumer_id=consumer.id,
+                position=read.position,
+                epoch=read.epoch,
+                cursor=cursor,
+                at=self._now(),
             )
             await self._record(
                 connection, caller, subscription, name, act="skipped", reason=reason, to=read.position
@@ -297,7 +308,12 @@ class SubscriptionService:
         return subscription, consumer
 
     async def _place(
-        self, connection: Connection, subscription_id: UUID, name: str, resource: Resource, start: Start | int
+        self,
+        connection: Connection,
+        subscription: Subscription,
+        name: str,
+        resource: Resource,
+        start: Start | int,
     ) -> Consumer:
         """Build a consumer at its start. Raises BadInput or VersionsPruned for a version that will not do."""
         current = resource.current_version
@@ -310,13 +326,16 @@ class SubscriptionService:
             position = Position(version=(current if start is Start.NOW else int(start)) + 1, sequence=0)
             oldest = await load_oldest_kept(connection, resource_code=resource.code)
             await check_kept(connection, version=max(1, position.version), resource=resource, oldest=oldest)
+        epoch = await store.load_epoch(connection, grant_id=subscription.grant_id)
+        cursor = Cursor(position=position, epoch=epoch)
         return Consumer(
             id=uuid4(),
-            subscription_id=subscription_id,
+            subscription_id=subscription.id,
             name=name,
             snapshot_version=current if start is Start.START else None,
             acknowledged=position,
-            acknowledged_cursor=self._seal.write(Cursor(position=position), subscription_id=subscription_id),
+            acknowledged_epoch=epoch,
+            acknowledged_cursor=self._seal.write(cursor, subscription_id=subscription.id),
             created_at=self._now(),
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -10,8 +11,9 @@ import asyncpg
 
 from core.caller import OrganisationCode
 from core.database import Connection
+from exchange.access.model import RowFilterJson
 from exchange.evolution.model import Follower
-from subscriptions.model import Consumer, Kind, Position, Standing, Subscription
+from subscriptions.model import Consumer, Kind, PastFilter, Position, Standing, Subscription
 
 LIST_LIMIT = 1000
 
@@ -49,7 +51,7 @@ async def save_consumer(connection: Connection, *, consumer: Consumer) -> bool:
     """Insert a consumer; False, and nothing inserted, where the subscription has one of that name."""
     done = await connection.execute(
         "INSERT INTO subscriptions.consumer (id, subscription_id, name, snapshot_version, acked_version,"
-        " acked_sequence, acked_cursor, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)"
+        " acked_sequence, acked_cursor, created_at, acked_epoch) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
         " ON CONFLICT (subscription_id, name) DO NOTHING",
         consumer.id,
         consumer.subscription_id,
@@ -59,6 +61,7 @@ async def save_consumer(connection: Connection, *, consumer: Consumer) -> bool:
         consumer.acknowledged.sequence,
         consumer.acknowledged_cursor,
         consumer.created_at,
+        consumer.acknowledged_epoch,
     )
     return done.endswith(" 1")
 
@@ -91,17 +94,18 @@ async def delete_consumer(connection: Connection, *, consumer_id: UUID) -> None:
 
 
 async def save_place(
-    connection: Connection, *, consumer_id: UUID, position: Position, cursor: str, at: datetime
+    connection: Connection, *, consumer_id: UUID, position: Position, epoch: int, cursor: str, at: datetime
 ) -> None:
     """Record how far a consumer has acknowledged."""
     await connection.execute(
         "UPDATE subscriptions.consumer SET acked_version = $2, acked_sequence = $3, acked_cursor = $4,"
-        " acked_at = $5 WHERE id = $1",
+        " acked_at = $5, acked_epoch = $6 WHERE id = $1",
         consumer_id,
         position.version,
         position.sequence,
         cursor,
         at,
+        epoch,
     )
 
 
@@ -110,18 +114,44 @@ async def move_consumer(
     *,
     consumer_id: UUID,
     position: Position,
+    epoch: int,
     cursor: str,
     snapshot_version: int | None,
 ) -> None:
     """Put a consumer somewhere else in the feed."""
     await connection.execute(
         "UPDATE subscriptions.consumer SET acked_version = $2, acked_sequence = $3, acked_cursor = $4,"
-        " snapshot_version = $5 WHERE id = $1",
+        " snapshot_version = $5, acked_epoch = $6 WHERE id = $1",
         consumer_id,
         position.version,
         position.sequence,
         cursor,
         snapshot_version,
+        epoch,
+    )
+
+
+async def load_past_filters(connection: Connection, *, grant_id: UUID) -> tuple[PastFilter, ...]:
+    """Load the row filters that a grant had before its present one, by epoch."""
+    rows = await connection.fetch(
+        "SELECT row_filter, until_version FROM subscriptions.filter_change WHERE grant_id = $1"
+        " ORDER BY epoch",
+        grant_id,
+    )
+    return read_past_filters([(row["row_filter"], row["until_version"]) for row in rows])
+
+
+def read_past_filters(rows: Sequence[tuple[RowFilterJson, int]]) -> tuple[PastFilter, ...]:
+    """Read the former row filters of a grant."""
+    return tuple(PastFilter(row_filter=written, until_version=until) for written, until in rows)
+
+
+async def load_epoch(connection: Connection, *, grant_id: UUID) -> int:
+    """Count the changes of a grant's row filter."""
+    return int(
+        await connection.fetchval(
+            "SELECT count(*) FROM subscriptions.filter_change WHERE grant_id = $1", grant_id
+        )
     )
 
 
@@ -164,7 +194,8 @@ async def load_standings(
     """Load consumers with their lag, the oldest subscription first; of one organisation, or (None) of all."""
     rows = await connection.fetch(
         "SELECT s.*, c.id AS consumer_id, c.name, c.snapshot_version, c.acked_version, c.acked_sequence,"
-        " c.acked_cursor, c.acked_at, c.paused_at, c.pause_reason, c.created_at AS consumer_created_at,"
+        " c.acked_cursor, c.acked_epoch, c.acked_at, c.paused_at, c.pause_reason,"
+        " c.created_at AS consumer_created_at,"
         " r.current_version,"
         " g.revoked_at IS NULL AND g.valid_from <= $2 AND g.valid_until > $2 AS is_granted,"
         " coalesce(v.rows, 0) AS lag_rows, v.since"
@@ -231,6 +262,7 @@ def read_consumer(
         acknowledged=Position(version=row["acked_version"], sequence=row["acked_sequence"]),
         acknowledged_cursor=row["acked_cursor"],
         created_at=row[created_column],
+        acknowledged_epoch=row["acked_epoch"],
         acknowledged_at=row["acked_at"],
         paused_at=row["paused_at"],
         pause_reason=row["pause_reason"],

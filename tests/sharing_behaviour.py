@@ -160,6 +160,37 @@ class SharingBehaviour:
         altered = url[:-6] + ("AAAAAA" if not url.endswith("AAAAAA") else "BBBBBB")
         assert (await hub.client.get(altered)).status_code == 403
 
+    async def test_narrowed_grant_tells_what_left_it_with_the_next_changes(self, hub: RunningHub) -> None:
+        world = await open_sharing_world(hub)
+        await world.publish(FIRST)
+        await world.publish("code,name,amount\n5,戊,8\n")
+        shrunk = await hub.client.post(
+            f"/v1/grants/{world.grant_id}/shrink",
+            json={"reason": "减", "row_filter": {"some": {"item": "amount", "in": ["7", "8"]}}},
+            headers=world.provider.headers,
+        )
+        assert shrunk.status_code == 200, shrunk.text
+        await world.publish("code,name,amount\n1,甲,8\n3,丙,9\n6,己,7\n")
+        await world.publish("code,name,amount\n2,乙,7\n")
+
+        async def tell(first: int) -> list[tuple[object, ...]]:
+            return sorted(
+                (row["_commit_version"], row["_change_type"], row["code"], row["name"])
+                for row in await world.changes(first)
+            )
+
+        last = (4, "insert", "2", "乙")
+        assert await tell(3) == [
+            (3, "delete", "2", None), (3, "delete", "3", "丙"), (3, "insert", "6", "己"),
+            (3, "update_postimage", "1", "甲"), (3, "update_preimage", "1", None), last,
+        ]  # fmt: skip
+        assert await tell(2) == [
+            (2, "delete", "1", None), (2, "delete", "2", None), (2, "insert", "5", "戊"),
+            (3, "delete", "3", "丙"), (3, "insert", "1", "甲"), (3, "insert", "6", "己"), last,
+        ]  # fmt: skip
+        assert await tell(4) == [last]
+        assert (await tell(1))[0] == (1, "insert", "3", "丙")
+
     async def test_revoked_grant_stops_queries_and_files_at_once(self, hub: RunningHub) -> None:
         world = await open_sharing_world(hub)
         await world.publish(FIRST)

@@ -22,7 +22,7 @@ from subscriptions.cursor import CursorSeal
 from subscriptions.delivery import store as delivery_store
 from subscriptions.delivery.model import Delivery
 from subscriptions.ground import Grounds, check_position, load_own, load_own_consumer
-from subscriptions.model import Consumer, Position
+from subscriptions.model import Consumer, Cursor, rank
 
 MAX_COUNTERSIGNED: Final = 200
 
@@ -77,11 +77,12 @@ class Acknowledger:
             found, resource = ground.consumer, ground.resource
             read = self._seal.parse(cursor, subscription_id=subscription_id, resource=resource)
             await check_position(connection, ground=ground, cursor=read)
-            if read.position < found.acknowledged:
+            held = rank(found.acknowledged, found.acknowledged_epoch)
+            if rank(read.position, read.epoch) < held:
                 msg = "a later cursor was acknowledged before; acknowledgements only go forward"
                 raise Conflict(msg)
             signed = await self._countersign(connection, caller, found, countersignatures)
-            delivered = await self._move(connection, found, read.position, cursor)
+            delivered = await self._move(connection, found, read, cursor)
             await self._log.append(
                 connection,
                 event=Event.CHANGES_ACKNOWLEDGED,
@@ -98,11 +99,18 @@ class Acknowledger:
                 },
             )
 
-    async def _move(self, connection: Connection, consumer: Consumer, position: Position, cursor: str) -> int:
+    async def _move(self, connection: Connection, consumer: Consumer, read: Cursor, cursor: str) -> int:
         at = self._now()
-        await store.save_place(connection, consumer_id=consumer.id, position=position, cursor=cursor, at=at)
+        await store.save_place(
+            connection,
+            consumer_id=consumer.id,
+            position=read.position,
+            epoch=read.epoch,
+            cursor=cursor,
+            at=at,
+        )
         return await delivery_store.acknowledge_up_to(
-            connection, consumer_id=consumer.id, position=position, at=at
+            connection, consumer_id=consumer.id, position=read.position, at=at
         )
 
     async def _countersign(

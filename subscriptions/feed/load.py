@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import Final
+from uuid import UUID
+
 import pyarrow as pa
 
 from core.database import Connection
@@ -10,10 +14,23 @@ from exchange.access.row_filter import parse_row_filter
 from exchange.catalogue.model import Resource
 from subscriptions.delivery.manifest import place_at
 from subscriptions.feed import store
+from subscriptions.feed.announce import begin_announcing, end_announcing, verify_told
 from subscriptions.feed.columns import build_schema, read_table
 from subscriptions.feed.replay import LakeReplay
+from subscriptions.feed.store_announce import Shown, select_announcement
 from subscriptions.ground import Ground
-from subscriptions.model import Cursor, Position
+from subscriptions.model import Cursor, Key, Position
+
+MAX_SILENT: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Changes, unmasked, and the cursor after the last of them."""
+
+    table: pa.Table
+    reached: Cursor
+    is_announcement: bool = False
 
 
 class PageLoader:
@@ -21,6 +38,7 @@ class PageLoader:
 
     def __init__(self, *, replay: LakeReplay) -> None:
         self._replay = replay
+        self._silent: dict[tuple[UUID, Cursor], int] = {}
 
     async def load(
         self,
@@ -29,11 +47,65 @@ class PageLoader:
         ground: Ground,
         cursor: Cursor,
         limit_rows: int,
+        announces: bool = True,
+    ) -> Loaded:
+        """Load at most `limit_rows` changes after `cursor`.
+
+        Where the grant's filter has changed since, what left and entered it comes first, as a page of its
+        own; without `announces` that is passed over.
+        """
+        begun = begin_announcing(ground, cursor) if announces else None
+        if begun is not None:
+            announced = await self._announce(connection, ground, cursor, begun, limit_rows)
+            if announced.table.num_rows:
+                return announced
+            cursor = announced.reached
+        table, reached = await self._load_next(connection, ground, cursor, limit_rows)
+        return Loaded(table=table, reached=replace(reached, epoch=ground.epoch))
+
+    async def _announce(
+        self, connection: Connection, ground: Ground, read: Cursor, cursor: Cursor, limit_rows: int
+    ) -> Loaded:
+        """Load what is announced at `cursor`. What was found to be nothing is not looked for again."""
+        told, resource = cursor.announcing, ground.resource
+        assert told is not None
+        known = (ground.subscription.id, read)
+        if self._silent.get(known) == ground.epoch:
+            return Loaded(table=_empty(ground), reached=end_announcing(ground, cursor, cursor.position))
+        items = ground.grant.open_items(resource)
+        verify_told(ground, told)
+        is_inside = told.place.sequence > 0 and told.pieces[-1].upto is None
+        query = select_announcement(
+            resource,
+            place=Position(version=cursor.position.version, sequence=told.place.sequence),
+            is_inside=is_inside,
+            shown=Shown(filters=tuple((ground.filter_of(piece.epoch), piece.upto) for piece in told.pieces)),
+            row_filter=ground.filter_of(ground.epoch),
+            items=items,
+            reached=told.reached,
+            first_sequence=cursor.position.sequence + 1,
+            limit_rows=limit_rows,
+        )
+        table = await read_table(connection, query, build_schema(resource, items))
+        if not table.num_rows:
+            if len(self._silent) >= MAX_SILENT:
+                self._silent.clear()
+            self._silent[known] = ground.epoch
+            return Loaded(table=table, reached=end_announcing(ground, cursor, cursor.position))
+        last = place_at(table, table.num_rows - 1)
+        if table.num_rows < limit_rows:
+            reached = end_announcing(ground, cursor, last)
+        else:
+            key = _last_key(table, resource)
+            reached = replace(cursor, position=last, announcing=replace(told, reached=key))
+        return Loaded(table=table, reached=reached, is_announcement=True)
+
+    async def _load_next(
+        self, connection: Connection, ground: Ground, cursor: Cursor, limit_rows: int
     ) -> tuple[pa.Table, Cursor]:
-        """Load at most `limit_rows` changes after `cursor`, and the cursor after the last of them."""
         position, grant, resource = cursor.position, ground.grant, ground.resource
         if position.version > resource.current_version:
-            return build_schema(resource, grant.open_items(resource)).empty_table(), Cursor(position=position)
+            return _empty(ground), Cursor(position=position)
         if position.version == ground.consumer.snapshot_version:
             return await _load_snapshot(connection, grant, resource, cursor, limit_rows)
         until = resource.current_version + 1 if ground.oldest_kept is None else ground.oldest_kept
@@ -44,6 +116,14 @@ class PageLoader:
             if found.num_rows:
                 return found, cursor
         return await _load_changes(connection, grant, resource, cursor.position, limit_rows)
+
+
+def _empty(ground: Ground) -> pa.Table:
+    return build_schema(ground.resource, ground.grant.open_items(ground.resource)).empty_table()
+
+
+def _last_key(table: pa.Table, resource: Resource) -> Key:
+    return tuple(table.column(item.name)[table.num_rows - 1].as_py() for item in resource.key_items)
 
 
 async def _load_snapshot(
@@ -62,8 +142,8 @@ async def _load_snapshot(
     )
     snapshot = await read_table(connection, query, build_schema(resource, items))
     if snapshot.num_rows == limit_rows:
-        key = tuple(snapshot.column(item.name)[limit_rows - 1].as_py() for item in resource.key_items)
-        return snapshot, Cursor(position=place_at(snapshot, limit_rows - 1), snapshot_key=key)
+        key, last = _last_key(snapshot, resource), place_at(snapshot, limit_rows - 1)
+        return snapshot, Cursor(position=last, snapshot_key=key)
     after = Position(version=position.version + 1, sequence=0)
     changes, reached = await _load_changes(connection, grant, resource, after, limit_rows - snapshot.num_rows)
     return pa.concat_tables([snapshot, changes]), reached

@@ -39,7 +39,8 @@ class Page:
     """Changes in strict order, and the cursor after the last of them.
 
     `table` has the columns `_version`, `_sequence`, `_operation` and the items, masked; `body` is the
-    table in `form`. `delivery_id` is that of the delivery's manifest, None where there is no change.
+    table in `form`. `is_announcement`: it tells what a change of the grant took back or added; `epoch` counts
+    such changes. `delivery_id` is that of the delivery's manifest, None where there is no change.
     """
 
     table: pa.Table
@@ -51,6 +52,8 @@ class Page:
     resource_code: str
     form: Form
     body: bytes
+    epoch: int = 0
+    is_announcement: bool = False
     delivery_id: UUID | None = None
     receipt: bytes = b""
 

@@ -37,6 +37,7 @@ MAX_WAIT_S: Final = 30.0
 class Wanted:
     """What is asked of the feed. `after` None: what follows the consumer's last acknowledgement.
 
+    Without `announces` changes are read on from `after` though the grant's filter has changed since.
     `proof` None: the rows' digest for NDJSON, the body's for the columnar forms.
     """
 
@@ -46,6 +47,7 @@ class Wanted:
     limit_rows: int = 1000
     form: Form = Form.NDJSON
     proof: Proof | None = None
+    announces: bool = True
 
     @property
     def chosen_proof(self) -> Proof:
@@ -129,12 +131,14 @@ class FeedReader:
         from_cursor = consumer.acknowledged_cursor if wanted.after is None else wanted.after
         cursor = self._seal.parse(from_cursor, subscription_id=subscription.id, resource=resource)
         await check_position(connection, ground=ground, cursor=cursor)
-        table, reached = await self._loader.load(
+        loaded = await self._loader.load(
             connection,
             ground=ground,
             cursor=cursor,
             limit_rows=min(wanted.limit_rows, MAX_ROWS[wanted.form]),
+            announces=wanted.announces,
         )
+        table, reached = loaded.table, loaded.reached
         next_cursor = self._seal.write(reached, subscription_id=subscription.id)
         key_names = tuple(item.name for item in resource.key_items)
         body, delivery = b"", None
@@ -164,6 +168,8 @@ class FeedReader:
             resource_code=resource.code,
             form=wanted.form,
             body=body,
+            epoch=reached.epoch,
+            is_announcement=loaded.is_announcement,
             delivery_id=None if delivery is None else delivery.id,
             receipt=b"" if delivery is None else delivery.receipt,
         )

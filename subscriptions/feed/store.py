@@ -53,15 +53,15 @@ def select_snapshot(
         return f" AND ({', '.join(keys)}){beyond}" if beyond else ""
 
     current_keys = [f"d.{quote_name(name)}" for name in key_items]
-    changed_keys = _either(key_items)
+    changed_keys = write_change_keys(key_items)
     columns = ", ".join(f"(x.held).{quote_name(name)}" for name in items)
     current = (
-        f"SELECT {_number_keys(current_keys)}, d AS held FROM {table_of(resource.code)} d"
+        f"SELECT {write_keys(current_keys)}, d AS held FROM {table_of(resource.code)} d"
         f" WHERE d._version <= $1 AND {compile_row_filter(row_filter, row='d', parameters=parameters)}"
         f"{beyond_key(current_keys)} ORDER BY {', '.join(current_keys)} LIMIT $2"
     )
     changed = (
-        f"SELECT DISTINCT ON ({', '.join(changed_keys)}) {_number_keys(changed_keys)}, c._before AS held"
+        f"SELECT DISTINCT ON ({', '.join(changed_keys)}) {write_keys(changed_keys)}, c._before AS held"
         f" FROM {changes_of(resource.code)} c WHERE c._version > $1{beyond_key(changed_keys)}"
         f" ORDER BY {', '.join(changed_keys)}, c._version, c._sequence"
     )
@@ -74,7 +74,8 @@ def select_snapshot(
     return FeedQuery(sql=sql, parameters=tuple(parameters), limit_rows=limit_rows)
 
 
-def _number_keys(keys: Sequence[str]) -> str:
+def write_keys(keys: Sequence[str]) -> str:
+    """Write the columns of a key as `k0`, `k1` and so on."""
     return ", ".join(f"{key} AS k{number}" for number, key in enumerate(keys))
 
 
@@ -153,6 +154,6 @@ def find_oldest_kept(partitions: Sequence[str]) -> int | None:
     return oldest
 
 
-def _either(key_items: Sequence[str]) -> list[str]:
+def write_change_keys(key_items: Sequence[str]) -> list[str]:
     """Write the key of a change, which stands in `_before`, in `_after`, or in both."""
     return [f"coalesce((c._before).{quote_name(name)}, (c._after).{quote_name(name)})" for name in key_items]

@@ -113,6 +113,7 @@ class LeadKeeper:
             connection,
             consumer_id=consumer.id,
             position=max(position, consumer.acknowledged),
+            epoch=consumer.acknowledged_epoch,
             cursor=self._seal.write(Cursor(position=position), subscription_id=consumer.subscription_id),
             at=self._now(),
         )

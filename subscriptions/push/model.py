@@ -81,7 +81,8 @@ class Target:
 class DeadLetter:
     """Changes that a target refused for good: parked, with the reason, until they are sent again.
 
-    They are the `rows` changes after `from_cursor`. `wanted_at`: somebody asked to send them again.
+    They are the `rows` changes after `from_cursor`, or `is_announcement` what was announced there since the
+    grant had changed. `wanted_at`: somebody asked to send them again.
     """
 
     id: UUID
@@ -94,6 +95,7 @@ class DeadLetter:
     attempts: int
     reason: str
     parked_at: datetime
+    is_announcement: bool = False
     wanted_at: datetime | None = None
     redriven_at: datetime | None = None
 

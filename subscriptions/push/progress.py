@@ -219,6 +219,7 @@ class Progress:
             connection,
             consumer_id=target.consumer_id,
             position=page.reached,
+            epoch=page.epoch,
             cursor=page.next_cursor,
             at=self._now(),
         )
@@ -234,6 +235,7 @@ class Progress:
             rows=page.table.num_rows,
             attempts=target.failures + 1,
             reason=reason,
+            is_announcement=page.is_announcement,
             parked_at=self._now(),
         )
         await store.save_dead_letter(connection, letter=letter)

@@ -70,7 +70,9 @@ async def claim_targets(connection: Connection, *, owner: UUID, lease_s: float, 
         "  WHERE t.state = 'active' AND c.paused_at IS NULL AND t.next_attempt_at <= now()"
         "  AND (t.lease_until IS NULL OR t.lease_until < now())"
         "  AND (c.acked_version <= r.current_version OR EXISTS (SELECT FROM subscriptions.dead_letter d"
-        "   WHERE d.target_id = t.id AND d.wanted_at IS NOT NULL AND d.redriven_at IS NULL))"
+        "   WHERE d.target_id = t.id AND d.wanted_at IS NOT NULL AND d.redriven_at IS NULL)"
+        "   OR EXISTS (SELECT FROM subscriptions.filter_change f WHERE f.grant_id = s.grant_id"
+        "   AND f.epoch >= c.acked_epoch))"
         "  ORDER BY t.next_attempt_at LIMIT $3 FOR UPDATE OF t SKIP LOCKED),"
         " claimed AS (UPDATE subscriptions.target t SET lease_owner = $1,"
         "  lease_until = now() + $2::float8 * interval '1 second' FROM due WHERE t.id = due.id RETURNING t.*)"
@@ -175,8 +177,8 @@ async def save_dead_letter(connection: Connection, *, letter: DeadLetter) -> Non
     """Park what a target refused."""
     await connection.execute(
         "INSERT INTO subscriptions.dead_letter (id, target_id, message_key, from_cursor, first_version,"
-        " first_sequence, last_version, last_sequence, rows, attempts, reason, parked_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        " first_sequence, last_version, last_sequence, rows, attempts, reason, parked_at, is_announcement)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         letter.id,
         letter.target_id,
         letter.message_key,
@@ -189,6 +191,7 @@ async def save_dead_letter(connection: Connection, *, letter: DeadLetter) -> Non
         letter.attempts,
         letter.reason,
         letter.parked_at,
+        letter.is_announcement,
     )
 
 
@@ -274,6 +277,7 @@ def _letter(row: asyncpg.Record) -> DeadLetter:
         attempts=row["attempts"],
         reason=row["reason"],
         parked_at=row["parked_at"],
+        is_announcement=row["is_announcement"],
         wanted_at=row["wanted_at"],
         redriven_at=row["redriven_at"],
     )

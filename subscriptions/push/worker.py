@@ -146,7 +146,12 @@ class Pusher:
     async def _redrive(self, target: Target) -> bool:
         """Send the dead letters that were asked for; tell whether the target still takes messages."""
         for letter in await self._progress.wanted_letters(target):
-            page = await self._read(target, after=letter.from_cursor, limit_rows=letter.rows)
+            page = await self._read(
+                target,
+                after=letter.from_cursor,
+                limit_rows=letter.rows,
+                announces=letter.is_announcement,
+            )
             if page is None:
                 return False
             failed = await self._bring(target, page, letter.message_key) if page.table.num_rows else None
@@ -185,7 +190,9 @@ class Pusher:
             return failed
         return None
 
-    async def _read(self, target: Target, *, after: str | None, limit_rows: int) -> Page | None:
+    async def _read(
+        self, target: Target, *, after: str | None, limit_rows: int, announces: bool = True
+    ) -> Page | None:
         """Read what is to be brought; where the ground is gone, stop the target and return None."""
         caller = await self._progress.find_caller(target)
         if caller is None:
@@ -199,6 +206,7 @@ class Pusher:
             limit_rows=limit_rows,
             form=choose_form(target),
             proof=Proof.ROWS,
+            announces=announces,
         )
         try:
             async with self._reading:

@@ -1,7 +1,8 @@
 """A commit's change data feed as a view shows it.
 
 A row that enters the row filter is an insert, one that leaves it a delete; an update that touches none of the
-items is not seen: the same as in the feed.
+items is not seen: the same as in the feed. Where the grant had another row filter before, what left it and
+what entered it by that is told along: rows outside the present filter with their key alone.
 """
 
 from __future__ import annotations
@@ -19,13 +20,18 @@ BEFORE: Final = ("delete", "update_preimage")
 AFTER: Final = ("insert", "update_postimage")
 
 
-def show_changes(view: View, feed: pa.Table) -> pa.Table:
-    """Return the view's changes: its columns and `_change_type`, the images of an update together."""
-    before, after = (_side(view, feed, kinds) for kinds in (BEFORE, AFTER))
+def show_changes(view: View, feed: pa.Table, *, former: View | None = None) -> pa.Table:
+    """Return the view's changes: its columns and `_change_type`, the images of an update together.
+
+    With `former` rows were shown as that view has them before, and are shown as `view` has them after.
+    """
+    before, after = _side(former or view, feed, BEFORE), _side(view, feed, AFTER)
     pairs = _pair(view, before, after)
     kept = pairs.filter(pc.invert(_same(view, before, after, pairs)))
     old, new = kept.column("old"), kept.column("new")
     both = pc.and_(pc.is_valid(old), pc.is_valid(new))
+    if former is not None:
+        before = _hide_outside(view, before)
     parts = [
         _take(view, before, old, pc.and_(pc.is_valid(old), pc.is_null(new)), "delete"),
         _take(view, before, old, both, "update_preimage"),
@@ -33,6 +39,34 @@ def show_changes(view: View, feed: pa.Table) -> pa.Table:
         _take(view, after, new, pc.and_(pc.is_valid(new), pc.is_null(old)), "insert"),
     ]
     return pa.concat_tables(parts)
+
+
+def show_transition(view: View, former: View, rows: pa.Table, touched: pa.Table) -> pa.Table:
+    """Return what left and entered the filter by its change alone: of `rows` those not in `touched`.
+
+    `rows` are those of the version before, `touched` the change data feed of the version in question.
+    """
+    keys = list(view.keys)
+    rows = rows.join(touched.select(keys), keys=keys, join_type="left anti", use_threads=False)
+    was, now = former.test_rows(rows), view.test_rows(rows)
+    left = _hide_outside(view, rows.filter(pc.and_not(was, now)))
+    entered = rows.filter(pc.and_not(now, was))
+    return pa.concat_tables([_name(view.show(left), "delete"), _name(view.show(entered), "insert")])
+
+
+def keep_moved(view: View, former: View, table: pa.Table) -> pa.Table:
+    """Keep the rows that one of two views shows."""
+    return table.filter(pc.xor(former.test_rows(table), view.test_rows(table)))
+
+
+def _hide_outside(view: View, table: pa.Table) -> pa.Table:
+    """Leave of rows that the view does not show their keys alone."""
+    shown = view.test_rows(table)
+    for number, field in enumerate(table.schema):
+        if field.name not in view.keys:
+            kept = pc.if_else(shown, table.column(number), pa.scalar(None, field.type))
+            table = table.set_column(number, field.with_nullable(True), kept)
+    return table
 
 
 def _side(view: View, feed: pa.Table, kinds: tuple[str, ...]) -> pa.Table:
@@ -65,5 +99,8 @@ def _same(view: View, before: pa.Table, after: pa.Table, pairs: pa.Table) -> pa.
 
 
 def _take(view: View, side: pa.Table, places: pa.ChunkedArray, chosen: pa.Array, kind: str) -> pa.Table:
-    shown = view.show(side.take(pc.filter(places, chosen)))
+    return _name(view.show(side.take(pc.filter(places, chosen))), kind)
+
+
+def _name(shown: pa.Table, kind: str) -> pa.Table:
     return shown.append_column(CHANGE_TYPE, pa.array([kind] * shown.num_rows, pa.string()))

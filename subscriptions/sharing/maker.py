@@ -22,7 +22,7 @@ from subscriptions.lake.columns import plain_types
 from subscriptions.lake.place import object_key as lake_key
 from subscriptions.lake.table import LakeTable
 from subscriptions.sharing import store
-from subscriptions.sharing.changes import show_changes
+from subscriptions.sharing.changes import keep_moved, show_changes, show_transition
 from subscriptions.sharing.model import SharedFile
 from subscriptions.sharing.spans import measure
 from subscriptions.sharing.ticket import name_of, object_key
@@ -52,6 +52,31 @@ class FileMaker:
             view, sources, lambda source: show_changes(view, table.read_changes(int(source.split("/")[1])))
         )
 
+    async def transition(
+        self, view: View, former: View, table: LakeTable, *, code: str, base: int, delta_version: int | None
+    ) -> SharedFile:
+        """Return the file of a commit's changes before which rows were shown as `former` has them.
+
+        `base` is the commit before; `delta_version` None: the version itself changed nothing. Raises
+        Unavailable.
+        """
+
+        def cut(_source: str) -> pa.Table:
+            paths = [file.path for file in table.list_files(base) if file.rows]
+            needed = list(dict.fromkeys([*view.needed, *former.needed]))
+            parts = [keep_moved(view, former, self._read(code, path, needed)) for path in paths]
+            feed = None if delta_version is None else table.read_changes(delta_version)
+            told = [] if feed is None else [show_changes(view, feed, former=former)]
+            if parts:
+                rows = pa.concat_tables(parts, promote_options="default")
+                touched = rows.slice(0, 0) if feed is None else feed
+                told.append(show_transition(view, former, rows, touched))
+            empty = view.show(pa.schema([*view.schema]).empty_table())
+            return pa.concat_tables(told) if told else empty
+
+        source = f"changes/{delta_version}/after/{base}/as/{former.digest.hex()}"
+        return (await self._all(view, [source], cut))[0]
+
     async def _all(
         self, view: View, sources: Sequence[str], cut: Callable[[str], pa.Table]
     ) -> list[SharedFile]:
@@ -70,6 +95,9 @@ class FileMaker:
         return made
 
     def _cut(self, view: View, code: str, path: str) -> pa.Table:
+        return view.show(view.select_rows(self._read(code, path, view.needed)))
+
+    def _read(self, code: str, path: str, needed: Sequence[str]) -> pa.Table:
         try:
             data = self._objects.get(lake_key(code, path))
         except NotFound as lost:
@@ -77,8 +105,7 @@ class FileMaker:
             raise Unavailable(msg) from lost
         file = pq.ParquetFile(BytesIO(data))
         held = set(file.schema_arrow.names)
-        table = plain_types(file.read([name for name in view.needed if name in held], use_threads=False))
-        return view.show(view.select_rows(table))
+        return plain_types(file.read([name for name in needed if name in held], use_threads=False))
 
     def _write(self, view: View, source: str, table: pa.Table) -> SharedFile:
         key = object_key(view.digest, name_of(source))

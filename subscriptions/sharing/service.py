@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -19,6 +19,7 @@ from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource
 from exchange.access.row_filter import parse_row_filter
 from exchange.access.store import load_mask_rules
+from signing import sm3
 from subscriptions.lake import store as lake_store
 from subscriptions.lake.model import LakeVersion
 from subscriptions.lake.place import LakePlace
@@ -29,6 +30,7 @@ from subscriptions.sharing.hints import Predicate, may_hold
 from subscriptions.sharing.maker import FileMaker
 from subscriptions.sharing.model import Access, Profile, SharedFile, VersionFiles
 from subscriptions.sharing.view import View, build_view, terms_digest
+from subscriptions.store import load_past_filters
 
 MAX_VERSIONS: Final = 1000
 
@@ -115,25 +117,54 @@ class SharingService:
     async def changes(self, access: Access, *, start: Asked, end: Asked) -> Answer:
         """Give the files of the changes from a version to another, both included.
 
-        Raises BadInput for versions whose changes are not kept, RateLimited, GrantMissing or Unavailable.
+        Where the grant had another row filter when the version before them was the newest, the first
+        version's changes tell along what left it and what entered it. Raises BadInput for versions whose
+        changes are not kept, RateLimited, GrantMissing or Unavailable.
         """
-        chosen = _range(await self._load_versions(access), start, end)
+        versions = await self._load_versions(access)
+        chosen = _range(versions, start, end)
         async with self._database.transaction() as connection:
             view, terms = await self._build_view(connection, access)
+            former = await self._build_former(connection, access, view, first=chosen[0].version)
         table = await self._open(access)
-        changed = [entry for entry in chosen if entry.changed_rows]
+        parts: tuple[VersionFiles, ...] = ()
+        if former is not None:
+            base = _find_before(versions, chosen[0])
+            parts = (await self._announce(table, (view, former), access.resource.code, base, chosen[0]),)
+        changed = [entry for entry in chosen[len(parts) :] if entry.changed_rows]
         made = await self._maker.changes(view, table, [entry.delta_version for entry in changed])
-        parts = tuple(
-            VersionFiles(
-                version=entry.version,
-                committed_at=entry.committed_at,
-                files=(file,) if file.rows else (),
-            )
-            for entry, file in zip(changed, made, strict=True)
-        )
+        parts += tuple(_part(entry, file) for entry, file in zip(changed, made, strict=True))
         answer = Answer(version=chosen[-1].version, view=view, terms=terms, parts=parts)
         await self._give(access, answer, kind="changes")
         return answer
+
+    async def _announce(
+        self, table: LakeTable, views: tuple[View, View], code: str, before: LakeVersion, first: LakeVersion
+    ) -> VersionFiles:
+        view, former = views
+        made = await self._maker.transition(
+            view,
+            former,
+            table,
+            code=code,
+            base=before.delta_version,
+            delta_version=first.delta_version if first.changed_rows else None,
+        )
+        return _part(first, made)
+
+    async def _build_former(
+        self, connection: Connection, access: Access, view: View, *, first: int
+    ) -> View | None:
+        """Build the view under which the version before `first` was shown; None where it is the same."""
+        past = await load_past_filters(connection, grant_id=access.grant.id)
+        shown = next((each for each in past if each.until_version >= first - 1), None)
+        if shown is None or first < 1:
+            return None
+        row_filter = parse_row_filter(access.resource, shown.row_filter)
+        own = await store.load_own_values(connection, row_filter=row_filter)
+        values = repr([row_filter, sorted(own.items())]).encode()
+        digest = sm3.digest_parts([view.digest, values])
+        return replace(view, row_filter=row_filter, own=own, digest=digest)
 
     async def _give(self, access: Access, answer: Answer, *, kind: str) -> None:
         """Count and record what is given, once the grant is seen to hold still, in one transaction."""
@@ -219,6 +250,22 @@ async def digest_terms(connection: Connection, doorkeeper: Doorkeeper, profile: 
         service_item=profile.purpose.service_item,
         organisation=profile.organisation_code,
     )
+
+
+def _find_before(versions: Sequence[LakeVersion], first: LakeVersion) -> LakeVersion:
+    found = next((entry for entry in versions if entry.version == first.version - 1), None)
+    if found is None:
+        msg = (
+            f"the grant's row filter changed, and without version {first.version - 1}, which is not kept, it"
+            " cannot be told what left it; load the whole table anew"
+        )
+        raise BadInput(msg)
+    return found
+
+
+def _part(entry: LakeVersion, file: SharedFile) -> VersionFiles:
+    files = (file,) if file.rows else ()
+    return VersionFiles(version=entry.version, committed_at=entry.committed_at, files=files)
 
 
 def _limit(files: Sequence[SharedFile], limit_rows: int | None) -> tuple[SharedFile, ...]:

@@ -50,11 +50,16 @@ class View:
 
     def select_rows(self, table: pa.Table) -> pa.Table:
         """Keep the rows that pass the row filter. A row whose item is absent is outside it."""
+        return table.filter(self.test_rows(table)) if self.row_filter else table
+
+    def test_rows(self, table: pa.Table) -> pa.ChunkedArray:
+        """Tell of each row whether it passes the row filter."""
+        passes = pa.chunked_array([pa.repeat(pa.scalar(True), table.num_rows)])
         for condition in self.row_filter:
             column = table.column(condition.item)
             test = _test(condition, column, self.own.get(condition.label, ()))
-            table = table.filter(pc.fill_null(test, False))
-        return table
+            passes = pc.and_(passes, pc.fill_null(test, False))
+        return passes
 
     def show(self, table: pa.Table) -> pa.Table:
         """Cut rows down to the items of the view, masked; columns that the lake did not have yet are null."""

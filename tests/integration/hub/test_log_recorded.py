@@ -58,6 +58,7 @@ UNRECORDED = {
     "subscriptions.lake_state": "work in progress",
     "subscriptions.lake_version": "follows versions, which are recorded; reconciled with the table",
     "subscriptions.shared_file": "a cache",
+    "subscriptions.filter_change": "former row filters of grants, each of which is recorded",
     "subscriptions.delivery": "holds the hub's own signed manifest; its reading is in the log",
     "certs.download_ticket": "lives for minutes",
     "certs.issue_request": "an answer kept for a repeated call",
