@@ -191,6 +191,37 @@ class SharingBehaviour:
         assert await tell(4) == [last]
         assert (await tell(1))[0] == (1, "insert", "3", "丙")
 
+    async def test_subscriptions_have_shares_of_their_own_under_their_grants(self, hub: RunningHub) -> None:
+        former = await open_sharing_world(hub, modes=["bulk", "subscribe"], items=["code", "amount"])
+        await former.publish(FIRST)
+        police, market = (hub.members[name].headers | PURPOSE for name in ("police", "market"))
+        profiles = []
+        for _ in range(2):
+            body = {"grant_id": former.grant_id, "from": "start"}
+            begun = await hub.client.post("/v1/subscriptions", json=body, headers=police)
+            named = {"subscription_id": begun.json()["id"]}
+            made = await hub.client.post("/v1/share-profiles", json=named, headers=police)
+            assert made.status_code == 201, made.text
+            profiles.append((begun.json()["id"], made.json()))
+            for wrong in (named | {"grant_id": former.grant_id}, {}):
+                refused = await hub.client.post("/v1/share-profiles", json=wrong, headers=police)
+                assert refused.status_code == 422
+            strange = await hub.client.post("/v1/share-profiles", json=named, headers=market)
+            assert strange.status_code == 404
+        for subscription, profile in profiles:
+            bearer = {"Authorization": f"Bearer {profile['bearerToken']}"}
+            name = f"subscription_{subscription.replace('-', '')[:8]}"
+            shares = (await hub.client.get(f"{PREFIX}/shares", headers=bearer)).json()["items"]
+            assert shares == [{"name": name, "id": subscription}]
+            own = replace(former, profile=profile, share=name)
+            assert set((await own.rows())[0]) == {"code", "amount"}
+            others = [each for each, _ in profiles if each != subscription]
+            name = f"subscription_{others[0].replace('-', '')[:8]}"
+            other = replace(former, profile=profile, share=name)
+            assert (await other.call("POST", "/query", json={})).status_code == 404
+        listed = (await hub.client.get("/v1/share-profiles", headers=police)).json()
+        assert [each["subscription_id"] for each in reversed(listed)] == [None, *(s for s, _ in profiles)]
+
     async def test_revoked_grant_stops_queries_and_files_at_once(self, hub: RunningHub) -> None:
         world = await open_sharing_world(hub)
         await world.publish(FIRST)

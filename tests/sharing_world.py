@@ -27,6 +27,7 @@ class SharingWorld:
     grant_id: str
     profile: dict[str, Any]
     batches: int = 0
+    share: str = ""
 
     @property
     def provider(self) -> Member:
@@ -36,7 +37,8 @@ class SharingWorld:
     @property
     def table(self) -> str:
         """The path of the shared table."""
-        return f"{PREFIX}/shares/grant_{self.grant_id.replace('-', '')[:8]}/schemas/other/tables/things"
+        share = self.share or f"grant_{self.grant_id.replace('-', '')[:8]}"
+        return f"{PREFIX}/shares/{share}/schemas/other/tables/things"
 
     @property
     def bearer(self) -> dict[str, str]:

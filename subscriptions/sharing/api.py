@@ -247,7 +247,7 @@ def add_names(router: APIRouter, recipient: Any) -> None:
 
 
 def _share(access: Access) -> dict[str, str]:
-    return {"name": access.share, "id": str(access.grant.id)}
+    return {"name": access.share, "id": str(access.profile.share_id)}
 
 
 def _table(access: Access) -> dict[str, str]:
@@ -255,8 +255,8 @@ def _table(access: Access) -> dict[str, str]:
         "name": access.table,
         "schema": access.schema,
         "share": access.share,
-        "shareId": str(access.grant.id),
-        "id": f"{access.grant.id}/{access.table}",
+        "shareId": str(access.profile.share_id),
+        "id": f"{access.profile.share_id}/{access.table}",
     }
 
 

@@ -18,12 +18,13 @@ CREDENTIALS_VERSION = 1
 
 
 class ProfileIn(BaseModel):
-    """The grant to read under, named by its id or found by its resource."""
+    """What to read: a subscription's share, or under a grant, named by its id or found by its resource."""
 
     model_config = ConfigDict(extra="forbid")
 
     grant_id: UUID | None = None
     resource: str | None = None
+    subscription_id: UUID | None = None
 
 
 class ProfileOut(BaseModel):
@@ -31,6 +32,7 @@ class ProfileOut(BaseModel):
 
     id: UUID
     grant_id: UUID
+    subscription_id: UUID | None
     resource: str
     share: str
     operator: str
@@ -50,7 +52,9 @@ def build_router(
 
     @router.post("", status_code=201, response_class=JSONResponse)
     async def issue_profile(body: ProfileIn, caller: subscriber, request: Request) -> JSONResponse:
-        """Download a profile file of Delta Sharing for a grant of mode bulk. Send the purpose headers.
+        """Download a profile file of Delta Sharing for a subscription or a grant, of mode bulk.
+
+        A subscription has a share of its own, under its grant. Send the purpose headers.
 
         The purpose sent now is that of every read by the profile. The token in it is told this once.
         """
@@ -58,9 +62,13 @@ def build_router(
             request, caller=caller, resource_code=body.resource, action="share.profile"
         )
         profile, token = await profiles.issue(
-            caller=caller, purpose=purpose, grant_id=body.grant_id, resource_code=body.resource
+            caller=caller,
+            purpose=purpose,
+            grant_id=body.grant_id,
+            resource_code=body.resource,
+            subscription_id=body.subscription_id,
         )
-        name = f"{profile.resource_code}-{profile.grant_id.hex[:8]}.share"
+        name = f"{profile.resource_code}-{profile.share_id.hex[:8]}.share"
         headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
         return JSONResponse(_profile_file(profile, token, endpoint), status_code=201, headers=headers)
 
@@ -91,8 +99,9 @@ def _render(profile: Profile) -> ProfileOut:
     return ProfileOut(
         id=profile.id,
         grant_id=profile.grant_id,
+        subscription_id=profile.subscription_id,
         resource=profile.resource_code,
-        share=f"grant_{profile.grant_id.hex[:8]}",
+        share=profile.share,
         operator=profile.purpose.operator,
         service_item=profile.purpose.service_item,
         created_at=profile.created_at,

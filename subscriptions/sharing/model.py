@@ -14,7 +14,10 @@ from exchange.catalogue.model import Resource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """Whom a profile file stands for: a grant, the system that fetched it, and what for."""
+    """Whom a profile file stands for: a grant, the system that fetched it, and what for.
+
+    With `subscription_id` it is a profile of that subscription's share, under the subscription's grant.
+    """
 
     id: UUID
     grant_id: UUID
@@ -24,8 +27,21 @@ class Profile:
     purpose: Purpose
     created_at: datetime
     expires_at: datetime
+    subscription_id: UUID | None = None
     revoked_at: datetime | None = None
     used_at: datetime | None = None
+
+    @property
+    def share(self) -> str:
+        """The name of the only share that the profile sees."""
+        if self.subscription_id is not None:
+            return f"subscription_{self.subscription_id.hex[:8]}"
+        return f"grant_{self.grant_id.hex[:8]}"
+
+    @property
+    def share_id(self) -> UUID:
+        """The id of that share."""
+        return self.subscription_id or self.grant_id
 
     def is_good(self, at: datetime) -> bool:
         """Tell whether the profile may be used at `at`."""
@@ -44,7 +60,7 @@ class Access:
     @property
     def share(self) -> str:
         """The name of the only share that the profile sees."""
-        return f"grant_{self.grant.id.hex[:8]}"
+        return self.profile.share
 
     @property
     def schema(self) -> str:

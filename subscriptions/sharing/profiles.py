@@ -19,6 +19,7 @@ from exchange.access.resources import load_known_resource, verify_grant
 from exchange.access.store import load_grant
 from exchange.catalogue.standing import verify_open
 from signing import sm3
+from subscriptions.ground import load_own
 from subscriptions.sharing import store
 from subscriptions.sharing.model import Profile
 
@@ -50,21 +51,31 @@ class ProfileService:
         return sm3.hmac(self._key, token.encode("utf-8", "surrogateescape"))
 
     async def issue(
-        self, *, caller: Caller, purpose: Purpose, grant_id: UUID | None, resource_code: str | None
+        self,
+        *,
+        caller: Caller,
+        purpose: Purpose,
+        grant_id: UUID | None = None,
+        resource_code: str | None = None,
+        subscription_id: UUID | None = None,
     ) -> tuple[Profile, str]:
-        """Make a profile under a grant of mode bulk, named or found by its resource; return it and its token.
+        """Make a profile under a grant of mode bulk; return it and its token.
 
-        The purpose given now is that of every read by it. Raises GrantMissing, NotFound, Closed or
-        SchemaViolation.
+        The grant is that of a subscription, which has a share of its own, or it is named, or found by its
+        resource. The purpose given now is that of every read by the profile. Raises GrantMissing, NotFound,
+        Closed or SchemaViolation.
         """
-        if (grant_id is None) == (resource_code is None):
-            msg = "name grant_id or resource, one of the two"
+        if sum(part is not None for part in (grant_id, resource_code, subscription_id)) != 1:
+            msg = "name grant_id, resource or subscription_id, one of the three"
             raise SchemaViolation(msg, errors=(FieldError(pointer="/grant_id", code="ONE-OF", detail=msg),))
         now, token = self._now(), secrets.token_urlsafe(TOKEN_BYTES)
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="share.profile"
         )
         async with watch, self._database.transaction() as connection:
+            if subscription_id is not None:
+                held = await load_own(connection, caller=caller, subscription_id=subscription_id)
+                grant_id = held.grant_id
             grant = await self._find_grant(connection, caller, purpose, grant_id, resource_code)
             profile = Profile(
                 id=uuid4(),
@@ -75,6 +86,7 @@ class ProfileService:
                 purpose=purpose,
                 created_at=now,
                 expires_at=min(grant.terms.valid_until, now + self._life),
+                subscription_id=subscription_id,
             )
             await store.save_profile(connection, profile=profile, token_hash=self.hash_token(token))
             await self._log.append(

@@ -28,8 +28,8 @@ async def save_profile(connection: Connection, *, profile: Profile, token_hash: 
     """Insert a profile."""
     await connection.execute(
         "INSERT INTO subscriptions.share_profile (id, grant_id, resource_code, organisation_code, system_id,"
-        " token_hash, service_item, case_number, operator, on_behalf_of, created_at, expires_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        " token_hash, service_item, case_number, operator, on_behalf_of, created_at, expires_at,"
+        " subscription_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         profile.id,
         profile.grant_id,
         profile.resource_code,
@@ -42,6 +42,7 @@ async def save_profile(connection: Connection, *, profile: Profile, token_hash: 
         profile.purpose.on_behalf_of,
         profile.created_at,
         profile.expires_at,
+        profile.subscription_id,
     )
 
 
@@ -164,6 +165,7 @@ def _profile(row: asyncpg.Record) -> Profile:
         ),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
+        subscription_id=row["subscription_id"],
         revoked_at=row["revoked_at"],
         used_at=row["used_at"],
     )
