@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 import asyncpg
 
@@ -38,6 +39,12 @@ async def load_credentials(connection: Connection, *, system_id: SystemId) -> li
         "SELECT * FROM core.credential WHERE system_id = $1 ORDER BY created_at DESC, id", system_id
     )
     return [_credential(row) for row in rows]
+
+
+async def load_credential(connection: Connection, *, credential_id: UUID | None) -> Credential | None:
+    """Load a credential, good or not; None where there is none of that id."""
+    row = await connection.fetchrow("SELECT * FROM core.credential WHERE id = $1", credential_id)
+    return None if row is None else _credential(row)
 
 
 async def load_usable(

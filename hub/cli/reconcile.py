@@ -20,7 +20,9 @@ from exchange.publish.compression import unpack
 from exchange.publish.model import Upload
 from hub.cli.log_offline import verify_receipt_file
 from hub.cli.samples import open_client, read_kind
+from signing.canonical_json import build_canonical_json
 from subscriptions.delivery.compare import compare_copy
+from subscriptions.delivery.countersign import verify_proof
 
 ROWS_PER_CALL = 10_000
 
@@ -42,6 +44,10 @@ def reconcile(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="receipt of a delivery: compare with it, offline"),
     ] = None,
+    countersignature: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="the subscriber's countersignature of that delivery"),
+    ] = None,
     ca: Annotated[
         Path | None, typer.Option("--ca", exists=True, dir_okay=False, help="the hub's root certificate")
     ] = None,
@@ -50,11 +56,12 @@ def reconcile(
 
     Without a file: the hub's current rows with its accounting and its change log. Ends with code 1 where
     something differs. With `--receipt` and `--ca` a subscriber's copy of one delivery is compared with the
-    hub's signed manifest, without a connection. Credentials come from SHUZHENG_CLIENT_ID and
+    hub's signed manifest, without a connection; with `--countersignature` also whether the subscriber signed
+    for it. Credentials come from SHUZHENG_CLIENT_ID and
     SHUZHENG_CLIENT_SECRET.
     """
     if receipt is not None:
-        raise typer.Exit(0 if compare_delivery(file, receipt, ca) else 1)
+        raise typer.Exit(0 if compare_delivery(file, receipt, ca, countersignature) else 1)
     purpose = None
     if service_item is not None:
         purpose = Purpose(service_item=service_item, case_number=case_number, operator=operator)
@@ -74,18 +81,28 @@ def reconcile(
     raise typer.Exit(0 if facts["equal"] else 1)
 
 
-def compare_delivery(file: Path | None, receipt: Path, ca: Path | None) -> bool:
-    """Compare a copy of one delivery with its signed manifest; print what was found."""
+def compare_delivery(
+    file: Path | None, receipt: Path, ca: Path | None, countersignature: Path | None = None
+) -> bool:
+    """Compare a copy of one delivery with its signed manifest; print what was found.
+
+    Raises BadInput where the subscriber's countersignature does not hold over that manifest.
+    """
     if file is None or ca is None:
         msg = "with --receipt name your copy, and the hub's root certificate with --ca"
         raise BadInput(msg)
     verified = verify_receipt_file(receipt, ca=ca, payload=None)
     manifest = json.loads(receipt.read_bytes())["payload"]
+    signer = "not looked at"
+    if countersignature is not None:
+        key = verify_proof(countersignature.read_bytes(), manifest=build_canonical_json(manifest))
+        signer = f"the key {key.point.hex()}"
     found = compare_copy(file.read_bytes(), manifest)
     console = Console(stderr=True)
     facts = {
         "delivery": manifest["delivery"],
         "signed by": f"{verified.issuer} at {verified.signed_at.isoformat()}",
+        "countersigned by": signer,
         "rows delivered": found.rows_delivered,
         "rows found": found.rows_found,
         "same bytes": found.same_bytes,

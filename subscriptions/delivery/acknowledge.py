@@ -10,16 +10,14 @@ from uuid import UUID
 from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import BadInput, Conflict, FieldError, NotFound, SchemaViolation
-from core.identity.model import CredentialKind
-from core.identity.store_credentials import load_usable
+from core.identity.store_credentials import load_credential
 from core.log.model import Event
 from core.log.writer import LogWriter
 from exchange.access.refusal import RefusalLog
-from signing import sm2
-from signing.errors import SigningError
 from subscriptions import store
 from subscriptions.cursor import CursorSeal
 from subscriptions.delivery import store as delivery_store
+from subscriptions.delivery.countersign import find_signer, load_keys, write_proof
 from subscriptions.delivery.model import Delivery
 from subscriptions.ground import Grounds, check_position, load_own, load_own_consumer
 from subscriptions.model import Consumer, Cursor, rank
@@ -126,20 +124,18 @@ class Acknowledger:
         if len(countersignatures) > MAX_COUNTERSIGNED:
             msg = f"at most {MAX_COUNTERSIGNED} deliveries are countersigned in one call"
             raise BadInput(msg)
-        keys = await load_usable(
-            connection, system_id=caller.system_id, kind=CredentialKind.KEY, at=self._now()
-        )
+        keys = await load_keys(connection, system_id=caller.system_id, at=self._now())
         deliveries = await delivery_store.load_some(
             connection, consumer_id=consumer.id, delivery_ids=countersignatures.keys()
         )
         for delivery_id, signature in countersignatures.items():
             delivery = deliveries.get(delivery_id)
-            manifest = None if delivery is None else delivery.manifest
-            signers = [key.id for key in keys if _holds(key.key, signature, manifest)]
-            if not signers:
+            manifest = b"" if delivery is None else delivery.manifest
+            signer = find_signer(keys, signature=signature, manifest=manifest)
+            if signer is None or delivery is None:
                 raise _not_countersigned(delivery_id)
             await delivery_store.save_countersignature(
-                connection, delivery_id=delivery_id, signature=signature, credential_id=signers[0]
+                connection, delivery_id=delivery_id, signature=signature, credential_id=signer
             )
         return len(countersignatures)
 
@@ -169,15 +165,19 @@ class Acknowledger:
             raise NotFound(msg)
         return delivery
 
-
-def _holds(key: sm2.PublicKey | None, signature: bytes, manifest: bytes | None) -> bool:
-    if key is None or manifest is None:
-        return False
-    try:
-        key.verify(sm2.raw_to_der(signature), manifest)
-    except SigningError:
-        return False
-    return True
+    async def prove(
+        self, *, caller: Caller, subscription_id: UUID, consumer: str, delivery_id: UUID
+    ) -> dict[str, str]:
+        """Return a delivery's countersignature with the key that made it. Raises NotFound."""
+        delivery = await self.find_delivery(
+            caller=caller, subscription_id=subscription_id, consumer=consumer, delivery_id=delivery_id
+        )
+        async with self._database.acquire() as connection:
+            known = await load_credential(connection, credential_id=delivery.credential_id)
+        if delivery.countersignature is None or known is None or known.key is None:
+            msg = "this delivery is not countersigned"
+            raise NotFound(msg)
+        return write_proof(signature=delivery.countersignature, key=known.key, manifest=delivery.manifest)
 
 
 def _not_countersigned(delivery_id: UUID) -> SchemaViolation:

@@ -52,6 +52,15 @@ class DeliveryOut(BaseModel):
     is_countersigned: bool
 
 
+class CountersignatureOut(BaseModel):
+    """A subscriber's signature (base64 of r ‖ s) over a manifest; `shuzheng reconcile` checks it."""
+
+    algorithm: str
+    manifest_sm3: str
+    signature: str
+    public_key: str
+
+
 def build_router(
     *, subscriptions: SubscriptionService, acknowledger: Acknowledger, authentication: Authentication
 ) -> APIRouter:
@@ -123,6 +132,19 @@ def add_deliveries(router: APIRouter, subscriber: Any, acknowledger: Acknowledge
             caller=caller, subscription_id=subscription_id, consumer=consumer, delivery_id=delivery_id
         )
         return Response(found.receipt, media_type="application/json")
+
+    @router.get("/deliveries/{delivery_id}/countersignature")
+    async def read_countersignature(
+        subscription_id: UUID,
+        delivery_id: UUID,
+        caller: subscriber,
+        consumer: ConsumerName = DEFAULT_CONSUMER,
+    ) -> CountersignatureOut:
+        """Return the subscriber's signature over a delivery's manifest, and the key that made it."""
+        found = await acknowledger.prove(
+            caller=caller, subscription_id=subscription_id, consumer=consumer, delivery_id=delivery_id
+        )
+        return CountersignatureOut(**found)
 
 
 def render_delivery(delivery: Delivery) -> DeliveryOut:

@@ -55,6 +55,7 @@ class Page:
     epoch: int = 0
     is_announcement: bool = False
     delivery_id: UUID | None = None
+    manifest: bytes = b""
     receipt: bytes = b""
 
     @cached_property

@@ -171,6 +171,7 @@ class FeedReader:
             epoch=reached.epoch,
             is_announcement=loaded.is_announcement,
             delivery_id=None if delivery is None else delivery.id,
+            manifest=b"" if delivery is None else delivery.manifest,
             receipt=b"" if delivery is None else delivery.receipt,
         )
 

@@ -10,10 +10,14 @@ from typing import Final
 from uuid import UUID
 
 from core.caller import Purpose, SystemId
+from core.identity.model import CredentialId
 from subscriptions.feed.page import Page
 from subscriptions.model import Position
 
 OPEN_AFTER_FAILURES: Final = 5
+NOT_COUNTERSIGNED: Final = (
+    "what the target sent as its countersignature does not hold over the manifest under a key of its system"
+)
 
 
 class TargetKind(StrEnum):
@@ -117,6 +121,15 @@ class DeliveryFailed(Exception):
         super().__init__(reason)
         self.reason = reason
         self.retry_after_s = retry_after_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brought:
+    """How bringing a message went: why it failed, or what the target signed for it, if it signed."""
+
+    failed: DeliveryFailed | None = None
+    countersignature: bytes | None = None
+    signer: CredentialId | None = None
 
 
 class TargetDown(DeliveryFailed):

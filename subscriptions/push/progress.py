@@ -16,14 +16,18 @@ from uuid import UUID, uuid4
 from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import ShuzhengError
+from core.identity.model import CredentialId
 from core.identity.store import load_active_system, load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
+from subscriptions.delivery.countersign import find_signer, load_keys
 from subscriptions.delivery.manifest import place_at
-from subscriptions.delivery.store import acknowledge_one
+from subscriptions.delivery.store import acknowledge_one, save_countersignature
 from subscriptions.feed.page import Page
 from subscriptions.push import store
 from subscriptions.push.model import (
+    NOT_COUNTERSIGNED,
+    Brought,
     DeadLetter,
     DeliveryFailed,
     Target,
@@ -116,20 +120,31 @@ class Progress:
             if held is not None:
                 await self._move(connection, target, page)
 
-    async def succeed(self, target: Target, owner: UUID, page: Page) -> bool:
+    async def find_signer(self, target: Target, page: Page, signature: bytes | None) -> CredentialId | None:
+        """Find the key by which a target countersigned. Raises TargetDown where the signature is nobody's."""
+        if signature is None:
+            return None
+        async with self._database.acquire() as connection:
+            keys = await load_keys(connection, system_id=target.system_id, at=self._now())
+        signer = find_signer(keys, signature=signature, manifest=page.manifest)
+        if signer is None:
+            raise TargetDown(NOT_COUNTERSIGNED)
+        return signer
+
+    async def succeed(self, target: Target, owner: UUID, page: Page, brought: Brought) -> bool:
         """Record that a page was taken; False where the lease was lost meanwhile, so that it comes again."""
         async with self._holding(target.id, owner) as (connection, held):
             if held is None or page.delivery_id is None:
                 return False
             at = self._now()
             await self._move(connection, target, page)
-            await acknowledge_one(connection, delivery_id=page.delivery_id, at=at)
+            signed = await self._settle(connection, page, brought)
             await store.save_success(connection, target_id=target.id, at=at)
             details = {
                 "version": page.reached.version,
                 "sequence": page.reached.sequence,
                 "deliveries": 1,
-                "countersigned": 0,
+                "countersigned": signed,
             }
             await self._record(connection, Event.CHANGES_ACKNOWLEDGED, target, page.resource_code, details)
             return True
@@ -179,13 +194,15 @@ class Progress:
             await self._record(connection, Event.TARGET_CHANGED, target, None, details)
 
     async def settle_letter(
-        self, target: Target, owner: UUID, letter: DeadLetter, failed: DeliveryFailed | None
+        self, target: Target, owner: UUID, letter: DeadLetter, page: Page, brought: Brought
     ) -> None:
         """Record how sending a dead letter again went."""
+        failed = brought.failed
         async with self._holding(target.id, owner) as (connection, held):
             if held is None:
                 return
             if failed is None:
+                await self._settle(connection, page, brought)
                 await store.save_redriven(
                     connection, letter_id=letter.id, redriven_at=self._now(), reason=None
                 )
@@ -213,6 +230,21 @@ class Progress:
                 connection,
                 await store.renew_lease(connection, target_id=target_id, owner=owner, lease_s=self._lease_s),
             )
+
+    async def _settle(self, connection: Connection, page: Page, brought: Brought) -> int:
+        """Mark a delivery as taken, countersigned where it was; return how many signatures those are."""
+        if page.delivery_id is None:
+            return 0
+        await acknowledge_one(connection, delivery_id=page.delivery_id, at=self._now())
+        if brought.countersignature is None or brought.signer is None:
+            return 0
+        await save_countersignature(
+            connection,
+            delivery_id=page.delivery_id,
+            signature=brought.countersignature,
+            credential_id=brought.signer,
+        )
+        return 1
 
     async def _move(self, connection: Connection, target: Target, page: Page) -> None:
         await save_place(

@@ -7,6 +7,7 @@ of the answer is read than its status asks for.
 from __future__ import annotations
 
 import asyncio
+import base64
 import secrets
 import ssl
 from collections.abc import Callable
@@ -20,13 +21,17 @@ from signing.content_digest import build_content_digest
 from signing.http_messages import HttpRequest
 from signing.http_signature_keys import Sm2HttpSigner
 from signing.http_signatures import sign_message
+from subscriptions.delivery.countersign import parse_signature
 from subscriptions.push.addresses import AddressBook, Place
-from subscriptions.push.model import Message, MessageRefused, TargetDown, TargetGone
+from subscriptions.push.model import NOT_COUNTERSIGNED, Message, MessageRefused, TargetDown, TargetGone
 
 TIMEOUT_S: Final = 30.0
 CONNECT_TIMEOUT_S: Final = 10.0
 MAX_RETRY_AFTER_S: Final = 3600.0
 MAX_ANSWER_BYTES: Final = 65_536
+MAX_MANIFEST_CHARACTERS: Final = 6_000
+MANIFEST_HEADER: Final = "Shuzheng-Manifest"
+COUNTERSIGNATURE_HEADER: Final = "Shuzheng-Countersignature"
 TAG: Final = "shuzheng-push"
 TRANSIENT: Final = frozenset({408, 421, 425, 429})
 COVERED: Final = (
@@ -59,8 +64,11 @@ class WebhookCarrier:
         self._timeout_s = timeout_s
         self._verify = verify or ssl.create_default_context()
 
-    async def deliver(self, message: Message, secret: str | None) -> None:
-        """Post one message; 2xx is its receipt. Raises TargetDown, MessageRefused or TargetGone."""
+    async def deliver(self, message: Message, secret: str | None) -> bytes | None:
+        """Post one message; 2xx is its receipt. Returns the receiver's countersignature, if it sent one.
+
+        Raises TargetDown, MessageRefused or TargetGone.
+        """
         url = str(message.target.address["url"])
         parts = urlsplit(url)
         default_port = 443 if parts.scheme == "https" else 80
@@ -72,11 +80,12 @@ class WebhookCarrier:
         request = _pin(url, place, headers, message.page.body)
         try:
             async with asyncio.timeout(self._timeout_s):
-                status, retry_after = await self._exchange(request)
+                answer = await self._exchange(request)
         except (httpx.TransportError, ssl.SSLError, OSError, TimeoutError) as trouble:
             msg = f"the target does not answer ({type(trouble).__name__})"
             raise TargetDown(msg) from trouble
-        _judge(status, retry_after)
+        _judge(answer.status_code, answer.headers.get("Retry-After"))
+        return read_countersignature(answer.headers.get(COUNTERSIGNATURE_HEADER))
 
     def _build_headers(self, message: Message, url: str, secret: str | None) -> dict[str, str]:
         page = message.page
@@ -89,10 +98,15 @@ class WebhookCarrier:
             "Shuzheng-Next-Cursor": page.next_cursor,
             "User-Agent": "shuzheng",
         }
+        manifest = base64.b64encode(page.manifest).decode()
+        covered: tuple[str, ...] = COVERED
+        if len(manifest) <= MAX_MANIFEST_CHARACTERS:
+            headers[MANIFEST_HEADER] = manifest
+            covered = (*COVERED, MANIFEST_HEADER.lower())
         signed = sign_message(
             HttpRequest(method="POST", target_uri=url, fields=tuple(headers.items()), body=page.body),
             key=self._signer,
-            components=COVERED,
+            components=covered,
             created_at=self._now(),
             nonce=secrets.token_urlsafe(18),
             tag=TAG,
@@ -102,7 +116,8 @@ class WebhookCarrier:
             headers["Authorization"] = f"Bearer {secret}"
         return headers | dict(signed.fields)
 
-    async def _exchange(self, request: httpx.Request) -> tuple[int, str | None]:
+    async def _exchange(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; return what came, without its body, of which no more is read than it takes."""
         async with httpx.AsyncClient(
             verify=self._verify, trust_env=False, follow_redirects=False, timeout=CONNECT_TIMEOUT_S
         ) as client:
@@ -118,7 +133,7 @@ class WebhookCarrier:
                         break
             finally:
                 await answer.aclose()
-            return answer.status_code, answer.headers.get("Retry-After")
+            return answer
 
 
 def _pin(url: str, place: Place, headers: dict[str, str], body: bytes) -> httpx.Request:
@@ -133,6 +148,16 @@ def _pin(url: str, place: Place, headers: dict[str, str], body: bytes) -> httpx.
         content=body,
         extensions={"sni_hostname": place.host},
     )
+
+
+def read_countersignature(written: str | None) -> bytes | None:
+    """Read what a receiver signed. Raises TargetDown for what is no signature."""
+    if written is None:
+        return None
+    signature = parse_signature(written)
+    if signature is None:
+        raise TargetDown(NOT_COUNTERSIGNED)
+    return signature
 
 
 def _judge(status: int, retry_after: str | None) -> None:

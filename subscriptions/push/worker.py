@@ -24,6 +24,7 @@ from subscriptions.feed.page import Form, Page
 from subscriptions.feed.read import FeedReader, Wanted
 from subscriptions.feed.wake import Waker
 from subscriptions.push.model import (
+    Brought,
     DeliveryFailed,
     Message,
     MessageRefused,
@@ -44,8 +45,11 @@ logger = logging.getLogger("shuzheng.push")
 class Carrier(Protocol):
     """Brings one message to a target of a kind."""
 
-    async def deliver(self, message: Message, secret: str | None, /) -> None:
-        """Return when the target has the message for good. Raises DeliveryFailed."""
+    async def deliver(self, message: Message, secret: str | None, /) -> bytes | None:
+        """Return when the target has the message for good, with its countersignature if it gave one.
+
+        Raises DeliveryFailed.
+        """
 
 
 def choose_form(target: Target) -> Form:
@@ -154,9 +158,11 @@ class Pusher:
             )
             if page is None:
                 return False
-            failed = await self._bring(target, page, letter.message_key) if page.table.num_rows else None
-            await self._progress.settle_letter(target, self._owner, letter, failed)
-            if isinstance(failed, TargetDown | TargetGone):
+            brought = Brought()
+            if page.table.num_rows:
+                brought = await self._bring(target, page, letter.message_key)
+            await self._progress.settle_letter(target, self._owner, letter, page, brought)
+            if isinstance(brought.failed, TargetDown | TargetGone):
                 return False
         return True
 
@@ -169,26 +175,28 @@ class Pusher:
             target, self._owner, key=key, rows=page.table.num_rows, sm3=digest
         ):
             return False
-        failed = await self._bring(target, page, key)
+        brought = await self._bring(target, page, key)
+        failed = brought.failed
         if failed is None:
-            return await self._progress.succeed(target, self._owner, page)
+            return await self._progress.succeed(target, self._owner, page, brought)
         if isinstance(failed, TargetGone):
             await self._progress.stop(target, self._owner, failed.reason)
             return False
         is_refusal = isinstance(failed, MessageRefused)
         return await self._progress.fail(target, self._owner, page, key, failed, is_refusal=is_refusal)
 
-    async def _bring(self, target: Target, page: Page, key: UUID) -> DeliveryFailed | None:
+    async def _bring(self, target: Target, page: Page, key: UUID) -> Brought:
         carrier = self._carriers.get(target.kind)
         try:
             if carrier is None:
                 msg = f"this hub does not bring changes to targets of kind {target.kind}"
                 raise TargetGone(msg)
             secret = self._secrets.open(target.secret, target_id=target.id)
-            await carrier.deliver(Message(key=key, target=target, page=page), secret)
+            signature = await carrier.deliver(Message(key=key, target=target, page=page), secret)
+            signer = await self._progress.find_signer(target, page, signature)
         except DeliveryFailed as failed:
-            return failed
-        return None
+            return Brought(failed=failed)
+        return Brought(countersignature=signature, signer=signer)
 
     async def _read(
         self, target: Target, *, after: str | None, limit_rows: int, announces: bool = True

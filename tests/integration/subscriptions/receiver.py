@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections import deque
 from collections.abc import AsyncIterator
@@ -13,7 +14,7 @@ from hub.services import utc_now
 from signing.http_messages import HttpRequest
 from signing.http_signature_keys import Sm2HttpVerifier
 from signing.http_signatures import SignaturePolicy, verify_message
-from signing.sm2 import PublicKey
+from signing.sm2 import PrivateKey, PublicKey, der_to_raw
 from subscriptions.push.webhook import COVERED, TAG
 
 POLICY = SignaturePolicy(required=COVERED, tag=TAG, require_nonce=True)
@@ -34,6 +35,8 @@ class Receiver:
     rows: dict[str, tuple[tuple[int, int], dict[str, object] | None]] = field(default_factory=dict)
     effects: list[tuple[int, int]] = field(default_factory=list)
     delay_s: float = 0.0
+    key: PrivateKey | None = None
+    signed: str | None = None
 
     @property
     def url(self) -> str:
@@ -73,6 +76,14 @@ class Receiver:
                 self.rows[key] = (place, change["row"])
                 self.effects.append(place)
 
+    def _countersign(self) -> str:
+        """Sign the manifest of the newest message, as a field of the answer; nothing without a key."""
+        signed = self.signed
+        if self.key is not None:
+            manifest = base64.b64decode(self.posts[-1][0]["shuzheng-manifest"])
+            signed = base64.b64encode(der_to_raw(self.key.sign(manifest))).decode()
+        return "" if signed is None else f"Shuzheng-Countersignature: {signed}\r\n"
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one request."""
         try:
@@ -98,7 +109,8 @@ class Receiver:
         elif word in {"200", "late"}:
             self.take(body)
             if word == "200":
-                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                head = f"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n{self._countersign()}\r\nok"
+                writer.write(head.encode())
         elif word != "cut":
             writer.write(f"HTTP/1.1 {word} X\r\nContent-Length: 0\r\nRetry-After: 0\r\n\r\n".encode())
         await writer.drain()

@@ -17,7 +17,10 @@ from core.errors import BadInput
 from core.settings import Settings
 from hub.cli.main import app as command_line
 from hub.services import utc_now
+from signing.canonical_json import build_canonical_json
+from signing.sm2 import PrivateKey, der_to_raw
 from subscriptions.delivery.compare import compare_copy
+from subscriptions.delivery.countersign import write_proof
 from subscriptions.feed.page import Form
 from subscriptions.model import Start
 from subscriptions.operations.model import AlertKind
@@ -173,6 +176,14 @@ async def test_reconcile_command_compares_a_copy_with_a_receipt_offline(
     runner = CliRunner()
     good = runner.invoke(command_line, [*arguments, str(tmp_path / "ca")])
     assert good.exit_code == 0, good.output
+    key = PrivateKey.generate()
+    manifest = build_canonical_json(json.loads(receipt.content)["payload"])
+    for signed, code in ((manifest, 0), (manifest + b" ", 1)):
+        proof = write_proof(signature=der_to_raw(key.sign(signed)), key=key.public_key, manifest=signed)
+        (tmp_path / "proof").write_text(json.dumps(proof))
+        more = [*arguments, str(tmp_path / "ca"), "--countersignature", str(tmp_path / "proof")]
+        checked = runner.invoke(command_line, more)
+        assert bool(checked.exit_code) == bool(code), checked.output
     (tmp_path / "copy").write_bytes(answer.content.replace("乙".encode(), "丙".encode()))
     assert runner.invoke(command_line, [*arguments, str(tmp_path / "ca")]).exit_code == 1
     assert Settings.model_fields["metrics_token"].default is None
