@@ -74,6 +74,12 @@ class Settings(BaseSettings):
             description="days that changes are kept, at least until they are read",
         ),
     ] = 400
+    delivery_retention_days: Annotated[
+        int,
+        Field(
+            ge=1, le=36_500, description="days that deliveries are kept with manifest and countersignature"
+        ),
+    ] = 1100
     accounting_interval_s: Annotated[
         float, Field(gt=0, le=3600, description="how often new versions are counted at their stations")
     ] = 2.0

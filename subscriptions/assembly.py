@@ -25,6 +25,7 @@ from signing.merkle.receipts_async import Batcher
 from signing.signer import Signer
 from subscriptions.cursor import CursorSeal
 from subscriptions.delivery.acknowledge import Acknowledger
+from subscriptions.delivery.keeper import DeliveryKeeper
 from subscriptions.delivery.manifest import ManifestMaker
 from subscriptions.feed.load import PageLoader
 from subscriptions.feed.read import FeedReader
@@ -53,6 +54,7 @@ class SubscriptionServices:
     leads: LeadService
     lead_keeper: LeadKeeper
     operations: OperationsService
+    delivery_keeper: DeliveryKeeper
     now: Callable[[], datetime]
 
     @property
@@ -62,6 +64,7 @@ class SubscriptionServices:
             "waker": self.waker.run,
             "pusher": self.push.pusher.run,
             "lead-keeper": self.lead_keeper.run,
+            "delivery-keeper": self.delivery_keeper.run,
         }
 
 
@@ -107,6 +110,9 @@ def assemble(
             database=database, log=log, refusals=refusals, subscriptions=service, feed=feed, now=now
         ),
         operations=OperationsService(database=database, now=now),
+        delivery_keeper=DeliveryKeeper(
+            database=database, log=log, keep_days=settings.delivery_retention_days, now=now
+        ),
         lead_keeper=LeadKeeper(database=database, log=log, seal=seal, waker=waker, now=now),
         now=now,
         push=assemble_push(

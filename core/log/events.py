@@ -161,7 +161,8 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.SUBSCRIPTION_CREATED: _spec("a subscription began", "subscription start version:integer kind"),
     Event.CHANGES_READ: _spec(
-        "changes were handed over", "subscription items:texts rows:integer from to delivery"
+        "changes were handed over",
+        "subscription items:texts rows:integer from to delivery manifest_sm3?",
     ),
     Event.CHANGES_ACKNOWLEDGED: _spec(
         "changes were acknowledged",
@@ -181,6 +182,10 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.CHANGES_REDRIVEN: _spec(
         "parked changes were taken at last", "subscription consumer letter from to rows:integer"
+    ),
+    Event.DELIVERIES_PRUNED: _spec(
+        "deliveries were pruned; digest: SM3 over their ids, manifests and countersignatures",
+        "before deliveries:integer rows:integer letters:integer digest",
     ),
     Event.LAKE_CHOSEN: _spec("a provider chose whether a resource is followed into the lake", "followed"),
     Event.LAKE_WRITTEN: _spec(

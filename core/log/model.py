@@ -66,6 +66,7 @@ class Event(StrEnum):
     TARGET_CHANGED = "target.changed"
     CHANGES_PARKED = "changes.parked"
     CHANGES_REDRIVEN = "changes.redriven"
+    DELIVERIES_PRUNED = "deliveries.pruned"
     LAKE_CHOSEN = "lake.chosen"
     LAKE_WRITTEN = "lake.written"
     LAKE_TENDED = "lake.tended"

@@ -107,4 +107,5 @@ def describe(delivery: Delivery, subscription_id: UUID) -> dict[str, object]:
         "from": str(delivery.first),
         "to": str(delivery.last),
         "delivery": str(delivery.id),
+        "manifest_sm3": sm3.digest(delivery.manifest).hex(),
     }

@@ -104,6 +104,29 @@ async def acknowledge_one(connection: Connection, *, delivery_id: UUID, at: date
     )
 
 
+async def take_old_deliveries(connection: Connection, *, before: datetime, limit: int) -> list[Delivery]:
+    """Delete deliveries from before a moment, the oldest first, and return them."""
+    rows = await connection.fetch(
+        "DELETE FROM subscriptions.delivery d USING (SELECT id FROM subscriptions.delivery"
+        " WHERE delivered_at < $1 ORDER BY delivered_at LIMIT $2 FOR UPDATE SKIP LOCKED) o"
+        " WHERE d.id = o.id RETURNING d.*",
+        before,
+        limit,
+    )
+    return [_delivery(row) for row in rows]
+
+
+async def delete_old_letters(connection: Connection, *, before: datetime, limit: int) -> int:
+    """Delete dead letters that were taken at last before a moment; return how many."""
+    done = await connection.execute(
+        "DELETE FROM subscriptions.dead_letter d USING (SELECT id FROM subscriptions.dead_letter"
+        " WHERE redriven_at < $1 ORDER BY redriven_at LIMIT $2 FOR UPDATE SKIP LOCKED) o WHERE d.id = o.id",
+        before,
+        limit,
+    )
+    return int(done.rpartition(" ")[2])
+
+
 def _delivery(row: asyncpg.Record) -> Delivery:
     return Delivery(
         id=row["id"],
