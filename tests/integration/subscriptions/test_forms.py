@@ -27,7 +27,7 @@ from subscriptions.feed.negotiate import choose_media_type
 from subscriptions.feed.page import Form
 from subscriptions.feed.read import Wanted
 from subscriptions.feed.stream import stream_events
-from subscriptions.model import Start
+from subscriptions.model import Operation, Start
 from subscriptions.store import load_needed_after
 from subscriptions.threads import SHORT_ROWS
 from tests.exchange_world import PURPOSE, World, build_row, open_world
@@ -249,7 +249,11 @@ async def test_grant_narrowed_in_mid_stream_narrows_the_next_page(world: World, 
             ["GMSFHM", "XB"],
             {"sex": {"item": "XB", "equals": "1"}},
         )
-    rest = await read(feed, world, subscription, after=page.next_cursor)
+    taken = await read(feed, world, subscription, after=page.next_cursor)
+    assert {change.operation for change in taken.changes} == {Operation.DELETE}
+    shown = {change.key["GMSFHM"] for change in page.changes if change.row and change.row["XB"] != "1"}
+    assert {change.key["GMSFHM"] for change in taken.changes} == shown
+    rest = await read(feed, world, subscription, after=taken.next_cursor)
     assert {frozenset(change.row or ()) for change in rest.changes} == {frozenset({"GMSFHM", "XB"})}
     assert {(change.row or {})["XB"] for change in rest.changes} == {"1"}
     await world.grants.revoke(caller=world.provider, grant_id=grant.id, reason="用途不符")
