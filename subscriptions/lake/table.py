@@ -35,6 +35,7 @@ VERSION_KEY: Final = "shuzheng.version"
 TARGET_FILE_BYTES: Final = 64 * 1024 * 1024
 CHECKPOINT_COMMITS: Final = 20
 _WRITER = WriterProperties(compression="SNAPPY", max_row_group_size=500_000)
+_CDF_COLUMNS: Final = frozenset({"_commit_version", "_commit_timestamp"})
 _NO_HOOKS = PostCommitHookProperties(create_checkpoint=True, cleanup_expired_logs=False)
 
 
@@ -253,6 +254,21 @@ class LakeTable:
         try:
             reader = self._at(delta_version).load_cdf(delta_version, delta_version)
             return plain_types(pa.table(reader).drop_columns(["_commit_version", "_commit_timestamp"]))
+        except (DeltaError, OSError) as trouble:
+            raise _unavailable() from trouble
+
+    def stream_changes(self, delta_version: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
+        """Read the change data feed of one commit piece by piece; all columns, or those named."""
+        try:
+            reader = pa.RecordBatchReader.from_stream(
+                self._at(delta_version).load_cdf(
+                    delta_version, delta_version, columns=None if columns is None else list(columns)
+                )
+            )
+            for batch in reader:
+                table = pa.Table.from_batches([batch])
+                held = [name for name in table.column_names if name not in _CDF_COLUMNS]
+                yield plain_types(table.select(held))
         except (DeltaError, OSError) as trouble:
             raise _unavailable() from trouble
 
