@@ -40,10 +40,13 @@ class S3Server:
 
 
 @contextmanager
-def running_s3_server(folder: Path) -> Iterator[S3Server]:
-    """Build the server where that has not been done, run it on a free port until the block ends."""
+def running_s3_server(folder: Path, like: S3Server | None = None) -> Iterator[S3Server]:
+    """Build the server where that has not been done, run it until the block ends, which kills it.
+
+    It has a free port and keys of its own, or those of a server that it comes after.
+    """
     program = go_install(MINIO)
-    server = S3Server(
+    server = like or S3Server(
         endpoint=f"127.0.0.1:{_free_port()}", access_key="tester", secret_key=secrets.token_hex(16)
     )
     environment = os.environ | {

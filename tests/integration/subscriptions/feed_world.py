@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from core.caller import Caller, Purpose
@@ -89,10 +90,14 @@ class Feed:
 
 @asynccontextmanager
 async def open_feed(
-    world: World, *, database_url: str | None = None, settings: Settings | None = None
+    world: World,
+    *,
+    database_url: str | None = None,
+    settings: Settings | None = None,
+    now: Callable[[], datetime] = utc_now,
 ) -> AsyncIterator[Feed]:
     """Assemble the services; with `database_url` they may listen for versions."""
-    signer = BatchSigner(signer=HUB_KEY, issuer="hub", clock=utc_now)
+    signer = BatchSigner(signer=HUB_KEY, issuer="hub", clock=now)
     async with Batcher(signer, max_wait_ms=0) as batcher:
         services = assemble(
             database=world.database,
@@ -105,6 +110,6 @@ async def open_feed(
             signer=HUB_KEY,
             certificate_pem="",
             settings=settings or Settings(push_networks="127.0.0.0/8"),
-            now=utc_now,
+            now=now,
         )
         yield Feed(world=world, services=services)

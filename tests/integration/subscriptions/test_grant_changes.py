@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from uuid import UUID
 
+import asyncpg
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,11 +17,18 @@ from exchange.access.grants import Shrink
 from exchange.access.model import Grant, Mode
 from subscriptions.feed.page import Page
 from subscriptions.model import EPOCH_SEQUENCES, Change, Operation, Start
+from subscriptions.push.files import DirectoryCarrier
+from subscriptions.push.model import TargetKind
+from subscriptions.push.postgresql import PostgresCarrier
+from subscriptions.push.worker import Carrier
 from tests.exchange_world import World, build_row
 from tests.integration.subscriptions.feed_world import Feed
 from tests.integration.subscriptions.push_world import add, build_worker, work
 from tests.integration.subscriptions.receiver import Receiver
+from tests.integration.subscriptions.socket_bridge import bridged
 from tests.integration.subscriptions.test_feed import apply_changes, batches, begin, drain, read, view
+from tests.integration.subscriptions.test_push_database import LOCAL, add_table
+from tests.integration.subscriptions.test_push_database import build_worker as build_table_worker
 
 ITEMS = ("GMSFHM", "XM", "HJSZD")
 
@@ -257,3 +267,33 @@ async def test_filter_that_changes_again_while_it_is_announced_ends_right(
             assert str(change.key["GMSFHM"]) not in held
             held[str(change.key["GMSFHM"])] = {}
     assert set(held) == {key(n) for n in range(6) if n % 2}
+
+
+async def test_table_and_files_get_what_left_the_grant_once(
+    world: World, feed: Feed, database_url: str, tmp_path: Path
+) -> None:
+    grant = await give(world)
+    await world.publish([build_row(n, HJSZD=f"990{1 + n % 2}01") for n in range(6)])
+    async with bridged(database_url) as bridge:
+        await add_table(feed, bridge, database_url, start=Start.START)
+        address = {"folder": "in", "format": "parquet"}
+        more = {"kind": TargetKind.DIRECTORY, "address": address, "start": Start.START}
+        target = await add(feed, "", name="files", batch_rows=100, **more)
+        carriers: dict[TargetKind, Carrier] = {
+            TargetKind.POSTGRESQL: PostgresCarrier(addresses=LOCAL),
+            TargetKind.DIRECTORY: DirectoryCarrier(tmp_path),
+        }
+        worker = build_table_worker(feed, TargetKind.POSTGRESQL, carriers[TargetKind.POSTGRESQL])
+        worker._carriers = carriers
+        await work(worker)
+        await shrink(world, grant, "9901")
+        await work(worker)
+    own = await asyncpg.connect(database_url)
+    rows = await own.fetch('SELECT "GMSFHM" FROM people_copy')
+    await own.close()
+    assert {row["GMSFHM"] for row in rows} == {key(n) for n in range(6) if not n % 2}
+    files = sorted((tmp_path / str(target.subscription_id) / "in").glob("*.parquet"))
+    tables = [pq.read_table(path) for path in files]
+    assert [table.num_rows for table in tables] == [6, 3]
+    assert set(tables[1].column("_operation").to_pylist()) == {"delete"}
+    assert {key(n) for n in range(6) if n % 2} == set(tables[1].column("GMSFHM").to_pylist())

@@ -42,8 +42,10 @@ async def make_parties(settings: Settings) -> list[dict[str, str]]:
     return made
 
 
-def set_up(address: str, credentials: list[dict[str, str]], url: str) -> None:
-    """Publish the versions, subscribe from the beginning, and have them pushed."""
+def set_up(
+    address: str, credentials: list[dict[str, str]], url: str, place: dict[str, object] | None = None
+) -> None:
+    """Publish the versions, subscribe from the beginning, and have them pushed to a webhook, or `place`."""
     with HubClient(address, **credentials[0]) as owner, HubClient(address, **credentials[1]) as subscriber:
         resource = {"code": "things", "title": "物", "theme": "other", "update_cycle": "daily"}
         owner.post("/v1/resources", resource | {"items": ITEMS})
@@ -66,7 +68,7 @@ def set_up(address: str, credentials: list[dict[str, str]], url: str) -> None:
             "address": {"url": url},
             "from": 0,
             "batch_rows": 40,
-        }
+        } | (place or {})
         subscriber.post(f"/v1/subscriptions/{begun['id']}/targets", target, purpose=PURPOSE)
 
 
