@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from ipaddress import ip_address
 
 from fastapi import APIRouter, Request, Response
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from core.errors import Forbidden, Unavailable
 from hub.services import Services
 from subscriptions.operations.model import Figures
+from subscriptions.operations.service import assess
 from subscriptions.operations.store import load_hub_figures
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
@@ -143,6 +145,9 @@ def build_registry(
     for name, (help_text, labels) in HUB_WIDE.items():
         _fill(gauge(name, help_text, labels), hub_wide[name])
     add_subscription_gauges(gauge, figures)
+    alerts = gauge("subscription_alerts", "What somebody should see to", ("organisation", "kind"))
+    for alert in assess(figures, datetime.now(UTC)):
+        alerts.labels(alert.organisation_code, alert.kind).inc()
     return registry
 
 
@@ -158,6 +163,8 @@ def add_subscription_gauges(gauge: Callable[..., Gauge], figures: Figures) -> No
     failures = gauge("push_failures", "Failures in a row", (*names, "kind"))
     stopped = gauge("push_stopped", "1 where a target is stopped", (*names, "kind"))
     letters = gauge("push_dead_letters", "Messages refused and not sent again", (*names, "kind"))
+    paused = gauge("subscription_paused", "1 where a consumer is paused", names)
+    granted = gauge("subscription_granted", "1 where the grant is in force", names)
     targets = {target.consumer_id: target for target in figures.targets}
     labels_of = {}
     now = time.time()
@@ -169,6 +176,8 @@ def add_subscription_gauges(gauge: Callable[..., Gauge], figures: Figures) -> No
         gauges["subscription_lag_versions"].labels(*labels).set(each.lag_versions)
         gauges["subscription_lag_rows"].labels(*labels).set(each.lag_rows)
         gauges["subscription_lag_seconds"].labels(*labels).set(behind_s)
+        paused.labels(*labels).set(consumer.paused_at is not None)
+        granted.labels(*labels).set(each.is_granted)
         target = targets.get(consumer.id)
         if target is not None:
             failures.labels(*labels, target.kind).set(target.failures)

@@ -259,11 +259,10 @@ class LakeTable:
 
     def stream_changes(self, delta_version: int, columns: Sequence[str] | None = None) -> Iterator[pa.Table]:
         """Read the change data feed of one commit piece by piece; all columns, or those named."""
+        quoted = None if columns is None else ['"' + name.replace('"', '""') + '"' for name in columns]
         try:
             reader = pa.RecordBatchReader.from_stream(
-                self._at(delta_version).load_cdf(
-                    delta_version, delta_version, columns=None if columns is None else list(columns)
-                )
+                self._at(delta_version).load_cdf(delta_version, delta_version, columns=quoted)
             )
             for batch in reader:
                 table = pa.Table.from_batches([batch])
