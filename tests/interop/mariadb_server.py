@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +23,10 @@ PASSWORD = "only-for-tests"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MariaDb:
-    """A running server with the database `copy` and the user `hub`."""
+    """A running server with the database `copy` and the user `hub`. `kill` kills it and starts it again."""
 
     port: int
+    kill: Callable[[], None]
 
     def connect(self) -> pymysql.Connection[pymysql.cursors.Cursor]:
         """Connect as the subscriber."""
@@ -58,15 +59,18 @@ def find_server() -> tuple[str, Path, dict[str, str]]:
 
 
 @contextmanager
-def running_mariadb(folder: Path) -> Iterator[MariaDb]:
-    """Set a server up in `folder` and run it on a free port until the block ends."""
+def running_mariadb(folder: Path, *, durable: bool = False) -> Iterator[MariaDb]:
+    """Set a server up in `folder` and run it on a free port until the block ends.
+
+    One that is not `durable` forgets what it committed in the last second when it is killed.
+    """
     program, share, environment = find_server()
     data = folder / "data"
     data.mkdir()
     common = [
         program, "--no-defaults", f"--datadir={data}", f"--lc-messages-dir={share}",
         f"--character-sets-dir={share}/charsets", "--user=root", f"--socket={folder}/s",
-        f"--pid-file={folder}/pid", "--innodb-flush-log-at-trx-commit=0",
+        f"--pid-file={folder}/pid", f"--innodb-flush-log-at-trx-commit={2 * durable}",
     ]  # fmt: skip
     scripts = [share / name for name in ("mysql_system_tables.sql", "mysql_system_tables_data.sql")]
     text = "CREATE DATABASE mysql;\nUSE mysql;\n" + "\n".join(path.read_text() for path in scripts)
@@ -83,15 +87,29 @@ def running_mariadb(folder: Path) -> Iterator[MariaDb]:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     network = ["--bind-address=127.0.0.1", f"--port={port}", f"--init-file={setup}", "--skip-name-resolve"]
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([*common, *network], env=environment, stdout=log, stderr=log)
-        try:
-            server = MariaDb(port=port)
-            _wait_until_ready(server, process, folder / "log")
-            yield server
-        finally:
-            process.kill()
-            process.wait()
+    running: list[subprocess.Popen[bytes]] = []
+
+    def end() -> None:
+        process = running.pop()
+        process.kill()
+        process.wait()
+
+    def start(arguments: list[str]) -> None:
+        with (folder / "log").open("ab") as log:
+            running.append(subprocess.Popen([*common, *arguments], env=environment, stdout=log, stderr=log))
+        _wait_until_ready(server, running[0], folder / "log")
+
+    def kill() -> None:
+        end()
+        start([each for each in network if not each.startswith("--init-file")])
+
+    server = MariaDb(port=port, kill=kill)
+    try:
+        start(network)
+        yield server
+    finally:
+        if running:
+            end()
 
 
 def _wait_until_ready(server: MariaDb, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from core.errors import GrantMissing
+from hub.services import utc_now
 from subscriptions.sharing import files
 from tests.hubs import RunningHub
 from tests.sharing_behaviour import FIRST, SharingBehaviour
@@ -50,3 +53,27 @@ async def test_file_that_is_being_sent_is_cut_off_when_the_grant_is_revoked(
     assert revoked.status_code == 200
     with pytest.raises(GrantMissing):
         await anext(pieces)
+
+
+async def test_address_is_good_through_a_long_read_and_then_asked_for_anew(
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "PIECE_BYTES", 100)
+    world = await open_sharing_world(hub)
+    await world.publish(FIRST)
+    answer = (await world.query())[1][0]["file"]
+    whole = (await hub.client.get(answer["url"])).content
+    ends = datetime.fromtimestamp(answer["expirationTimestamp"] / 1000, UTC)
+    life = timedelta(seconds=hub.services.settings.share_url_ttl_s)
+    assert timedelta(0) < ends - utc_now() <= life
+    service, ticket = hub.services.sharing.files, answer["url"].rpartition("/")[2]
+    monkeypatch.setattr(service, "_now", lambda: ends - timedelta(seconds=1))
+    pieces = service.read(await service.open(ticket, wanted=None))
+    read = await anext(pieces)
+    monkeypatch.setattr(service, "_now", lambda: ends + timedelta(seconds=1))
+    read += b"".join([piece async for piece in pieces])
+    assert read == whole
+    assert (await hub.client.get(answer["url"])).status_code == 403
+    again = (await world.query())[1][0]["file"]
+    assert (again["id"], again["size"]) == (answer["id"], answer["size"])
+    assert (await hub.client.get(again["url"])).content == whole

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from random import Random
 from typing import Any
 
 import pytest
@@ -18,6 +20,12 @@ from tests.integration.subscriptions.conftest import build_push_world
 from tests.integration.subscriptions.feed_world import Feed, open_feed
 from tests.integration.subscriptions.push_world import add, work
 from tests.integration.subscriptions.test_push_database import LOCAL, build_worker
+from tests.integration.subscriptions.test_subscriber_killed import (
+    expected_rows,
+    keep_pushing,
+    publish_all,
+    wait_until_read,
+)
 from tests.interop.mariadb_server import PASSWORD, MariaDb, running_mariadb
 
 pytestmark = pytest.mark.interop
@@ -103,6 +111,44 @@ async def test_message_that_comes_again_changes_nothing_and_refused_rows_are_par
     )
     assert [letter.rows for letter in letters] == [1]
     assert "太长" not in letters[0].reason
+
+
+async def test_database_killed_at_random_moments_has_every_effect_once(
+    world: World, feed: Feed, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    rng = Random(12)
+    await world.give(items=("GMSFHM", "XM"))
+    await publish_all(world)
+    with running_mariadb(tmp_path_factory.mktemp("killed"), durable=True) as mariadb:
+        connection = mariadb.connect()
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "CREATE TABLE rows_ (GMSFHM varchar(18) PRIMARY KEY, XM varchar(20)) CHARSET utf8mb4"
+            )
+            cursor.execute("CREATE TABLE effects (number varchar(18), name varchar(20)) CHARSET utf8mb4")
+            for moment in ("INSERT", "UPDATE"):
+                cursor.execute(
+                    f"CREATE TRIGGER noted_{moment} AFTER {moment} ON rows_"
+                    " FOR EACH ROW INSERT INTO effects VALUES (NEW.GMSFHM, NEW.XM)"
+                )
+        connection.close()
+        await add_table(feed, mariadb, "rows_", start=0, batch_rows=6)
+        worker = build_worker(feed, TargetKind.MYSQL, MySqlCarrier(addresses=LOCAL))
+        pushing = asyncio.create_task(keep_pushing(worker))
+        for _ in range(3):
+            await asyncio.sleep(rng.uniform(0.05, 0.5))
+            await asyncio.to_thread(mariadb.kill)
+        await wait_until_read(feed, "copy")
+        pushing.cancel()
+        await asyncio.gather(pushing, return_exceptions=True)
+        rows = {number: row[0] for number, row in read_rows(mariadb, "rows_", "XM").items()}
+        connection = mariadb.connect()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT number, name FROM effects GROUP BY number, name HAVING count(*) > 1")
+            repeated = cursor.fetchall()
+        connection.close()
+    assert rows == expected_rows()
+    assert repeated == ()
 
 
 class _Twice:
