@@ -96,7 +96,7 @@ async def change_status(
 ) -> None:
     """Set the status, keep the step and write the log, on a transaction that holds the certificate's row."""
     await store.set_status(connection, identifier=certificate.identifier, status=change.to_status)
-    await store.save_changes(connection, changes=[change])
+    await store.save_change(connection, change=change)
     await log.append(
         connection,
         event=Event.CERTIFICATE_STATUS_CHANGED,

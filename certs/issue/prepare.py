@@ -13,6 +13,7 @@ from certs.issue.check import check_order, standardise_data
 from certs.issue.metadata import build_metadata
 from certs.issue.model import REPLACEABLE, Certificate, CertificateStatus, IssueOrder, china_day
 from certs.issue.production import ProducedFile, Production
+from certs.issue.store_register import NUMBER_TAKEN
 from certs.seals.model import OpenSeal
 from certs.types.model import CertificateType
 from certs.types.store import UNKNOWN, load_types_by_code
@@ -64,9 +65,7 @@ class Preparer:
             identifiers = [each.identifier for each in outcomes if isinstance(each, PreparedOrder)]
             taken = await store.find_taken(connection, identifiers=identifiers)
         return [
-            Conflict(store.NUMBER_TAKEN)
-            if isinstance(each, PreparedOrder) and each.identifier in taken
-            else each
+            Conflict(NUMBER_TAKEN) if isinstance(each, PreparedOrder) and each.identifier in taken else each
             for each in outcomes
         ]
 

@@ -16,8 +16,7 @@ from certs.issue.model import (
     SourceFingerprint,
     StatusChange,
 )
-from certs.seals.model import SealStatus
-from certs.seals.store import load_seal
+from certs.issue.store_register import FirstStep, IssueRequest, register
 from core.caller import Caller, Purpose
 from core.database import Connection
 from core.errors import BadInput, Conflict
@@ -65,35 +64,26 @@ class Recorder:
 
         Raises Conflict, or asyncpg.UniqueViolationError where a request's key is taken.
         """
-        for seal_id in {entry.certificate.seal_id for entry in entries}:
-            seal = await load_seal(connection, seal_id=seal_id)
-            if seal.status is not SealStatus.ACTIVE:
-                msg = f"the seal was {seal.status} while the certificate was made"
-                raise Conflict(msg)
         certificates = [entry.certificate for entry in entries]
         for certificate in certificates:
             if certificate.predecessor is not None:
                 await self._supersede(connection, certificate, actor)
-        await store.save_certificates(connection, certificates=certificates)
-        steps = [
-            self._step(each, each.status, before=None, reason=ISSUED_REASON, actor=actor)
-            for each in certificates
-        ]
-        await store.save_changes(connection, changes=steps)
-        sources = {
-            entry.certificate.identifier: entry.source for entry in entries if entry.source is not None
-        }
-        if sources:
-            await store.save_sources(connection, sources=sources)
-        if requests := self._requests(entries, actor):
-            await store.save_requests(connection, requests=requests)
+        await register(
+            connection,
+            certificates=certificates,
+            step=FirstStep(system_id=actor.system_id, reason=ISSUED_REASON, changed_at=self._now()),
+            sources={
+                entry.certificate.identifier: entry.source for entry in entries if entry.source is not None
+            },
+            requests=self._requests(entries, actor),
+        )
         leaves = [_describe_leaf(entry, purpose=purpose, actor=actor) for entry in entries]
-        await self._log.append_all(connection, leaves)
+        await self._log.append_all(connection, leaves, touches_rows=True)
 
-    def _requests(self, entries: Sequence[Entry], actor: Caller) -> list[store.IssueRequest]:
+    def _requests(self, entries: Sequence[Entry], actor: Caller) -> list[IssueRequest]:
         now = self._now()
         return [
-            store.IssueRequest(
+            IssueRequest(
                 system_id=actor.system_id,
                 key=entry.key.key,
                 body_sm3=entry.key.body_sm3,
@@ -110,33 +100,16 @@ class Recorder:
         if old.status not in REPLACEABLE:
             msg = f"the predecessor is {old.status} and cannot be replaced"
             raise Conflict(msg)
-        step = self._step(
-            old,
-            CertificateStatus.SUPERSEDED,
-            before=old.status,
+        step = StatusChange(
+            identifier=old.identifier,
+            from_status=old.status,
+            to_status=CertificateStatus.SUPERSEDED,
             reason=f"replaced by {successor.identifier}",
-            actor=actor,
-        )
-        await change_status(connection, log=self._log, certificate=old, change=step, actor=actor)
-
-    def _step(
-        self,
-        certificate: Certificate,
-        after: CertificateStatus,
-        *,
-        before: CertificateStatus | None,
-        reason: str,
-        actor: Caller,
-    ) -> StatusChange:
-        return StatusChange(
-            identifier=certificate.identifier,
-            from_status=before,
-            to_status=after,
-            reason=reason,
             organisation_code=actor.organisation_code,
             system_id=actor.system_id,
             changed_at=self._now(),
         )
+        await change_status(connection, log=self._log, certificate=old, change=step, actor=actor)
 
 
 def _describe_leaf(entry: Entry, *, purpose: Purpose | None, actor: Caller) -> NewLeaf:

@@ -1,104 +1,18 @@
-"""All SQL of issued certificates."""
+"""The SQL of issued certificates, but for registering them: that is `store_register`."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Final
+from collections.abc import Sequence
 from uuid import UUID, uuid4
 
 import asyncpg
 
 from certs.issue.model import Certificate, CertificateStatus, Holder, SourceFingerprint, StatusChange
+from certs.issue.store_register import IssueRequest
 from certs.types.model import HolderCodeType
 from core.caller import OrganisationCode
 from core.database import Connection
-from core.errors import Conflict, NotFound
-
-NUMBER_TAKEN: Final = (
-    "a certificate of this type and number was already issued; name it as predecessor to replace it"
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IssueRequest:
-    """An issue that was asked for under an Idempotency-Key, and what came of it."""
-
-    system_id: UUID
-    key: str
-    body_sm3: bytes
-    identifier: str
-    requested_at: datetime
-
-
-_INSERT_CERTIFICATE: Final = (
-    "INSERT INTO certs.certificate (identifier, type_code, type_version, number, version,"
-    " holder_name, holder_code, holder_code_type, issuer_code, issuer_name, status, predecessor,"
-    " issued_on, valid_from, valid_until, data, qr_payload, service_item, case_number, seal_id,"
-    " object_key, size_bytes, digest_sm3, sealed_sm3, created_at)"
-    " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,"
-    " $20, $21, $22, $23, $24, $25)"
-)
-
-
-async def save_certificates(connection: Connection, *, certificates: Sequence[Certificate]) -> None:
-    """Insert certificates in one round trip.
-
-    Raises Conflict where the number of one, or a successor of its predecessor, exists: then none is inserted.
-    """
-    try:
-        await connection.executemany(_INSERT_CERTIFICATE, [_row(each) for each in certificates])
-    except asyncpg.UniqueViolationError as taken:
-        raise Conflict(_explain(taken.constraint_name)) from taken
-
-
-def _row(certificate: Certificate) -> tuple[object, ...]:
-    return (
-        certificate.identifier,
-        certificate.type_code,
-        certificate.type_version,
-        certificate.number,
-        certificate.version,
-        certificate.holder.name,
-        certificate.holder.code,
-        certificate.holder.code_type,
-        certificate.issuer_code,
-        certificate.issuer_name,
-        certificate.status,
-        certificate.predecessor,
-        certificate.issued_on,
-        certificate.valid_from,
-        certificate.valid_until,
-        dict(certificate.data),
-        certificate.qr_payload,
-        certificate.service_item,
-        certificate.case_number,
-        certificate.seal_id,
-        certificate.object_key,
-        certificate.size_bytes,
-        certificate.digest_sm3,
-        certificate.sealed_sm3,
-        certificate.created_at,
-    )
-
-
-def _explain(constraint: str | None) -> str:
-    if constraint == "certificate_predecessor_unique":
-        return "the predecessor was already replaced by another certificate"
-    return NUMBER_TAKEN
-
-
-async def save_sources(connection: Connection, *, sources: Mapping[str, SourceFingerprint]) -> None:
-    """Insert the fingerprints of the rows that certificates rest on, by identifier."""
-    await connection.executemany(
-        "INSERT INTO certs.certificate_source (identifier, resource_code, version, row_sm3)"
-        " VALUES ($1, $2, $3, $4)",
-        [
-            (identifier, source.resource_code, source.version, source.row_sm3)
-            for identifier, source in sources.items()
-        ],
-    )
+from core.errors import NotFound
 
 
 async def load_source(connection: Connection, *, identifier: str) -> SourceFingerprint | None:
@@ -124,24 +38,19 @@ async def load_by_number(
     return [_certificate(row) for row in rows]
 
 
-async def save_changes(connection: Connection, *, changes: Sequence[StatusChange]) -> None:
-    """Insert steps in the lives of certificates."""
-    await connection.executemany(
+async def save_change(connection: Connection, *, change: StatusChange) -> None:
+    """Insert one step in the life of a certificate."""
+    await connection.execute(
         "INSERT INTO certs.status_change (id, identifier, from_status, to_status, reason, organisation_code,"
         " system_id, changed_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        [
-            (
-                uuid4(),
-                change.identifier,
-                change.from_status,
-                change.to_status,
-                change.reason,
-                change.organisation_code,
-                change.system_id,
-                change.changed_at,
-            )
-            for change in changes
-        ],
+        uuid4(),
+        change.identifier,
+        change.from_status,
+        change.to_status,
+        change.reason,
+        change.organisation_code,
+        change.system_id,
+        change.changed_at,
     )
 
 
@@ -149,18 +58,6 @@ async def set_status(connection: Connection, *, identifier: str, status: Certifi
     """Set the status of a certificate."""
     await connection.execute(
         "UPDATE certs.certificate SET status = $2 WHERE identifier = $1", identifier, status
-    )
-
-
-async def save_requests(connection: Connection, *, requests: Sequence[IssueRequest]) -> None:
-    """Insert idempotent requests. asyncpg.UniqueViolationError where a key is taken."""
-    await connection.executemany(
-        "INSERT INTO certs.issue_request (system_id, key, body_sm3, identifier, requested_at)"
-        " VALUES ($1, $2, $3, $4, $5)",
-        [
-            (request.system_id, request.key, request.body_sm3, request.identifier, request.requested_at)
-            for request in requests
-        ],
     )
 
 

@@ -22,6 +22,9 @@ from signing.merkle.hashing import HashSuite
 
 HUB_ORGANISATION: Final = "hub"
 MAX_SUBJECTS: Final = 200
+_encode: Final = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
+).encode
 MAX_BODY_BYTES: Final = 40_000  # with the links of 200 chains an entry stays within C2SP's 65,535 bytes
 
 
@@ -64,7 +67,7 @@ class LogWriter:
         suite: HashSuite = HashSuite.SM3,
         owners: Owners | None = None,
     ) -> None:
-        self._subject_key = subject_key
+        self._subject_hmac = sm3.keyed_hmac(subject_key)
         self._now = now
         self._suite = suite
         self._owners = owners
@@ -72,7 +75,7 @@ class LogWriter:
 
     def hash_subject(self, subject: str) -> bytes:
         """Return the keyed hash under which a person's or firm's number appears in the log."""
-        return sm3.hmac(self._subject_key, subject.strip().upper().encode())
+        return self._subject_hmac(subject.strip().upper().encode())
 
     def mask(self, text: str) -> str:
         """Replace citizen numbers in a text by their keyed hashes, as in every leaf."""
@@ -119,11 +122,17 @@ class LogWriter:
         return leaf.id
 
     async def append_all(
-        self, connection: Connection, leaves: Sequence[NewLeaf], *, owners: Mapping[str, str] | None = None
+        self,
+        connection: Connection,
+        leaves: Sequence[NewLeaf],
+        *,
+        owners: Mapping[str, str] | None = None,
+        touches_rows: bool = False,
     ) -> None:
         """Append the leaves of several acts of one transaction in one round trip; see `append`.
 
-        `owners` names the owners of resources that the caller knows already, by resource code.
+        `owners` names the owners of resources that the caller knows already, by resource code. A caller whose
+        acts always change recorded rows says `touches_rows`, which saves asking whether they did.
         """
         known: dict[str | None, str] = dict(owners.items()) if owners else {}
         built = []
@@ -133,7 +142,10 @@ class LogWriter:
                 found = await self._find_owner(connection, new.resource_code, new.certificate_id)
                 known[place] = found or ""
             built.append(self.build(new, owner=new.owner or known[place] or None))
-        if built and await store.save_leaves(connection, leaves=built):
+        if touches_rows and built:
+            rows = await store_rows.take_touched_rows(connection)
+            await store.save_leaves(connection, leaves=built + self._record(rows, act=built[0].id))
+        elif built and await store.save_leaves(connection, leaves=built):
             await self.record_rows(
                 connection, await store_rows.take_touched_rows(connection), act=built[0].id
             )
@@ -156,6 +168,10 @@ class LogWriter:
         self, connection: Connection, rows: Sequence[TouchedRow], *, act: UUID | None
     ) -> None:
         """Record how rows are after the act whose leaf is `act`; see `core.log.recorded_rows`."""
+        if leaves := self._record(rows, act=act):
+            await store.save_leaves(connection, leaves=leaves)
+
+    def _record(self, rows: Sequence[TouchedRow], *, act: UUID | None) -> list[Leaf]:
         context = _Context(
             caller=None, purpose=None, owner=None, resource_code=None, grant_id=None, certificate_id=None
         )
@@ -164,8 +180,7 @@ class LogWriter:
             details = {"act": None if act is None else str(act), "rows": piece}
             checked = check_details(Event.ROWS_RECORDED, details)
             leaves.append(self._build(Event.ROWS_RECORDED, context, (), checked))
-        if leaves:
-            await store.save_leaves(connection, leaves=leaves)
+        return leaves
 
     async def _find_owner(
         self, connection: Connection, resource_code: str | None, certificate_id: str | None
@@ -257,7 +272,7 @@ def build_leaf(members: Mapping[str, object], *, suite: HashSuite, mask: Callabl
 
 def render_body(members: Mapping[str, object]) -> str:
     """Write the canonical form: keys sorted, no blanks, UTF-8."""
-    return json.dumps(members, ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _encode(members)
 
 
 def read_body(body: str, *, leaf_hash: bytes, leaf_index: int | None = None) -> Leaf:
