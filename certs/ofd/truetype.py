@@ -9,11 +9,9 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Final
-
-import numpy as np
 
 _HEAD: Final = struct.Struct(">HHIIIHHQQhhhhHHhhh")
 _HHEA: Final = struct.Struct(">HHhhhHhhhhhhhhhhhH")
@@ -21,18 +19,29 @@ _MAXP: Final = struct.Struct(">IHHHHHHHHHHHHHH")
 _OS2: Final = struct.Struct(">HhHHHhhhhhhhhhhh10s4I4sHHHhhhHHIIhhHHH")
 _BMP_END: Final = 0xFFFF
 _CHECKSUM_MAGIC: Final = 0xB1B0AFBA
+_WORD: Final = 0xFFFFFFFF
+_POST: Final = struct.pack(">IIhhIIIII", 0x00030000, 0, -100, 50, 0, 0, 0, 0, 0)
 _FIXED_TIME: Final = 3_786_912_000  # 2024-01-01 in seconds since 1904; the same fonts make the same octets.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GlyphOutline:
-    """One glyph in font units: its `glyf` record (empty for blanks), box, and counts."""
+    """One glyph in font units: its `glyf` record (empty for blanks), box, and counts.
+
+    `data` is filled up to whole words, whose sum is `checksum`: fonts are made of glyphs many times.
+    """
 
     data: bytes
     advance: int
     box: tuple[int, int, int, int] = (0, 0, 0, 0)
     points: int = 0
     contours: int = 0
+    checksum: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        padded = self.data + bytes(-len(self.data) % 4)
+        object.__setattr__(self, "data", padded)
+        object.__setattr__(self, "checksum", _add_words(padded))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,50 +75,45 @@ def build_truetype(
 ) -> bytes:
     """Build a font of `notdef` and `glyphs`, which are pairs of code point and outline, ascending."""
     outlines = [notdef, *(outline for _, outline in glyphs)]
-    glyf, loca = _glyf_and_loca(outlines)
     codes = [code for code, _ in glyphs]
     measures = _measure(outlines)
+    offsets = [0, *accumulate([len(each.data) for each in outlines])]
     sides = [side for each in outlines for side in (each.advance, each.box[0])]
-    return _assemble(
-        {
-            b"OS/2": _os2(metrics, measures, codes),
-            b"cmap": _cmap(codes),
-            b"glyf": glyf,
-            b"head": _head(metrics, measures),
-            b"hhea": _hhea(metrics, measures),
-            b"hmtx": struct.pack(">" + "Hh" * len(outlines), *sides),
-            b"loca": loca,
-            b"maxp": _MAXP.pack(
-                0x00010000, len(outlines), measures.points, measures.contours, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0
-            ),
-            b"name": _name(metrics),
-            b"post": struct.pack(">IIhhIIIII", 0x00030000, 0, -100, 50, 0, 0, 0, 0, 0),
-        }
+    maxp = _MAXP.pack(
+        0x00010000, measures.count, measures.points, measures.contours, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0
     )
+    tables = {
+        b"OS/2": _os2(metrics, measures, codes),
+        b"cmap": _cmap(codes),
+        b"glyf": b"".join([each.data for each in outlines]),
+        b"head": _head(metrics, measures),
+        b"hhea": _hhea(metrics, measures),
+        b"hmtx": struct.pack(f">{'Hh' * measures.count}", *sides),
+        b"loca": struct.pack(f">{len(offsets)}I", *offsets),
+        b"maxp": maxp,
+        b"name": _name(metrics),
+        b"post": _POST,
+    }
+    glyf = sum([each.checksum for each in outlines])
+    return _assemble(tables, known={b"glyf": glyf & _WORD, b"name": _name_checksum(metrics)})
 
 
 def _measure(outlines: list[GlyphOutline]) -> _Measures:
-    boxes = [each.box for each in outlines]
     inked = [each.box for each in outlines if each.data] or [(0, 0, 0, 0)]
     lefts, feet, rights, tops = zip(*inked, strict=True)
     advances = [each.advance for each in outlines]
+    has_blanks = len(inked) < len(outlines)
     return _Measures(
         box=(min(lefts), min(feet), max(rights), max(tops)),
         widest=max(advances),
         mean=sum(advances) // len(advances),
-        least_left=min(box[0] for box in boxes),
-        least_right=min([advance - box[2] for advance, box in zip(advances, boxes, strict=True)]),
-        reach=max(box[2] for box in boxes),
-        points=max(each.points for each in outlines),
-        contours=max(each.contours for each in outlines),
+        least_left=min(*lefts, 0) if has_blanks else min(lefts),
+        least_right=min([each.advance - each.box[2] for each in outlines]),
+        reach=max(*rights, 0) if has_blanks else max(rights),
+        points=max([each.points for each in outlines]),
+        contours=max([each.contours for each in outlines]),
         count=len(outlines),
     )
-
-
-def _glyf_and_loca(outlines: list[GlyphOutline]) -> tuple[bytes, bytes]:
-    padded = [each.data + bytes(-len(each.data) % 4) for each in outlines]
-    offsets = [0, *accumulate(map(len, padded))]
-    return b"".join(padded), struct.pack(f">{len(offsets)}I", *offsets)
 
 
 def _head(metrics: FaceMetrics, measures: _Measures) -> bytes:
@@ -196,7 +200,8 @@ def _name(metrics: FaceMetrics) -> bytes:
     return struct.pack(">HHH", 0, len(values), 6 + len(records)) + records + texts
 
 
-def _assemble(tables: dict[bytes, bytes]) -> bytes:
+def _assemble(tables: dict[bytes, bytes], *, known: dict[bytes, int]) -> bytes:
+    """Put tables together; `known` are checksums of some."""
     count = len(tables)
     power = 1 << (count.bit_length() - 1)
     header = struct.pack(
@@ -206,18 +211,28 @@ def _assemble(tables: dict[bytes, bytes]) -> bytes:
     directory, pieces = b"", []
     head_at = total = 0
     for tag in sorted(tables):
-        data = tables[tag] + bytes(-len(tables[tag]) % 4)
+        data = tables[tag]
+        length = len(data)
+        if length % 4:
+            data += bytes(-length % 4)
         head_at = offset if tag == b"head" else head_at
-        checksum = _checksum(data)
-        directory += struct.pack(">4sIII", tag, checksum, offset, len(tables[tag]))
+        checksum = known[tag] if tag in known else _add_words(data)
+        directory += struct.pack(">4sIII", tag, checksum, offset, length)
         pieces.append(data)
         offset, total = offset + len(data), total + checksum
-    total += _checksum(header + directory)  # tables are whole words, so their sums make that of the font
+    total += _add_words(header + directory)  # tables are whole words, so their sums make that of the font
     font = bytearray(b"".join((header, directory, *pieces)))
-    struct.pack_into(">I", font, head_at + 8, (_CHECKSUM_MAGIC - total) & 0xFFFFFFFF)
+    struct.pack_into(">I", font, head_at + 8, (_CHECKSUM_MAGIC - total) & _WORD)
     return bytes(font)
 
 
-def _checksum(padded: bytes) -> int:
+@functools.lru_cache(maxsize=64)
+def _name_checksum(metrics: FaceMetrics) -> int:
+    name = _name(metrics)
+    return _add_words(name + bytes(-len(name) % 4))
+
+
+def _add_words(padded: bytes) -> int:
     """Add up 32-bit words, modulo 2 to the 32nd."""
-    return int(np.frombuffer(padded, dtype=">u4").sum(dtype=np.uint64)) & 0xFFFFFFFF
+    words: tuple[int, ...] = struct.unpack(f">{len(padded) // 4}I", padded)
+    return sum(words) & _WORD
