@@ -20,6 +20,7 @@ import certs.sharing.api
 import certs.types.api
 import certs.use.api
 import certs.use.more_api
+import certs.use.statement_api
 import certs.verify.api
 from certs.authorise.listing import ListingService
 from certs.authorise.service import AuthoriseService
@@ -122,7 +123,7 @@ def assemble(
         seals=seals,
         stamping=StampService(database=database, log=log, seals=seals, time_stamps=time_stamps, now=now),
         issue=issue,
-        batch=BatchIssuer(database=database, seals=seals, issue=issue),
+        batch=BatchIssuer(database=database, issue=issue),
         orphans=OrphanCollector(database=database, objects=objects, log=log, now=now),
         lifecycle=LifecycleService(database=database, log=log, now=now),
         use=use,
@@ -137,6 +138,16 @@ def assemble(
         previews=PreviewService(use=use, fonts=fonts),
         verify=VerifyService(database=database, log=log, trust=pki.trust_policy, now=now),
     )
+
+
+def build_busy_routers(
+    services: CertificateServices, *, authentication: Authentication, now: Callable[[], datetime]
+) -> list[APIRouter]:
+    """Build the routes that most calls go to. Routes are tried in order: let these come first."""
+    return [
+        certs.use.statement_api.build_router(statements=services.statements, authentication=authentication),
+        certs.issue.api.build_busy_router(issue=services.issue, authentication=authentication, clock=now),
+    ]
 
 
 def build_routers(
@@ -168,7 +179,6 @@ def build_routers(
         ),
         certs.use.more_api.build_router(
             copies=services.copies,
-            statements=services.statements,
             use=services.use,
             authentication=authentication,
             public_url=services.public_url,

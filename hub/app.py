@@ -100,6 +100,10 @@ def include_routers(app: FastAPI, services: Services) -> None:
     )
     for router in exchange.assembly.build_busy_routers(services.exchange, authentication=authentication):
         app.include_router(router)
+    for router in certs.assembly.build_busy_routers(
+        services.certificates, authentication=authentication, now=utc_now
+    ):
+        app.include_router(router)
     for router in exchange.intake.build_routers(
         services.intake,
         publisher=services.exchange.publisher,

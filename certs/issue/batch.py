@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 
@@ -21,11 +20,10 @@ from certs.issue.model import Certificate, IssueOrder
 from certs.issue.prepare import PreparedOrder
 from certs.issue.record import Entry, RequestKey
 from certs.issue.rows import RowReference
-from certs.issue.service import IssueService, MadeFile
+from certs.issue.service import IssueService, MadeFile, SealKey, seal_key
 from certs.seals.model import OpenSeal
-from certs.seals.service import SealService
 from core.caller import Caller, Purpose
-from core.database import Connection, Database
+from core.database import Database
 from core.errors import Conflict, IdempotencyConflict, ShuzhengError, Unavailable
 
 CHUNK: Final = 50
@@ -66,9 +64,8 @@ class _Made:
 class BatchIssuer:
     """Issues batches by the means of `IssueService`."""
 
-    def __init__(self, *, database: Database, seals: SealService, issue: IssueService) -> None:
+    def __init__(self, *, database: Database, issue: IssueService) -> None:
         self._database = database
-        self._seals = seals
         self._issue = issue
 
     async def run(
@@ -86,7 +83,7 @@ class BatchIssuer:
                 if recording is not None:
                     for outcome in await recording:
                         yield outcome
-                recording = asyncio.create_task(self._finish(made, actor=actor, purpose=purpose))
+                recording = asyncio.create_task(self._finish(made))
             if recording is not None:
                 for outcome in await recording:
                     yield outcome
@@ -103,22 +100,21 @@ class BatchIssuer:
             ready = await self._prepare(chunk, actor=actor, purpose=purpose)
             waiting = [each for each in ready if isinstance(each, tuple)]
             known = [each for each in ready if isinstance(each, BatchOutcome)]
-            seals = await self._open_seals([prepared for _, prepared in waiting], actor)
+            seals = await self._issue.open_seals([prepared for _, prepared in waiting])
             if dry_run:
-                return [*known, *[await self._try(*each, seals=seals, actor=actor) for each in waiting]]
-            return [*known, *await self._make(waiting, seals=seals, actor=actor)]
+                return [*known, *[await self._try(*each, seals=seals) for each in waiting]]
+            return [*known, *await self._make(waiting, seals=seals, purpose=purpose)]
         except (Unavailable, asyncpg.PostgresError, OSError) as trouble:
             return [BatchOutcome(line=item.line, error=_explain(trouble)) for item in chunk]
 
-    async def _finish(
-        self, made: Sequence[BatchOutcome | _Made], *, actor: Caller, purpose: Purpose | None
-    ) -> list[BatchOutcome]:
+    async def _finish(self, made: Sequence[BatchOutcome | _Made]) -> list[BatchOutcome]:
         """Register the files of a chunk; return the outcomes of all its lines, in order."""
         outcomes = [each for each in made if isinstance(each, BatchOutcome)]
         files = [each for each in made if isinstance(each, _Made)]
         try:
             await self._issue.store_files([each.file for each in files])
-            outcomes += await self._record(files, actor=actor, purpose=purpose)
+            refusals = await self._issue.recorder.record_each(self._database, [each.entry for each in files])
+            outcomes += map(_conclude, files, refusals)
         except (Unavailable, asyncpg.PostgresError, OSError) as trouble:
             outcomes += [BatchOutcome(line=each.item.line, error=_explain(trouble)) for each in files]
         return sorted(outcomes, key=lambda each: each.line)
@@ -139,40 +135,28 @@ class BatchIssuer:
                     raise
                 except ShuzhengError as refusal:
                     found[item.line] = BatchOutcome(line=item.line, error=refusal)
-        prepared = await self._issue.preparer.prepare_all([order for _, order in waiting], actor=actor)
+        prepared = await self._issue.preparer.prepare_all([(order, actor) for _, order in waiting])
         ready: list[tuple[BatchItem, PreparedOrder] | BatchOutcome] = [
-            BatchOutcome(line=item.line, error=each) if isinstance(each, ShuzhengError) else (item, each)
+            (item, each)
+            if isinstance(each, PreparedOrder)
+            else BatchOutcome(line=item.line, error=_explain(each))
             for (item, _), each in zip(waiting, prepared, strict=True)
         ]
         return ready + [each for each in found.values() if each is not None]
-
-    async def _open_seals(
-        self, prepared: Sequence[PreparedOrder], actor: Caller
-    ) -> dict[UUID | None, OpenSeal | ShuzhengError]:
-        seals: dict[UUID | None, OpenSeal | ShuzhengError] = {}
-        for seal_id in {each.order.seal_id for each in prepared}:
-            try:
-                seals[seal_id] = await self._seals.open_seal(actor=actor, seal_id=seal_id)
-            except Unavailable:
-                raise
-            except ShuzhengError as refusal:
-                seals[seal_id] = refusal
-        return seals
 
     async def _try(
         self,
         item: BatchItem,
         prepared: PreparedOrder,
         *,
-        seals: Mapping[UUID | None, OpenSeal | ShuzhengError],
-        actor: Caller,
+        seals: Mapping[SealKey, OpenSeal | ShuzhengError],
     ) -> BatchOutcome:
         """Lay an order out for a dry run."""
-        seal = seals[prepared.order.seal_id]
+        seal = seals[seal_key(prepared)]
         if isinstance(seal, ShuzhengError):
             return BatchOutcome(line=item.line, error=seal)
         try:
-            await self._issue.lay_out(prepared, seal, actor=actor)
+            await self._issue.lay_out(prepared, seal)
         except Unavailable:
             raise
         except ShuzhengError as refusal:
@@ -183,55 +167,32 @@ class BatchIssuer:
         self,
         waiting: Sequence[tuple[BatchItem, PreparedOrder]],
         *,
-        seals: Mapping[UUID | None, OpenSeal | ShuzhengError],
-        actor: Caller,
+        seals: Mapping[SealKey, OpenSeal | ShuzhengError],
+        purpose: Purpose | None,
     ) -> list[BatchOutcome | _Made]:
         """Make the files of orders; those without a seal are told why."""
         outcomes: list[BatchOutcome | _Made] = []
         works: list[tuple[BatchItem, PreparedOrder, OpenSeal]] = []
         for item, prepared in waiting:
-            seal = seals[prepared.order.seal_id]
+            seal = seals[seal_key(prepared)]
             if isinstance(seal, ShuzhengError):
                 outcomes.append(BatchOutcome(line=item.line, error=seal))
             else:
                 works.append((item, prepared, seal))
-        files = await self._issue.make_files([work[1:] for work in works], actor=actor)
+        files = await self._issue.make_files([work[1:] for work in works])
         for (item, prepared, _), file in zip(works, files, strict=True):
             if isinstance(file, ShuzhengError):
                 outcomes.append(BatchOutcome(line=item.line, error=file))
                 continue
-            entry = Entry(certificate=file.certificate, source=prepared.order.source, key=item.key)
+            entry = Entry(
+                certificate=file.certificate,
+                actor=prepared.actor,
+                purpose=purpose,
+                source=prepared.order.source,
+                key=item.key,
+            )
             outcomes.append(_Made(item=item, entry=entry, file=file))
         return outcomes
-
-    async def _record(
-        self, files: Sequence[_Made], *, actor: Caller, purpose: Purpose | None
-    ) -> list[BatchOutcome]:
-        if not files:
-            return []
-        entries = [made.entry for made in files]
-        async with self._database.transaction() as connection:
-            try:
-                async with connection.transaction():
-                    await self._issue.recorder.record(connection, entries, purpose=purpose, actor=actor)
-            except (asyncpg.UniqueViolationError, Conflict):
-                return [
-                    await self._record_one(connection, made, actor=actor, purpose=purpose) for made in files
-                ]
-        return [_issued(made) for made in files]
-
-    async def _record_one(
-        self, connection: Connection, made: _Made, *, actor: Caller, purpose: Purpose | None
-    ) -> BatchOutcome:
-        try:
-            async with connection.transaction():
-                await self._issue.recorder.record(connection, [made.entry], purpose=purpose, actor=actor)
-        except asyncpg.UniqueViolationError:
-            taken = Conflict("another call with this key is issuing the same line; send it again")
-            return BatchOutcome(line=made.item.line, error=taken)
-        except ShuzhengError as refusal:
-            return BatchOutcome(line=made.item.line, error=refusal)
-        return _issued(made)
 
 
 def _recall(item: BatchItem, done: Mapping[str, Certificate | IdempotencyConflict]) -> BatchOutcome | None:
@@ -246,8 +207,13 @@ def _recall(item: BatchItem, done: Mapping[str, Certificate | IdempotencyConflic
     return BatchOutcome(line=item.line, identifier=found.identifier, certificate=found, is_again=True)
 
 
-def _issued(made: _Made) -> BatchOutcome:
+def _conclude(made: _Made, refusal: Exception | None) -> BatchOutcome:
     certificate = made.entry.certificate
+    if isinstance(refusal, ShuzhengError):
+        return BatchOutcome(line=made.item.line, error=refusal)
+    if refusal is not None:
+        taken = Conflict("another call with this key is issuing the same line; send it again")
+        return BatchOutcome(line=made.item.line, error=taken)
     return BatchOutcome(line=made.item.line, identifier=certificate.identifier, certificate=certificate)
 
 

@@ -125,11 +125,7 @@ class Certificate:
 
     def status_on(self, day: date) -> CertificateStatus:
         """Tell the status on a day of China time, counting validity in."""
-        if self.status is not CertificateStatus.ACTIVE:
-            return self.status
-        if self.valid_until is not None and day > self.valid_until:
-            return CertificateStatus.EXPIRED
-        return CertificateStatus.NOT_ACTIVATED if day < self.valid_from else CertificateStatus.ACTIVE
+        return read_status(self.status, valid_from=self.valid_from, valid_until=self.valid_until, day=day)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +139,17 @@ class StatusChange:
     organisation_code: OrganisationCode
     system_id: UUID
     changed_at: datetime
+
+
+def read_status(
+    status: CertificateStatus, *, valid_from: date, valid_until: date | None, day: date
+) -> CertificateStatus:
+    """Tell what a stored status means on a day of China time, counting validity in."""
+    if status is not CertificateStatus.ACTIVE:
+        return status
+    if valid_until is not None and day > valid_until:
+        return CertificateStatus.EXPIRED
+    return CertificateStatus.NOT_ACTIVATED if day < valid_from else CertificateStatus.ACTIVE
 
 
 def china_day(moment: datetime) -> date:

@@ -20,6 +20,7 @@ from certs.types.store import UNKNOWN, load_types_by_code
 from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import Conflict, FieldError, NotFound, SchemaViolation, ShuzhengError
+from core.identity.store_standing import StandingChanged, find_changed
 from signing import sm3
 
 
@@ -28,6 +29,7 @@ class PreparedOrder:
     """An order that was found good, standardised, with its type and the identifier it will get."""
 
     order: IssueOrder
+    actor: Caller
     kind: CertificateType
     identifier: str
     version: int
@@ -44,24 +46,28 @@ class Preparer:
     async def prepare(self, order: IssueOrder, *, actor: Caller) -> PreparedOrder:
         """Check an order. Raises SchemaViolation with everything wrong, NotFound for an unknown type,
         Conflict where the number was issued before or the predecessor cannot be replaced."""
-        (outcome,) = await self.prepare_all([order], actor=actor)
-        if isinstance(outcome, ShuzhengError):
+        (outcome,) = await self.prepare_all([(order, actor)])
+        if not isinstance(outcome, PreparedOrder):
             raise outcome
         return outcome
 
     async def prepare_all(
-        self, orders: Sequence[IssueOrder], *, actor: Caller
-    ) -> list[PreparedOrder | ShuzhengError]:
-        """Check orders, each on its own: the prepared order, or what `prepare` would raise."""
+        self, orders: Sequence[tuple[IssueOrder, Caller]]
+    ) -> list[PreparedOrder | ShuzhengError | StandingChanged]:
+        """Check orders, each on its own: the prepared order, or what `prepare` would raise.
+
+        Who gives them is proved, where that has yet to be done; StandingChanged stands for those who are not.
+        """
         async with self._database.acquire() as connection:
-            kinds = await load_types_by_code(connection, codes=[order.type_code for order in orders])
-            outcomes: list[PreparedOrder | ShuzhengError] = []
-            for order in orders:
+            changed = await find_changed(connection, [actor for _, actor in orders])
+            kinds = await load_types_by_code(connection, codes=[order.type_code for order, _ in orders])
+            outcomes: list[PreparedOrder | ShuzhengError | StandingChanged] = []
+            for (order, actor), refusal in zip(orders, changed, strict=True):
                 try:
                     kind = kinds.get(order.type_code)
-                    outcomes.append(await self._check(connection, order, kind, actor))
-                except (SchemaViolation, Conflict, NotFound) as refusal:
-                    outcomes.append(refusal)
+                    outcomes.append(refusal or await self._check(connection, order, kind, actor))
+                except (SchemaViolation, Conflict, NotFound) as wrong:
+                    outcomes.append(wrong)
             identifiers = [each.identifier for each in outcomes if isinstance(each, PreparedOrder)]
             taken = await store.find_taken(connection, identifiers=identifiers)
         return [
@@ -89,10 +95,11 @@ class Preparer:
             serial=derive_serial(order.number),
             version=version,
         )
-        return PreparedOrder(order=order, kind=kind, identifier=str(identifier), version=version)
+        return PreparedOrder(order=order, actor=actor, kind=kind, identifier=str(identifier), version=version)
 
-    def plan(self, prepared: PreparedOrder, *, seal: OpenSeal, face: FaceKey, actor: Caller) -> Production:
+    def plan(self, prepared: PreparedOrder, *, seal: OpenSeal, face: FaceKey) -> Production:
         """Lay down what the file of a prepared order will hold, sealed now."""
+        actor = prepared.actor
         sealed_at = self._now().replace(microsecond=0)
         return Production(
             order=prepared.order,
@@ -144,11 +151,9 @@ async def _check_predecessor(
     return 1, [FieldError(pointer="/predecessor", code="PREDECESSOR", detail=detail)]
 
 
-def describe(
-    prepared: PreparedOrder, production: Production, produced: ProducedFile, *, actor: Caller
-) -> Certificate:
+def describe(prepared: PreparedOrder, production: Production, produced: ProducedFile) -> Certificate:
     """Describe the certificate as it will be registered."""
-    order = prepared.order
+    order, actor = prepared.order, prepared.actor
     digest = sm3.digest(produced.data)
     return Certificate(
         identifier=prepared.identifier,

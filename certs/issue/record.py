@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import asyncpg
+
 from certs.issue import store
 from certs.issue.lifecycle import change_status
 from certs.issue.model import (
@@ -16,10 +18,10 @@ from certs.issue.model import (
     SourceFingerprint,
     StatusChange,
 )
-from certs.issue.store_register import FirstStep, IssueRequest, register
+from certs.issue.store_register import IssueRequest, NewCertificate, register
 from core.caller import Caller, Purpose
-from core.database import Connection
-from core.errors import BadInput, Conflict
+from core.database import Connection, Database
+from core.errors import BadInput, Conflict, ShuzhengError
 from core.log.model import Event
 from core.log.writer import LogWriter, NewLeaf
 
@@ -43,56 +45,73 @@ class RequestKey:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A certificate to register, the row that it rests on, and the request that asked for it."""
+    """A certificate to register, who issues it and what for, and the request that asked for it."""
 
     certificate: Certificate
+    actor: Caller
+    purpose: Purpose | None
     source: SourceFingerprint | None = None
     key: RequestKey | None = None
 
 
 class Recorder:
-    """Writes certificates on a transaction that the caller holds."""
+    """Registers certificates."""
 
     def __init__(self, *, log: LogWriter, now: Callable[[], datetime]) -> None:
         self._log = log
         self._now = now
 
-    async def record(
-        self, connection: Connection, entries: Sequence[Entry], *, purpose: Purpose | None, actor: Caller
-    ) -> None:
+    async def record_each(
+        self, database: Database, entries: Sequence[Entry]
+    ) -> list[ShuzhengError | asyncpg.UniqueViolationError | None]:
+        """Register certificates in one transaction: all at once or, where one cannot be, each on its own.
+
+        Returns for each what kept it out: what `record` raises, or None. Trouble with the database is raised.
+        """
+        if not entries:
+            return []
+        async with database.transaction() as connection:
+            try:
+                async with connection.transaction():
+                    await self.record(connection, entries)
+            except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, Conflict) as refusal:
+                if len(entries) == 1 and not isinstance(refusal, asyncpg.DeadlockDetectedError):
+                    return [refusal]
+                return [await self._record_one(connection, entry) for entry in entries]
+        return [None] * len(entries)
+
+    async def _record_one(
+        self, connection: Connection, entry: Entry
+    ) -> ShuzhengError | asyncpg.UniqueViolationError | None:
+        try:
+            async with connection.transaction():
+                await self.record(connection, [entry])
+        except (ShuzhengError, asyncpg.UniqueViolationError) as refusal:
+            return refusal
+        return None
+
+    async def record(self, connection: Connection, entries: Sequence[Entry]) -> None:
         """Register certificates, retire their predecessors and write the log: all of them, or none.
 
         Raises Conflict, or asyncpg.UniqueViolationError where a request's key is taken.
         """
-        certificates = [entry.certificate for entry in entries]
-        for certificate in certificates:
-            if certificate.predecessor is not None:
-                await self._supersede(connection, certificate, actor)
-        await register(
-            connection,
-            certificates=certificates,
-            step=FirstStep(system_id=actor.system_id, reason=ISSUED_REASON, changed_at=self._now()),
-            sources={
-                entry.certificate.identifier: entry.source for entry in entries if entry.source is not None
-            },
-            requests=self._requests(entries, actor),
-        )
-        leaves = [_describe_leaf(entry, purpose=purpose, actor=actor) for entry in entries]
-        await self._log.append_all(connection, leaves, touches_rows=True)
-
-    def _requests(self, entries: Sequence[Entry], actor: Caller) -> list[IssueRequest]:
+        for entry in entries:
+            if entry.certificate.predecessor is not None:
+                await self._supersede(connection, entry.certificate, entry.actor)
         now = self._now()
-        return [
-            IssueRequest(
-                system_id=actor.system_id,
-                key=entry.key.key,
-                body_sm3=entry.key.body_sm3,
-                identifier=entry.certificate.identifier,
-                requested_at=now,
+        new = [
+            NewCertificate(
+                certificate=entry.certificate,
+                system_id=entry.actor.system_id,
+                source=entry.source,
+                request=_describe_request(entry, now),
             )
             for entry in entries
-            if entry.key is not None
         ]
+        await register(connection, entries=new, reason=ISSUED_REASON, at=now)
+        await self._log.append_all(
+            connection, [_describe_leaf(entry) for entry in entries], touches_rows=True
+        )
 
     async def _supersede(self, connection: Connection, successor: Certificate, actor: Caller) -> None:
         assert successor.predecessor is not None
@@ -112,12 +131,24 @@ class Recorder:
         await change_status(connection, log=self._log, certificate=old, change=step, actor=actor)
 
 
-def _describe_leaf(entry: Entry, *, purpose: Purpose | None, actor: Caller) -> NewLeaf:
+def _describe_request(entry: Entry, now: datetime) -> IssueRequest | None:
+    if entry.key is None:
+        return None
+    return IssueRequest(
+        system_id=entry.actor.system_id,
+        key=entry.key.key,
+        body_sm3=entry.key.body_sm3,
+        identifier=entry.certificate.identifier,
+        requested_at=now,
+    )
+
+
+def _describe_leaf(entry: Entry) -> NewLeaf:
     certificate, source = entry.certificate, entry.source
     return NewLeaf(
         event=Event.CERTIFICATE_ISSUED,
-        caller=actor,
-        purpose=purpose,
+        caller=entry.actor,
+        purpose=entry.purpose,
         certificate_id=certificate.identifier,
         owner=certificate.issuer_code,
         subject=certificate.holder.code,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 
@@ -24,12 +25,17 @@ from certs.issue.rows import ReadRow, RowReference, fill_from_row
 from certs.seals.model import OpenSeal
 from certs.seals.service import SealService
 from certs.seals.timestamps import SealTimeStamps
-from core.caller import Caller, Purpose
+from core.caller import Caller, Purpose, Scope
 from core.database import Database
 from core.errors import Conflict, IdempotencyConflict, PurposeMissing, ShuzhengError, Unavailable
+from core.grouping import Grouper
 from core.log.writer import LogWriter
 from core.objects import ObjectStore
 
+GROUPS: Final = 2
+"""Groups of certificates under way at a time: one is made while the other is being registered."""
+MAX_GROUP: Final = 16
+STORE_THREADS: Final = 6
 KEY_TAKEN: Final = "this Idempotency-Key came before with another order; take a new key"
 
 
@@ -41,8 +47,21 @@ class MadeFile:
     data: bytes = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IssueCall:
+    """One call to issue a certificate."""
+
+    order: IssueOrder
+    actor: Caller
+    key: RequestKey | None
+    purpose: Purpose | None
+
+
+SealKey = tuple[str, frozenset[Scope], UUID | None]
+
+
 class IssueService:
-    """Issues certificates for organisations."""
+    """Issues certificates for organisations; calls that come at the same time are carried out together."""
 
     def __init__(
         self,
@@ -69,6 +88,7 @@ class IssueService:
         self._time_stamps = time_stamps
         self.preparer = Preparer(database=database, public_url=public_url, now=now)
         self.recorder = Recorder(log=log, now=now)
+        self._together = Grouper(self._issue_group, lanes=GROUPS, max_items=MAX_GROUP)
 
     async def issue(
         self,
@@ -86,23 +106,64 @@ class IssueService:
         `reference`, the row that it names fills the data, read for `purpose`. Raises SchemaViolation with
         everything wrong in the order, NotFound for an unknown type or where the organisation has no seal in
         use, Conflict where the number was issued before or the predecessor cannot be replaced,
-        IdempotencyConflict for another order under the same key.
+        IdempotencyConflict for another order under the same key, StandingChanged for an actor whose token is
+        no longer what it was when it let the call in.
         """
         if (done := await self.find_done(actor, key)) is not None:
             return done
         order = await self.fill(order, reference, actor=actor, purpose=purpose)
-        prepared = await self.preparer.prepare(order, actor=actor)
-        seal = await self._seals.open_seal(actor=actor, seal_id=order.seal_id)
-        certificate = await self.make_file(prepared, seal, actor=actor)
+        call = IssueCall(order=order, actor=actor, key=key, purpose=purpose)
         try:
-            async with self._database.transaction() as connection:
-                entry = Entry(certificate=certificate, source=order.source, key=key)
-                await self.recorder.record(connection, [entry], purpose=purpose, actor=actor)
+            return await self._together.submit(call)
         except (Conflict, asyncpg.UniqueViolationError):
             if (done := await self.find_done(actor, key)) is not None:
                 return done
             raise
-        return certificate
+
+    async def _issue_group(self, calls: Sequence[IssueCall]) -> list[Certificate | Exception]:
+        """Carry out several calls; return for each its certificate, or what keeps it from being issued."""
+        outcomes: dict[int, Certificate | Exception] = {}
+        prepared = await self.preparer.prepare_all([(call.order, call.actor) for call in calls])
+        seals = await self.open_seals([each for each in prepared if isinstance(each, PreparedOrder)])
+        works: dict[int, tuple[PreparedOrder, OpenSeal]] = {}
+        for place, each in enumerate(prepared):
+            seal = seals[seal_key(each)] if isinstance(each, PreparedOrder) else each
+            if isinstance(each, PreparedOrder) and isinstance(seal, OpenSeal):
+                works[place] = (each, seal)
+            elif isinstance(seal, Exception):
+                outcomes[place] = seal
+        files = dict(zip(works, await self.make_files(list(works.values())), strict=True))
+        outcomes |= {place: each for place, each in files.items() if isinstance(each, ShuzhengError)}
+        made = {place: each for place, each in files.items() if isinstance(each, MadeFile)}
+        await self.store_files(list(made.values()))
+        entries = [
+            Entry(
+                certificate=file.certificate,
+                actor=calls[place].actor,
+                purpose=calls[place].purpose,
+                source=calls[place].order.source,
+                key=calls[place].key,
+            )
+            for place, file in made.items()
+        ]
+        refusals = await self.recorder.record_each(self._database, entries)
+        for (place, file), refusal in zip(made.items(), refusals, strict=True):
+            outcomes[place] = file.certificate if refusal is None else refusal
+        return [outcomes[place] for place in range(len(calls))]
+
+    async def open_seals(self, prepared: Sequence[PreparedOrder]) -> dict[SealKey, OpenSeal | ShuzhengError]:
+        """Open the seals of orders, each once, by `seal_key`, or say why not. Raises Unavailable."""
+        seals: dict[SealKey, OpenSeal | ShuzhengError] = {}
+        for each in prepared:
+            if (key := seal_key(each)) in seals:
+                continue
+            try:
+                seals[key] = await self._seals.open_seal(actor=each.actor, seal_id=each.order.seal_id)
+            except Unavailable:
+                raise
+            except ShuzhengError as refusal:
+                seals[key] = refusal
+        return seals
 
     async def preview(
         self,
@@ -116,12 +177,12 @@ class IssueService:
         order = await self.fill(order, reference, actor=actor, purpose=purpose)
         prepared = await self.preparer.prepare(order, actor=actor)
         seal = await self._seals.open_seal(actor=actor, seal_id=order.seal_id)
-        return await self.lay_out(prepared, seal, actor=actor)
+        return await self.lay_out(prepared, seal)
 
-    async def lay_out(self, prepared: PreparedOrder, seal: OpenSeal, *, actor: Caller) -> Production:
+    async def lay_out(self, prepared: PreparedOrder, seal: OpenSeal) -> Production:
         """Lay a prepared order out and forget it."""
         key = await self._face.open()
-        production = self.preparer.plan(prepared, seal=seal, face=key, actor=actor)
+        production = self.preparer.plan(prepared, seal=seal, face=key)
         if self._lay_out is not None:
             await asyncio.to_thread(self._lay_out, production)
         return production
@@ -142,31 +203,25 @@ class IssueService:
             raise PurposeMissing(msg)
         return await fill_from_row(order, reference, read_row=self._read_row, caller=actor, purpose=purpose)
 
-    async def make_file(self, prepared: PreparedOrder, seal: OpenSeal, *, actor: Caller) -> Certificate:
-        """Make the file of a prepared order and put it into the object store, off the event loop."""
-        (made,) = await self.make_files([(prepared, seal)], actor=actor)
-        if isinstance(made, ShuzhengError):
-            raise made
-        await self.store_files([made])
-        return made.certificate
-
     async def make_files(
-        self, works: Sequence[tuple[PreparedOrder, OpenSeal]], *, actor: Caller
+        self, works: Sequence[tuple[PreparedOrder, OpenSeal]]
     ) -> list[MadeFile | ShuzhengError]:
         """Make files in memory, one after another in one thread, for all of it is computing.
 
         What an order's file is refused for stands in its place. Raises Unavailable.
         """
+        if not works:
+            return []
         key = await self._face.open()
         is_stamped = any(prepared.order.with_timestamp for prepared, _ in works)
         hook = await self._time_stamps.open() if is_stamped else None
 
         def make(prepared: PreparedOrder, seal: OpenSeal) -> MadeFile | ShuzhengError:
             try:
-                production = self.preparer.plan(prepared, seal=seal, face=key, actor=actor)
+                production = self.preparer.plan(prepared, seal=seal, face=key)
                 stamp = hook if prepared.order.with_timestamp else None
                 produced = self._produce(replace(production, timestamp=stamp))
-                certificate = describe(prepared, production, produced, actor=actor)
+                certificate = describe(prepared, production, produced)
             except Unavailable:
                 raise
             except ShuzhengError as refusal:
@@ -176,10 +231,14 @@ class IssueService:
         return await asyncio.to_thread(lambda: [make(*work) for work in works])
 
     async def store_files(self, files: Sequence[MadeFile]) -> None:
-        """Put files into the object store, side by side, for all of it is waiting. Raises Unavailable."""
-        await asyncio.gather(
-            *(asyncio.to_thread(self._objects.put, each.certificate.object_key, each.data) for each in files)
-        )
+        """Put files into the object store, by several threads: most of it is waiting. Raises Unavailable."""
+
+        def store(part: Sequence[MadeFile]) -> None:
+            for each in part:
+                self._objects.put(each.certificate.object_key, each.data)
+
+        parts = [files[first::STORE_THREADS] for first in range(STORE_THREADS)]
+        await asyncio.gather(*(asyncio.to_thread(store, part) for part in parts if part))
 
     async def find_done(self, actor: Caller, key: RequestKey | None) -> Certificate | None:
         """Return what came of a key before; None at its first use. Raises IdempotencyConflict."""
@@ -209,3 +268,8 @@ class IssueService:
                 else:
                     found[key.key] = await store.load_certificate(connection, identifier=request.identifier)
         return found
+
+
+def seal_key(prepared: PreparedOrder) -> SealKey:
+    """Tell apart whose seal an order asks for, and with what duties."""
+    return prepared.actor.organisation_code, prepared.actor.scopes, prepared.order.seal_id

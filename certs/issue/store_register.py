@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -60,36 +60,38 @@ class IssueRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstStep:
-    """What the first steps of certificates have in common: who issued them, why, and when."""
+class NewCertificate:
+    """A certificate to register, which system issues it, the row that it rests on, and its request."""
 
+    certificate: Certificate
     system_id: UUID
-    reason: str
-    changed_at: datetime
+    source: SourceFingerprint | None
+    request: IssueRequest | None
 
 
 @cache
 def _write_statement(*, has_sources: bool, has_requests: bool) -> str:
     """Write the statement; tables that get no rows are left out of it, for their triggers cost time."""
     names = ", ".join(_COLUMNS)
-    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(_COLUMNS.values(), start=1))
-    place = len(_COLUMNS)
+    kinds = [*_COLUMNS.values(), "uuid"]
+    arrays = ", ".join(f"${place}::{kind}[]" for place, kind in enumerate(kinds, start=1))
+    place = len(kinds)
     parts = [
-        f"sent AS (SELECT * FROM unnest({arrays}) AS u ({names}))",
+        f"sent AS (SELECT * FROM unnest({arrays}) AS u ({names}, system_id))",
         (
             f"certificate AS (INSERT INTO certs.certificate ({names})"
             f" SELECT {', '.join(f'sent.{name}' for name in _COLUMNS)} FROM sent"
             f" JOIN certs.seal s ON s.id = sent.seal_id AND s.status = '{SealStatus.ACTIVE}'"
-            " RETURNING identifier, status, issuer_code)"
+            " ORDER BY sent.identifier RETURNING identifier, status, issuer_code)"
         ),
         (
             "step AS (INSERT INTO certs.status_change (id, identifier, from_status, to_status, reason,"
             " organisation_code, system_id, changed_at)"
-            f" SELECT gen_random_uuid(), identifier, NULL, status, ${place + 1}, issuer_code, ${place + 2},"
-            f" ${place + 3} FROM certificate)"
+            f" SELECT gen_random_uuid(), c.identifier, NULL, c.status, ${place + 1}, c.issuer_code,"
+            f" sent.system_id, ${place + 2} FROM certificate c JOIN sent USING (identifier))"
         ),
     ]
-    place += 3
+    place += 2
     if has_sources:
         parts.append(
             "source AS (INSERT INTO certs.certificate_source (identifier, resource_code, version, row_sm3)"
@@ -107,32 +109,29 @@ def _write_statement(*, has_sources: bool, has_requests: bool) -> str:
 
 
 async def register(
-    connection: Connection,
-    *,
-    certificates: Sequence[Certificate],
-    step: FirstStep,
-    sources: Mapping[str, SourceFingerprint],
-    requests: Sequence[IssueRequest],
+    connection: Connection, *, entries: Sequence[NewCertificate], reason: str, at: datetime
 ) -> None:
-    """Insert certificates, their first steps, the rows that they rest on (by identifier), and requests.
+    """Insert certificates, their first steps (for `reason`), the rows that they rest on, and their requests.
 
-    Raises Conflict where the number of one, or a successor of its predecessor, exists, or its seal is out of
-    use, and asyncpg.UniqueViolationError where the key of a request is taken: the caller rolls back then.
+    Certificates go in by their identifiers' order, so that two calls about the same ones wait for each other
+    and do not lock each other out. Raises Conflict where the number of one, or a successor of its
+    predecessor, exists, or its seal is out of use, and asyncpg.UniqueViolationError where a request's key
+    is taken: the caller rolls back then.
     """
-    values: list[object] = [
-        *map(list, zip(*map(_row, certificates), strict=True)),
-        step.reason,
-        step.system_id,
-        step.changed_at,
+    certificates = [(*_row(each.certificate), each.system_id) for each in entries]
+    values: list[object] = [*map(list, zip(*certificates, strict=True)), reason, at]
+    sources = [
+        (each.certificate.identifier, each.source.resource_code, each.source.version, each.source.row_sm3)
+        for each in entries
+        if each.source is not None
     ]
-    if sources:
-        rows = [(key, each.resource_code, each.version, each.row_sm3) for key, each in sources.items()]
+    requests = sorted(
+        (each.system_id, each.key, each.body_sm3, each.identifier, each.requested_at)
+        for each in (entry.request for entry in entries)
+        if each is not None
+    )
+    for rows in (sources, requests):
         values += map(list, zip(*rows, strict=True))
-    if requests:
-        asked = [
-            (each.system_id, each.key, each.body_sm3, each.identifier, each.requested_at) for each in requests
-        ]
-        values += map(list, zip(*asked, strict=True))
     statement = _write_statement(has_sources=bool(sources), has_requests=bool(requests))
     try:
         done = await connection.fetchval(statement, *values)
@@ -140,8 +139,8 @@ async def register(
         if taken.table_name == "issue_request":
             raise
         raise Conflict(_explain(taken.constraint_name)) from taken
-    if done != len(certificates):
-        await _refuse_seal(connection, {each.seal_id for each in certificates})
+    if done != len(entries):
+        await _refuse_seal(connection, {each.certificate.seal_id for each in entries})
 
 
 async def _refuse_seal(connection: Connection, seal_ids: set[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""Routes beside fetching: annotated copies, one-time downloads, verifying what somebody says, look-ups."""
+"""Routes beside fetching: annotated copies, one-time downloads, look-ups."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -12,10 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from certs.copies.model import AnnotatedCopy, CopyFile
 from certs.copies.service import CopyService
 from certs.issue.api import CertificateOut, render_certificate
-from certs.issue.model import CertificateStatus, Holder
-from certs.types.model import HolderCodeType
 from certs.use.service import UseService
-from certs.use.verdict import InfoResult, Statement, StatementService
 from core.caller import Caller, Purpose, Scope
 from core.http.authentication import Authentication, read_purpose
 
@@ -51,29 +48,6 @@ class DownloadOut(BaseModel):
     expires_at: datetime
 
 
-class StatementIn(BaseModel):
-    """What is said about a certificate."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    type_code: str = Field(max_length=64)
-    number: str = Field(max_length=256)
-    holder_name: str = Field(max_length=512)
-    holder_code: str = Field(max_length=128)
-    holder_code_type: HolderCodeType
-    data: dict[str, str] = Field(default_factory=dict, max_length=200)
-
-
-class VerdictOut(BaseModel):
-    """What the register says: `result` after GB/T 36906, `national` as the national platform has it."""
-
-    result: InfoResult
-    national: int
-    status: CertificateStatus | None
-    identifier: str | None
-    wrong: list[str] = Field(description="items that do not agree; never their true values")
-
-
 class LookUpIn(BaseModel):
     """Which certificates are looked for: by number, or by the content of a QR code."""
 
@@ -87,7 +61,6 @@ class LookUpIn(BaseModel):
 def build_router(
     *,
     copies: CopyService,
-    statements: StatementService,
     use: UseService,
     authentication: Authentication,
     public_url: str,
@@ -96,7 +69,7 @@ def build_router(
     """Build the routes; `clock` tells the time (aware, UTC)."""
     router = APIRouter(tags=["certificates"])
     _add_copies(router, copies, authentication, public_url)
-    _add_questions(router, statements, use, authentication, clock)
+    _add_look_up(router, use, authentication, clock)
     return router
 
 
@@ -142,35 +115,14 @@ def _add_copies(
         return _file(await copies.download(token))
 
 
-def _add_questions(
+def _add_look_up(
     router: APIRouter,
-    statements: StatementService,
     use: UseService,
     authentication: Authentication,
     clock: Callable[[], datetime],
 ) -> None:
     user = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_USE))]
     purposeful = Annotated[Purpose, Depends(read_purpose)]
-
-    @router.post("/v1/certificates/verify-data")
-    async def verify_data(body: StatementIn, caller: user, purpose: purposeful) -> VerdictOut:
-        """Verify what somebody says about a certificate: result codes 0 to 6, and the national ones."""
-        statement = Statement(
-            type_code=body.type_code.strip(),
-            number=body.number.strip(),
-            holder=Holder(
-                name=body.holder_name.strip(), code=body.holder_code.strip(), code_type=body.holder_code_type
-            ),
-            data=body.data,
-        )
-        verdict = await statements.verify(statement, caller=caller, purpose=purpose)
-        return VerdictOut(
-            result=verdict.result,
-            national=verdict.national,
-            status=verdict.status,
-            identifier=verdict.identifier,
-            wrong=list(verdict.wrong),
-        )
 
     @router.post("/v1/certificates/look-up")
     async def look_up(body: LookUpIn, caller: user, purpose: purposeful) -> list[CertificateOut]:

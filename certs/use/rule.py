@@ -6,6 +6,14 @@ from enum import StrEnum
 
 from certs.types.model import CertificateType
 from core.caller import Caller, Purpose
+from core.errors import Forbidden
+
+
+class UseRefused(Forbidden):
+    """No rule lets this caller use certificates of this type for this service item."""
+
+    code = "CERT-USE-REFUSED"
+    title = "Use of the certificate refused"
 
 
 class UseBasis(StrEnum):
@@ -37,3 +45,11 @@ def may_have_original(basis: UseBasis | None, *, copies_only: bool) -> bool:
     itself whether it covers the original.
     """
     return basis is UseBasis.ISSUER or (basis is UseBasis.FUNCTION and not copies_only)
+
+
+def refuse_use(purpose: Purpose) -> UseRefused:
+    """Say that a case may not use certificates of a type."""
+    return UseRefused(
+        f"certificates of this type may not be used for the service item {purpose.service_item}; "
+        "an administrator can add it to the type"
+    )

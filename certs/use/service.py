@@ -16,7 +16,7 @@ from certs.issue import store
 from certs.issue.model import Certificate, CertificateStatus, china_day
 from certs.types.model import HolderCodeType
 from certs.types.store import load_type, load_types
-from certs.use.rule import UseBasis, find_basis, may_have_original
+from certs.use.rule import UseBasis, UseRefused, find_basis, may_have_original, refuse_use
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.errors import BadInput, Conflict, Forbidden, Unavailable
@@ -31,13 +31,6 @@ ORIGINAL: Final = "file"
 ONLY_COPIES: Final = (
     "the original does not go out for this case; POST /v1/certificates/{identifier}/copies makes a copy"
 )
-
-
-class UseRefused(Forbidden):
-    """No rule lets this caller use certificates of this type for this service item."""
-
-    code = "CERT-USE-REFUSED"
-    title = "Use of the certificate refused"
 
 
 class CertificateNotValid(Conflict):
@@ -248,10 +241,7 @@ def _find_refusal(
     basis: UseBasis | None, status: CertificateStatus, *, purpose: Purpose, allow_invalid: bool
 ) -> Forbidden | Conflict | None:
     if basis is None:
-        return UseRefused(
-            f"certificates of this type may not be used for the service item {purpose.service_item}; "
-            "an administrator can add it to the type"
-        )
+        return refuse_use(purpose)
     if status is not CertificateStatus.ACTIVE and not allow_invalid:
         return CertificateNotValid(status)
     return None

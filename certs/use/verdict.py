@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
-from certs.issue import store
-from certs.issue.model import Certificate, CertificateStatus, Holder, china_day
+from certs.issue.model import CertificateStatus, Holder, china_day
+from certs.use.rule import UseRefused, refuse_use
+from certs.use.store_statements import Asked, Stated, StatedCertificate, load_stated
 from core.caller import Caller, Purpose
 from core.database import Database
+from core.grouping import Grouper
+from core.identity.store_standing import StandingChanged, confirm_standing
 from core.log.model import Event
+from core.log.recorded import mark_recorded
 from core.log.writer import LogWriter, NewLeaf
 
 
@@ -44,6 +48,7 @@ NATIONAL_NOT_FOUND: Final = 10
 NATIONAL_EMPTY: Final = 12
 NATIONAL_CANCELLED: Final = 21
 NATIONAL_OTHER: Final = 99
+GROUPS: Final = 2
 
 
 def result_of(status: CertificateStatus) -> InfoResult:
@@ -77,44 +82,80 @@ class Verdict:
     wrong: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Question:
+    """A statement, with who asks and for which case."""
+
+    statement: Statement
+    caller: Caller
+    purpose: Purpose
+
+    @property
+    def asked(self) -> Asked:
+        """What is read for it."""
+        return Asked(
+            type_code=self.statement.type_code,
+            number=self.statement.number,
+            service_item=self.purpose.service_item,
+            caller=self.caller,
+        )
+
+
 class StatementService:
-    """Verifies statements against the register."""
+    """Verifies statements against the register; those that come at the same time in one transaction."""
 
     def __init__(self, *, database: Database, log: LogWriter, now: Callable[[], datetime]) -> None:
         self._database = database
         self._log = log
         self._now = now
+        self._together = Grouper(self._verify_group, lanes=GROUPS)
 
     async def verify(self, statement: Statement, *, caller: Caller, purpose: Purpose) -> Verdict:
-        """Compare a statement with the newest certificate of that type and number.
+        """Compare a statement with the newest certificate of that type, number and holder.
 
         Who does not know holder and number learns nothing: another holder is answered like no certificate.
+        Raises UseRefused where the case may use no certificates of the type, unless it is the caller's own
+        organisation that issued this one; and StandingChanged for a caller whose token is no longer what it
+        was when it let the call in.
         """
-        async with self._database.transaction() as connection:
-            found = await store.load_by_number(
-                connection, type_code=statement.type_code, number=statement.number, limit=50
-            )
-            held = next((each for each in found if _is_holder(each, statement.holder)), None)
-            verdict = self._judge(statement, held)
-            leaf = NewLeaf(
-                event=Event.STATEMENT_VERIFIED,
-                caller=caller,
-                purpose=purpose,
-                certificate_id=verdict.identifier,
-                owner=None if held is None else held.issuer_code,
-                subject=statement.holder.code or None,
-                details={"result": int(verdict.result), "status": verdict.status},
-            )
-            await self._log.append_all(connection, [leaf])
-        return verdict
+        return await self._together.submit(_Question(statement=statement, caller=caller, purpose=purpose))
 
-    def _judge(self, statement: Statement, held: Certificate | None) -> Verdict:
+    async def _verify_group(self, questions: Sequence[_Question]) -> list[Verdict | Exception]:
+        """Judge statements by one reading, which proves those who ask as well, and write their leaves."""
+        async with self._database.transaction() as connection:
+            found = await load_stated(connection, asked=[each.asked for each in questions])
+            outcomes: list[Verdict | Exception] = []
+            leaves = []
+            for question, stated in zip(questions, found, strict=True):
+                try:
+                    confirm_standing(question.caller, stated.mark)
+                except StandingChanged as changed:
+                    outcomes.append(changed)
+                    continue
+                outcome, leaf = self._answer(question, stated)
+                outcomes.append(outcome)
+                leaves.append(leaf)
+            await self._log.append_all(connection, leaves)
+        return outcomes
+
+    def _answer(self, question: _Question, stated: Stated) -> tuple[Verdict | UseRefused, NewLeaf]:
+        own = question.caller.organisation_code
+        usable = [each for each in stated.certificates if stated.serves or each.issuer_code == own]
+        holder = question.statement.holder
+        held = next((each for each in usable if _is_holder(each, holder)), None)
+        if held is None and not stated.serves:
+            refusal = mark_recorded(refuse_use(question.purpose))
+            return refusal, _describe_refusal(question, refusal)
+        verdict = self._judge(question.statement, held)
+        return verdict, _describe_leaf(question, verdict, held)
+
+    def _judge(self, statement: Statement, held: StatedCertificate | None) -> Verdict:
         if not (statement.type_code and statement.number and statement.holder.code and statement.holder.name):
             return Verdict(result=InfoResult.INCOMPLETE, national=NATIONAL_EMPTY)
         if held is None:
             return Verdict(result=InfoResult.NOT_FOUND, national=NATIONAL_NOT_FOUND)
         wrong = [name for name, value in statement.data.items() if held.data.get(name, "") != value]
-        if held.holder.name != statement.holder.name:
+        if held.holder_name != statement.holder.name:
             wrong.insert(0, "holder.name")
         status = held.status_on(china_day(self._now()))
         if wrong:
@@ -133,6 +174,28 @@ class StatementService:
         )
 
 
-def _is_holder(certificate: Certificate, holder: Holder) -> bool:
-    same = hmac.compare_digest(certificate.holder.code.encode(), holder.code.encode("utf-8", "replace"))
-    return same and certificate.holder.code_type is holder.code_type
+def _describe_leaf(question: _Question, verdict: Verdict, held: StatedCertificate | None) -> NewLeaf:
+    return NewLeaf(
+        event=Event.STATEMENT_VERIFIED,
+        caller=question.caller,
+        purpose=question.purpose,
+        certificate_id=verdict.identifier,
+        owner=None if held is None else held.issuer_code,
+        subject=question.statement.holder.code or None,
+        details={"result": int(verdict.result), "status": verdict.status},
+    )
+
+
+def _describe_refusal(question: _Question, refusal: UseRefused) -> NewLeaf:
+    return NewLeaf(
+        event=Event.ACCESS_REFUSED,
+        caller=question.caller,
+        purpose=question.purpose,
+        subject=question.statement.holder.code or None,
+        details={"act": "statement", "refusal": refusal.code},
+    )
+
+
+def _is_holder(certificate: StatedCertificate, holder: Holder) -> bool:
+    same = hmac.compare_digest(certificate.holder_code.encode(), holder.code.encode("utf-8", "replace"))
+    return same and certificate.holder_code_type == holder.code_type

@@ -8,6 +8,7 @@ revoked, nothing that was read is used.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from core.caller import Caller
@@ -37,6 +38,36 @@ def confirm_standing(caller: Caller, mark: str | None) -> None:
     if mark != caller.standing.mark:
         raise StandingChanged
     caller.standing.is_confirmed = True
+
+
+async def find_changed(connection: Connection, callers: Sequence[Caller]) -> list[StandingChanged | None]:
+    """Ask for the marks of several callers at once: for each, in order, None or that it is another.
+
+    Those who were proved before are not asked about.
+    """
+    waiting = [
+        each.standing.token_hash
+        for each in callers
+        if each.standing is not None and not each.standing.is_confirmed
+    ]
+    marks: dict[bytes, str] = {}
+    if waiting:
+        rows = await connection.fetch(
+            f"SELECT t.token_hash, {MARK} AS mark FROM {STANDING_TOKENS} AND t.token_hash = ANY($1::bytea[])",
+            waiting,
+        )
+        marks = {row["token_hash"]: row["mark"] for row in rows}
+    return [_try_confirm(each, marks) for each in callers]
+
+
+def _try_confirm(caller: Caller, marks: Mapping[bytes, str]) -> StandingChanged | None:
+    if caller.standing is None or caller.standing.is_confirmed:
+        return None
+    try:
+        confirm_standing(caller, marks.get(caller.standing.token_hash))
+    except StandingChanged as changed:
+        return changed
+    return None
 
 
 async def verify_standing(connection: Connection, caller: Caller) -> None:

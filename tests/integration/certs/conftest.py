@@ -101,6 +101,7 @@ async def world(services: Services) -> AsyncIterator[World]:
         core.identity.api_tokens.build_router(
             tokens=services.tokens, sign_out=services.sessions.sign_out, authentication=authentication
         ),
+        *certs.assembly.build_busy_routers(built, authentication=authentication, now=clock),
         *certs.assembly.build_routers(
             built, authentication=authentication, max_certificate_bytes=200_000, now=clock
         ),

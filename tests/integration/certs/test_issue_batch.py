@@ -179,6 +179,62 @@ async def test_batches_at_once_on_the_same_numbers_issue_each_once(world: World)
     assert await count(world, "certs.certificate") == 20
 
 
+async def test_orders_that_come_at_once_end_each_on_its_own(world: World) -> None:
+    await register_seal(world)
+    market, approval = world.hub.members["market"], world.hub.members["approval"]
+    wrong = ORDER | {"number": "BAD", "data": {"LX": ""}}
+    asked = [*orders(6), wrong, orders(1)[0], ORDER | {"type_code": "NONE"}, ORDER]
+    callers = [market] * 9 + [approval]
+    answers = await asyncio.gather(
+        *(
+            world.client.post("/v1/certificates", json=order, headers=caller.headers)
+            for order, caller in zip(asked, callers, strict=True)
+        )
+    )
+    codes = [each.status_code for each in answers]
+    assert codes[1:7] == [201] * 5 + [422]
+    assert sorted([codes[0], codes[7]]) == [201, 409]
+    assert codes[8:] == [404, 404]
+    assert await count(world, "certs.certificate") == 6
+    assert await count(world, "certs.status_change") == 6
+    assert await count(world, f"core.log_leaf WHERE event = '{Event.CERTIFICATE_ISSUED}'") == 6
+    numbers = {each.json()["number"] for each in answers if each.status_code == 201}
+    assert numbers == {f"NO{n:05d}" for n in range(6)}
+
+
+async def test_seal_suspended_while_the_file_was_made_registers_nothing(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register_seal(world)
+    store_files = world.certs.issue.store_files
+
+    async def suspend_then_store(*given: Any) -> None:
+        async with world.hub.services.database.acquire() as connection:
+            await connection.execute("UPDATE certs.seal SET status = 'suspended'")
+        await store_files(*given)
+
+    monkeypatch.setattr(world.certs.issue, "store_files", suspend_then_store)
+    answer = await world.client.post(
+        "/v1/certificates", json=ORDER, headers=world.hub.members["market"].headers
+    )
+    assert answer.status_code == 409, answer.text
+    assert "suspended" in answer.json()["detail"]
+    assert await count(world, "certs.certificate") == 0
+    assert await count(world, "certs.status_change") == 0
+
+
+async def test_order_under_a_token_revoked_since_is_not_carried_out(world: World) -> None:
+    await register_seal(world)
+    await issue(world)
+    async with world.hub.services.database.acquire() as connection:
+        await connection.execute("UPDATE core.token SET revoked_at = now()")
+    answer = await world.client.post(
+        "/v1/certificates", json=ORDER | {"number": "LATE"}, headers=world.hub.members["market"].headers
+    )
+    assert answer.status_code == 401
+    assert await count(world, "certs.certificate") == 1
+
+
 async def test_row_fills_the_data_and_its_fingerprint_is_kept(world: World) -> None:
     await register_seal(world)
     row = SourceRow(version=7, values={"frmc": "x", "fddbr": "张三丰", "zs": "示例市示例路1号"})

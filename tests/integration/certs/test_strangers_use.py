@@ -83,7 +83,7 @@ async def test_authorisation_of_one_organisation_and_case_serves_no_other(hub: R
 
 
 def sharing_calls(issued: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """List every operation that gives something of a certificate (verifyCertInfo judges what is stated)."""
+    """List every operation that gives something of a certificate, or judges what is stated of one."""
     by_identifier = {"certificateIdentifier": issued["identifier"], "useCause": CAUSE}
     by_holder = {
         "holderCode": NUMBER,
@@ -101,6 +101,7 @@ def sharing_calls(issued: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
         ("downloadFile", by_identifier | {"copyExpiry": EXPIRY}),
         ("downloadUrl", by_identifier | {"copyExpiry": EXPIRY}),
         ("downloadUrlsByHolderCode", by_holder),
+        ("verifyCertInfo", {"certTypeCode": LICENCE, "certificateData": STATED, "useCause": CAUSE}),
     ]
 
 
@@ -119,8 +120,7 @@ async def test_facade_gives_nothing_for_an_item_that_the_type_does_not_serve(hub
 
 async def test_facade_refuses_tokens_without_its_scope(hub: RunningHub) -> None:
     issued = await prepare(hub)
-    stated = {"certTypeCode": LICENCE, "certificateData": STATED, "useCause": CAUSE}
-    others = [("verifyCertInfo", stated), ("getCertRemarkInfo", {"certTypeCode": LICENCE})]
+    others = [("getCertRemarkInfo", {"certTypeCode": LICENCE})]
     for operation, asked in [*sharing_calls(issued), *others]:
         for token in (hub.admin.token, hub.auditor.token, "no-token"):
             told = await call(hub, operation, head_of(hub, accessToken=token, itemCode=SERVICE_ITEM), **asked)

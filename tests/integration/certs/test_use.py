@@ -1,4 +1,4 @@
-"""Using certificates: copies, authorisations, presentation, statements, and the code on the face."""
+"""Using certificates: copies, authorisations, presentation, and the code on the face."""
 
 from __future__ import annotations
 
@@ -248,56 +248,6 @@ async def test_presentation_declined_or_by_a_stranger_releases_nothing(hub: Runn
     assert (await post(hub, f"{path}/release", None)).status_code == 409
     confirm = {"acting": HOLDER, "confirm": True}
     assert (await post(hub, f"{path}/decide", confirm, "civil")).status_code == 409
-
-
-@pytest.mark.parametrize(
-    ("change", "result", "national"),
-    [
-        ({}, 0, 0),
-        ({"data": {"FDDBR": "张三丰"}}, 0, 0),
-        ({"data": {"FDDBR": "李四"}}, 6, 99),
-        ({"holder_name": "别家"}, 6, 99),
-        ({"holder_name": ""}, 4, 12),
-        ({"number": "X"}, 5, 10),
-        ({"holder_code": "91990000MA0TE5T089"}, 5, 10),
-    ],
-)
-async def test_statement_gets_the_standards_result(
-    hub: RunningHub, change: dict[str, Any], result: int, national: int
-) -> None:
-    await prepare(hub)
-    body = {
-        "type_code": LICENCE,
-        "number": NUMBER,
-        "holder_name": ORDER["holder"]["name"],
-        "holder_code": NUMBER,
-        "holder_code_type": "001",
-    }
-    answer = await post(hub, "/v1/certificates/verify-data", body | change)
-    assert answer.status_code == 200, answer.text
-    assert (answer.json()["result"], answer.json()["national"]) == (result, national)
-    assert "张三丰" not in answer.text
-
-
-@pytest.mark.parametrize(
-    ("to", "result", "national"), [("suspended", 2, 23), ("revoked", 3, 21), ("cancelled", 3, 21)]
-)
-async def test_statement_about_a_certificate_out_of_force_says_so(
-    hub: RunningHub, to: str, result: int, national: int
-) -> None:
-    identifier = (await prepare(hub))["identifier"]
-    await post(hub, f"/v1/certificates/{identifier}/status", {"to": to, "reason": "x"}, "market")
-    body = {
-        "type_code": LICENCE,
-        "number": NUMBER,
-        "holder_name": ORDER["holder"]["name"],
-        "holder_code": NUMBER,
-        "holder_code_type": "001",
-    }
-    answer = (await post(hub, "/v1/certificates/verify-data", body)).json()
-    assert (answer["result"], answer["national"], answer["status"]) == (result, national, to)
-    page = await hub.client.get(f"/c/{identifier}")
-    assert to in page.text
 
 
 async def test_face_verifies_with_the_authoritys_certificate_alone(hub: RunningHub) -> None:
