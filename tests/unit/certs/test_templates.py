@@ -124,6 +124,12 @@ def test_template_holds_long_names_by_wrapping_and_shrinking(name: str) -> None:
     assert long in texts(lay_out(name, CZZT=long))
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_template_holds_the_name_of_an_office_below_several_others(name: str) -> None:
+    office = "示例自治州示例自治县市场监督管理和知识产权局经济技术开发区分局"
+    assert office in texts(lay_out(name, ZZBFJG=office)).replace("\n", "").replace(" ", "")
+
+
 def test_template_with_value_beyond_every_size_says_which_and_where() -> None:
     with pytest.raises(TextOverflow) as caught:
         lay_out("business-licence", KZ_FDDBR="长" * 900)
