@@ -30,7 +30,7 @@ _MASK: Final = 3
 """Which of the eight masks lies over the code; readers are told by the code itself.
 
 GB/T 18284 lets the encoder try all of them against large plain areas. What stands in a face's code is a
-proof, random octets, which no mask makes plainer than another; trying takes ten times as long as encoding.
+proof, random octets, which no mask makes plainer than another; trying takes six times as long as encoding.
 """
 _MASKED_CHARACTERS: Final = 200
 """Shorter texts may be plain; for them the masks are tried."""
