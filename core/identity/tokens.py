@@ -41,7 +41,7 @@ class TokenService:
         self._database = database
         self._log = log
         self._hasher = hasher
-        self._token_key = token_key
+        self._token_hmac = sm3.keyed_hmac(token_key)
         self._token_ttl_s = token_ttl_s
         self._public_url = public_url
         self._now = now
@@ -200,7 +200,7 @@ class TokenService:
             await self._log.append(connection, event=event, caller=_as_caller(system), details=details)
 
     def _hash_token(self, token: str) -> bytes:
-        return sm3.hmac(self._token_key, token.encode("utf-8", "surrogateescape"))
+        return self._token_hmac(token.encode("utf-8", "surrogateescape"))
 
 
 def _as_caller(system: System) -> Caller:
