@@ -26,7 +26,7 @@ from uuid import uuid4
 import psutil
 
 from connectors import HubClient
-from connectors.uploads import publish_file
+from connectors.uploads import FileUpload
 from core.codes import credit
 from core.settings import Settings
 from exchange.standards.samples import SampleKind, write_sample
@@ -103,13 +103,14 @@ def publish(client: HubClient, path: Path, seen: list[tuple[float, str, int]]) -
             seen.append((time.perf_counter() - start, phase, rows))
             print(f"\r  {phase:10} {rows:>12,} rows", end="", flush=True)
 
-    answer = publish_file(
-        client,
-        POPULATION.code,
-        path,
-        idempotency_key=str(uuid4()),
-        content_type="text/csv",
-        on_progress=note,
+    answer = client.publish_file(
+        FileUpload(
+            resource=POPULATION.code,
+            file=path,
+            idempotency_key=str(uuid4()),
+            content_type="text/csv",
+            on_progress=note,
+        )
     )
     print(f"\r  published in {time.perf_counter() - start:.0f} s" + " " * 20)
     return answer

@@ -11,12 +11,13 @@ import httpx
 
 from connectors.client import TIMEOUT_S
 from connectors.keys import ClientKey
-from connectors.protocol import Conversation, HubProtocol, Purpose, Talk, read_problem, tell_failure
+from connectors.protocol import Conversation, HubFace, HubProtocol, Purpose, Talk, read_problem, tell_failure
+from connectors.uploads import FileUpload, publish_parts
 
 Made = TypeVar("Made")
 
 
-class AsyncHubClient:
+class AsyncHubClient(HubFace):
     """One system's connection to a hub, as `HubClient` is; calls may run at the same time in one loop.
 
     Calls at the same time share the token. `cursor` and `deliveries` are those of the changes that were read
@@ -46,9 +47,6 @@ class AsyncHubClient:
             retries=retries,
         )
 
-    def __repr__(self) -> str:
-        return f"AsyncHubClient({self._address!r}, client_id={self._protocol.client_id!r})"
-
     async def __aenter__(self) -> Self:
         return self
 
@@ -63,16 +61,6 @@ class AsyncHubClient:
     async def close(self) -> None:
         """Close the connections."""
         await self._http.aclose()
-
-    @property
-    def cursor(self) -> str | None:
-        """What to acknowledge once the changes that were read last are safe."""
-        return self._protocol.cursor
-
-    @property
-    def deliveries(self) -> list[str]:
-        """The deliveries that were read and not acknowledged yet."""
-        return self._protocol.deliveries
 
     async def get(self, path: str, *, purpose: Purpose | None = None, **params: str | int) -> Any:
         """GET a path and return its JSON."""
@@ -100,13 +88,14 @@ class AsyncHubClient:
         mode: str = "upsert",
         content_type: str = "text/csv; charset=utf-8",
         confirm: bool = False,
+        sha256: bytes | None = None,
     ) -> dict[str, Any]:
         """Publish a batch: bytes, or an asynchronous iterable of chunks. Returns the hub's accounting.
 
-        Chunks are streamed, or read into memory first where requests are signed. `confirm` lets a snapshot
-        delete more than a fifth of the rows.
+        Chunks are streamed, or read into memory first where requests are signed and `sha256`, the digest of
+        the chunks together, is not given. `confirm` lets a snapshot delete more than a fifth of the rows.
         """
-        if self._protocol.signs_requests and not isinstance(content, bytes):
+        if self._protocol.signs_requests and sha256 is None and not isinstance(content, bytes):
             content = b"".join([chunk async for chunk in content])
         return await self._hold(
             self._protocol.publish(
@@ -116,8 +105,13 @@ class AsyncHubClient:
                 mode=mode,
                 content_type=content_type,
                 confirm=confirm,
+                sha256=sha256,
             )
         )
+
+    async def publish_file(self, upload: FileUpload) -> dict[str, Any]:
+        """Publish a file as `HubClient.publish_file` does; its parts are read from disk between requests."""
+        return await self._hold(publish_parts(self._protocol, upload))
 
     async def changes(
         self,

@@ -10,20 +10,22 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from connectors.keys import ClientKey
-from connectors.protocol import Conversation, HubProtocol, Talk, read_problem, tell_failure
+from connectors.protocol import Conversation, HubFace, HubProtocol, Talk, read_problem, tell_failure
 from connectors.protocol import Purpose as Purpose
+from connectors.uploads import FileUpload, publish_parts
 
 TIMEOUT_S = 60.0
 NDJSON = "application/x-ndjson"
 Made = TypeVar("Made")
 
 
-class HubClient:
+class HubClient(HubFace):
     """One system's connection to a hub. Not safe for use by several threads at once.
 
     It proves itself with a secret, or with an SM2 `key`; with `sign_requests` every request is signed with
-    the key, too (a streamed body is then read into memory first, for its digest comes before it). `retries`
-    says how often a request that may be repeated is sent again (`connectors.protocol.HubProtocol`).
+    the key, too (a streamed body of unknown SHA-256 is then read into memory first, for its digest comes
+    before it). `retries` says how often a request that may be repeated is sent again
+    (`connectors.protocol.HubProtocol`).
 
     Methods raise Refused for a problem document and ConnectionFailed where no answer came. Use it as a
     context manager, or call `close`. `AsyncHubClient` is the same for asyncio.
@@ -52,9 +54,6 @@ class HubClient:
             retries=retries,
         )
 
-    def __repr__(self) -> str:
-        return f"HubClient({self._address!r}, client_id={self._protocol.client_id!r})"
-
     def __enter__(self) -> Self:
         return self
 
@@ -69,16 +68,6 @@ class HubClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
-
-    @property
-    def cursor(self) -> str | None:
-        """What to acknowledge once the changes that were read last are safe."""
-        return self._protocol.cursor
-
-    @property
-    def deliveries(self) -> list[str]:
-        """The deliveries that were read and not acknowledged yet."""
-        return self._protocol.deliveries
 
     def get(self, path: str, *, purpose: Purpose | None = None, **params: str | int) -> Any:
         """GET a path and return its JSON."""
@@ -106,10 +95,12 @@ class HubClient:
         mode: str = "upsert",
         content_type: str = "text/csv; charset=utf-8",
         confirm: bool = False,
+        sha256: bytes | None = None,
     ) -> dict[str, Any]:
         """Publish a batch: bytes, or an iterable of chunks that is streamed. Returns the hub's accounting.
 
-        `confirm` lets a snapshot delete more than a fifth of the rows.
+        `confirm` lets a snapshot delete more than a fifth of the rows. `sha256`, the digest of the chunks
+        together, lets a signed request stream.
         """
         return self._hold(
             self._protocol.publish(
@@ -119,8 +110,16 @@ class HubClient:
                 mode=mode,
                 content_type=content_type,
                 confirm=confirm,
+                sha256=sha256,
             )
         )
+
+    def publish_file(self, upload: FileUpload) -> dict[str, Any]:
+        """Publish a file in parts, going on where the hub's copy ends after a cut connection.
+
+        Returns the hub's accounting.
+        """
+        return self._hold(publish_parts(self._protocol, upload))
 
     def changes(
         self,

@@ -109,11 +109,10 @@ def build_assertion(key: ClientKey, *, client_id: str, audience: str) -> str:
 def sign_request(request: httpx.Request, key: ClientKey) -> None:
     """Add Content-Digest (where there is a body), Signature-Input and Signature to a request.
 
-    The body must be at hand: one that streams is read into memory here.
+    A body that streams is read into memory here, for its digest, unless the request has a Content-Digest.
     """
-    body = request.read()
-    if body:
-        request.headers["Content-Digest"] = f"sha-256=:{_base64(hashlib.sha256(body).digest())}:"
+    if "Content-Digest" not in request.headers and (body := request.read()):
+        request.headers["Content-Digest"] = write_digest(hashlib.sha256(body).digest())
     covered = ["@method", "@target-uri", *(name for name in _COVERED if name in request.headers)]
     names = " ".join(f'"{name}"' for name in covered)
     params = (
@@ -125,6 +124,11 @@ def sign_request(request: httpx.Request, key: ClientKey) -> None:
     base = "\n".join([*lines, f'"@signature-params": {params}'])
     request.headers["Signature-Input"] = f"sig1={params}"
     request.headers["Signature"] = f"sig1=:{_base64(key.sign(base.encode('ascii')))}:"
+
+
+def write_digest(sha256: bytes) -> str:
+    """Write the field Content-Digest (RFC 9530) of a body's SHA-256."""
+    return f"sha-256=:{_base64(sha256)}:"
 
 
 def _encode(value: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import httpx
 
 from connectors.errors import ConnectionFailed, Refused
-from connectors.keys import ASSERTION_TYPE, ClientKey, build_assertion, sign_request
+from connectors.keys import ASSERTION_TYPE, ClientKey, build_assertion, sign_request, write_digest
 
 RENEW_BEFORE_S: Final = 30.0
 FIRST_WAIT_S: Final = 0.5
@@ -182,14 +182,16 @@ class HubProtocol:
         mode: str,
         content_type: str,
         confirm: bool,
+        sha256: bytes | None,
     ) -> Talk[dict[str, Any]]:
-        """Publish a batch; return the hub's accounting."""
+        """Publish a batch; return the accounting. `sha256` is that of the content, where it is known."""
+        digest = {} if sha256 is None else {"Content-Digest": write_digest(sha256)}
         answer = yield from self.send(
             "POST",
             f"/v1/resources/{resource}/batches",
             params={"mode": mode} | ({"confirm": "true"} if confirm else {}),
             content=content,
-            headers={"Content-Type": content_type, "Idempotency-Key": idempotency_key},
+            headers={"Content-Type": content_type, "Idempotency-Key": idempotency_key} | digest,
             timeout=None,
         )
         return dict(answer.json())
@@ -245,6 +247,26 @@ class HubProtocol:
             return form | {"client_secret": self._client_secret or ""}
         assertion = build_assertion(self._key, client_id=self.client_id, audience=self._base_url)
         return form | {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
+
+
+class HubFace:
+    """What both clients show of their talks."""
+
+    _address: str
+    _protocol: HubProtocol
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._address!r}, client_id={self._protocol.client_id!r})"
+
+    @property
+    def cursor(self) -> str | None:
+        """What to acknowledge once the changes that were read last are safe."""
+        return self._protocol.cursor
+
+    @property
+    def deliveries(self) -> list[str]:
+        """The deliveries that were read and not acknowledged yet."""
+        return self._protocol.deliveries
 
 
 def _exchange(request: httpx.Request) -> Talk[httpx.Response]:

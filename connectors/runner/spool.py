@@ -14,6 +14,9 @@ import pyarrow.ipc as pa_ipc
 from connectors.model import Operation, Parcel
 
 SUFFIX: Final = ".arrow"
+JOINED_ROWS: Final = 65_536
+JOINED_BYTES: Final = 16 * 1024 * 1024
+UPLOAD: Final = ".upload"  # a note of a sink beside a parcel
 _OPEN: Final = ".open"
 
 
@@ -114,5 +117,6 @@ def clean_spool(folder: Path, *, needed: Collection[str]) -> None:
     """Make the folder where it is missing; remove files of ours that no parcel needs."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     for path in folder.iterdir():
-        if path.suffix in {SUFFIX, _OPEN} and path.name not in needed:
+        parcel = path.with_suffix(SUFFIX).name if path.suffix == UPLOAD else path.name
+        if path.suffix in {SUFFIX, _OPEN, UPLOAD} and parcel not in needed:
             path.unlink()

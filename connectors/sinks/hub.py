@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,10 +15,14 @@ from connectors.keys import ClientKey, GmsslKey
 from connectors.model import Operation, Parcel, Receipt, SinkCapabilities
 from connectors.options import Options
 from connectors.protocols import BaseSink
+from connectors.runner.spool import UPLOAD
+from connectors.uploads import Begun, FileUpload
 
 ARROW: Final = "application/vnd.apache.arrow.stream"
 IN_FLIGHT: Final = "STATE-CONFLICT"
 PIECE_BYTES: Final = 1024 * 1024
+PARTS_FROM_BYTES: Final = 16 * 1024 * 1024
+PART_TRIES: Final = 3
 _EFFECTS: Final = ("inserted", "updated", "unchanged", "deleted", "flagged")
 
 
@@ -31,10 +37,19 @@ class HubSinkOptions(Options):
     private_key: SecretStr | None = Field(default=None, description="64 hexadecimal digits")
     sign_requests: bool = False
     confirm: bool = Field(default=False, description="let a snapshot delete more than a fifth of the rows")
+    parts_from_bytes: int = Field(
+        default=PARTS_FROM_BYTES,
+        ge=0,
+        description="a parcel this long goes on in parts where its connection was cut",
+    )
 
 
 class HubSink(BaseSink):
-    """Publishes parcels. What the hub refuses row by row is in quarantine there, and counted here."""
+    """Publishes parcels. What the hub refuses row by row is in quarantine there, and counted here.
+
+    A parcel is sent in one request. Where that is cut and the parcel is long, it goes on in parts, from where
+    the hub's copy ends, by the next run too: a note beside the parcel names the upload.
+    """
 
     options_model = HubSinkOptions
 
@@ -49,21 +64,53 @@ class HubSink(BaseSink):
 
     def write(self, parcel: Parcel) -> Receipt:
         """Publish a parcel. Raises Refused, ConnectionFailed, TransientError."""
+        note = parcel.path.with_suffix(UPLOAD)
         try:
-            answer = self._connect().publish(
+            answer = self._publish_parts(parcel, note) if note.exists() else self._publish(parcel, note)
+        except Refused as refused:
+            if refused.code == IN_FLIGHT:
+                msg = "the hub is still at work on this parcel, which was sent before"
+                raise TransientError(msg) from refused
+            raise
+        note.unlink(missing_ok=True)
+        return read_receipt(answer)
+
+    def _publish(self, parcel: Parcel, note: Path) -> dict[str, Any]:
+        """Publish in one request; let a long parcel whose connection is cut go on in parts."""
+        try:
+            return self._connect().publish(
                 self._options.resource,
                 _Pieces(parcel.path),
                 idempotency_key=parcel.key,
                 mode=parcel.operation.value,
                 content_type=ARROW,
                 confirm=self._options.confirm,
+                sha256=bytes.fromhex(parcel.digest),
             )
-        except Refused as refused:
-            if refused.code == IN_FLIGHT:
-                msg = "the hub is still at work on this parcel, which was sent before"
-                raise TransientError(msg) from refused
-            raise
-        return read_receipt(answer)
+        except ConnectionFailed:
+            if parcel.size_bytes < self._options.parts_from_bytes:
+                raise
+            note.write_text("{}", encoding="utf-8")
+        return self._publish_parts(parcel, note)
+
+    def _publish_parts(self, parcel: Parcel, note: Path) -> dict[str, Any]:
+        """Go on with a parcel in parts, unless the hub has published it: then only the answer was lost."""
+        client, resource = self._connect(), self._options.resource
+        for batch in client.get(f"/v1/resources/{resource}/batches", idempotency_key=parcel.key):
+            if batch["state"] == "published":
+                return dict(batch)
+        upload = FileUpload(
+            resource=resource,
+            file=parcel.path,
+            idempotency_key=parcel.key,
+            content_type=ARROW,
+            mode=parcel.operation.value,
+            confirm=self._options.confirm,
+            tries=PART_TRIES,
+            begun=_read_note(note),
+            on_begun=lambda begun: _write_note(note, begun),
+        )
+        return client.publish_file(upload)
 
     def download_rejects(self, reference: str, path: Path) -> None:
         """Save the rows of a batch that were refused, with reasons and tickets, as NDJSON."""
@@ -94,6 +141,21 @@ class _Pieces:
         with self._path.open("rb") as opened:
             while piece := opened.read(PIECE_BYTES):
                 yield piece
+
+
+def _write_note(note: Path, begun: Begun) -> None:
+    beside = note.with_suffix(f"{UPLOAD}.new")
+    beside.write_text(json.dumps(asdict(begun)), encoding="utf-8")
+    beside.replace(note)
+
+
+def _read_note(note: Path) -> Begun | None:
+    """Read which upload of a parcel was begun; None where there is none, or the note is unreadable."""
+    try:
+        held = json.loads(note.read_text(encoding="utf-8"))
+        return Begun(upload=str(held["upload"]), part_bytes=int(held["part_bytes"]))
+    except (OSError, KeyError, TypeError, ValueError):
+        return None
 
 
 def connect(options: Any) -> HubClient:

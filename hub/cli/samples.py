@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from connectors import HubClient
-from connectors.uploads import publish_file
+from connectors.uploads import FileUpload
 from core.errors import BadInput
 from exchange.publish.media import COMPRESSED_EXTENSIONS, EXTENSIONS
 from exchange.standards.samples import Part, SampleKind, write_sample
@@ -87,17 +87,18 @@ def publish(
                 timeout=None,
             ).json()
         else:
-            answer = publish_file(
-                client,
-                resource,
-                file,
-                idempotency_key=key or str(uuid4()),
-                content_type=content_type,
-                content_encoding=coding,
-                mode=mode,
-                confirm=confirm,
-                on_sent=lambda offset: progress.update(task, completed=offset),
-                on_progress=lambda phase, rows: progress.update(task, phase=f"{phase}, {rows:,} rows"),
+            answer = client.publish_file(
+                FileUpload(
+                    resource=resource,
+                    file=file,
+                    idempotency_key=key or str(uuid4()),
+                    content_type=content_type,
+                    content_encoding=coding,
+                    mode=mode,
+                    confirm=confirm,
+                    on_sent=lambda offset: progress.update(task, completed=offset),
+                    on_progress=lambda phase, rows: progress.update(task, phase=f"{phase}, {rows:,} rows"),
+                )
             )
         progress.update(task, phase="done")
     for name, value in answer.items():

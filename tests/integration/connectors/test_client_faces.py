@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from connectors import AsyncHubClient, ConnectionFailed, GmsslKey, HubClient, Purpose, Refused
+from connectors.uploads import FileUpload
 from tests.hubs import RunningHub
 from tests.integration.connectors.test_client_keys import SCALAR, Bridge
 from tests.integration.core.credentials_world import give_key, set_rule
@@ -156,6 +159,58 @@ async def test_signed_requests_of_both_faces_are_taken(hub: RunningHub) -> None:
         return sync.publish("things", pieces, idempotency_key="1")
 
     assert (await asyncio.to_thread(publish))["version"] == 1
+
+
+async def test_signed_request_streams_under_a_digest_that_is_given(hub: RunningHub) -> None:
+    await ok(hub, "POST", "/v1/resources", body())
+    keyed = await give_key(hub, hub.members["market"], SCALAR)
+    await set_rule(hub, keyed.member, "required")
+    key = GmsslKey(keyed.credential_id, f"{SCALAR:x}")
+    read: list[str] = []
+
+    async def watched() -> AsyncIterator[bytes]:
+        for line in ROWS.splitlines(keepends=True):
+            read.append(transport.sent[-1])
+            yield line.encode()
+
+    transport = Flaky(hub)
+    async with open_async(hub, "market", transport, key=key, sign_requests=True) as client:
+        digest = hashlib.sha256(ROWS.encode()).digest()
+        told = await client.publish("things", watched(), idempotency_key="1", sha256=digest)
+        assert told["accepted"] == 3
+        assert set(read) == {"/v1/resources/things/batches"}  # read when sent, not before
+        with pytest.raises(Refused, match="sha-256 digest"):
+            await client.publish("things", watched(), idempotency_key="2", sha256=bytes(32))
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_both_faces_publish_a_file_in_parts(
+    hub: RunningHub, tmp_path: Path, lost: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.uploads.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("connectors.uploads.POLL_S", 0.01)
+    await ok(hub, "POST", "/v1/resources", body())
+    file = tmp_path / "rows.csv"
+    file.write_text(ROWS, encoding="utf-8")
+    sent: list[int] = []
+    upload = FileUpload(
+        resource="things", file=file, idempotency_key="1", content_type="text/csv", on_sent=sent.append
+    )
+    transport = Flaky(hub)
+    async with open_async(hub, "market", transport) as client:
+        await client.get("/v1/whoami")
+        transport.lose = lost
+        told = await client.publish_file(upload)
+    assert (told["accepted"], told["version"], sent) == (3, 1, [file.stat().st_size])
+    market = hub.members["market"]
+    sync = HubClient(
+        "http://hub.test",
+        client_id=market.client_id,
+        client_secret=market.client_secret,
+        transport=Bridge(hub, asyncio.get_running_loop()),
+    )
+    again = await asyncio.to_thread(sync.publish_file, upload)
+    assert again["batch"] == told["batch"]
 
 
 async def test_stream_gives_pieces_and_problems(hub: RunningHub) -> None:
