@@ -49,7 +49,10 @@ class RunOptions(Options):
     full_reading: FullReading = FullReading.UPSERT
     key: tuple[str, ...] = Field(default=(), description="columns that name a row; needed for diff")
     max_deleted_share: float = Field(default=0.2, ge=0, le=1, description="of the rows, for diff")
-    parcel_rows: int = Field(default=500_000, ge=1, le=5_000_000)
+    allow_empty_snapshot: bool = Field(
+        default=False, description="let the snapshot of a source without a row delete everything at the sink"
+    )
+    parcel_rows: int = Field(default=2_000_000, ge=1, le=5_000_000)
     parcel_bytes: int = Field(default=256 * MIB, ge=1)
     spool_bytes: int = Field(default=4096 * MIB, ge=1, description="reading pauses while so much waits")
     state: Path | None = Field(default=None, description="folder of cursor and spool; default NAME.state")

@@ -61,7 +61,9 @@ class Cutter:
             if is_last:
                 self._digests += digests
             self._cut_where_full(batch.operation)
-        if rows.num_rows == 0 and batch.cursor is not None:
+        if rows.num_rows == 0 and batch.operation is Operation.SNAPSHOT:
+            self._write(rows, batch.operation)
+        elif rows.num_rows == 0 and batch.cursor is not None:
             self._cursor = batch.cursor
             self._cut()
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
+import pyarrow as pa
+
 from connectors.config import Config, FullReading
 from connectors.errors import ConnectorError, TransientError, describe_fault
 from connectors.mapping.apply import Mapper, load_mapper
-from connectors.model import Batch, Cursor, Parcel, Reading, SourceCapabilities
+from connectors.model import Batch, Cursor, Operation, Parcel, Reading, SourceCapabilities
 from connectors.protocols import Source
 from connectors.runner import store
 from connectors.runner.cutter import CutRules, Cutter
@@ -193,7 +195,7 @@ class Runner:
         if source.capabilities.reading is Reading.INCREMENTAL or full is FullReading.UPSERT:
             return ((batch, ()) for batch in batches)
         if full is FullReading.SNAPSHOT:
-            return shape_full(batches)
+            return shape_full(batches, lambda: self._make_empty(source))
         differ = Differ(connection, self._key(source.capabilities), self._config.run.max_deleted_share)
         return self._differ(differ, source, batches)
 
@@ -235,6 +237,19 @@ class Runner:
         if cursor is None or cursor == self._acknowledged:
             return
         source = self._config.make_source()
+    def _make_empty(self, source: Source) -> Batch | None:
+        """Make the snapshot of a source without a row; None, and say so, where it is not permitted."""
+        if not self._config.run.allow_empty_snapshot:
+            reason = (
+                "the source has no row; its snapshot would delete all: set run.allow_empty_snapshot for it"
+            )
+            self._report("empty", {"reason": reason})
+            return None
+        schema = source.fetch_schema()
+        if self._mapper is not None:
+            schema = self._mapper.map_schema(schema)
+        return Batch(rows=pa.RecordBatch.from_pylist([], schema=schema), operation=Operation.SNAPSHOT)
+
         try:
             self._acknowledge(connection, source)
         except ConnectorError as trouble:

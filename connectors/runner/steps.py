@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from connectors.config import Config, FullReading
@@ -30,7 +30,13 @@ def require_fit(config: Config, source: SourceCapabilities, key: tuple[str, ...]
         raise TerminalError(msg)
 
 
-def shape_full(batches: Iterator[Batch]) -> Iterator[tuple[Batch, Digests]]:
-    """Make one snapshot of everything. A source without a row makes none: nothing is deleted for that."""
+def shape_full(
+    batches: Iterator[Batch], make_empty: Callable[[], Batch | None]
+) -> Iterator[tuple[Batch, Digests]]:
+    """Make one snapshot of everything. For a source without a row `make_empty` says whether there is one."""
+    rows = 0
     for batch in batches:
+        rows += batch.rows.num_rows
         yield replace(batch, operation=Operation.SNAPSHOT, cursor=None), ()
+    if rows == 0 and (empty := make_empty()) is not None:
+        yield empty, ()

@@ -26,12 +26,15 @@ async def apply(
     mode: Mode,
     confirm: bool,
 ) -> BatchResult:
-    """Merge the staged rows under the next version number; without an accepted row, make no version."""
+    """Merge the staged rows under the next version number; without an accepted row, make no version.
+
+    Only a snapshot that came without any row, refused ones included, means that nothing is there any more.
+    """
     staged = await staging.count_staged(connection)
     current_version, current_rows = await store.lock_resource(connection, code=resource.code)
     operations: dict[str, int] = {}
     version, closed = None, 0
-    if staged:
+    if staged or (mode is Mode.SNAPSHOT and tally.received == 0 and current_rows > 0):
         if mode is Mode.SNAPSHOT and not confirm:
             await _guard_snapshot(connection, resource=resource, current_rows=current_rows)
         version = current_version + 1

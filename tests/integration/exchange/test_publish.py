@@ -223,6 +223,21 @@ async def test_snapshot_that_deletes_much_needs_confirmation(hub: RunningHub) ->
     assert [row["name"] for row in await rows_of(hub)] == ["新"]
 
 
+async def test_snapshot_without_a_row_means_that_nothing_is_there_and_needs_confirmation(
+    hub: RunningHub,
+) -> None:
+    await register(hub)
+    await publish(hub, "code,name\n1,甲\n2,乙\n", "1")
+    refused = await publish(hub, "code,name\n3,\n", "2", mode="snapshot", confirm="true")
+    assert (refused.json()["rejected"], refused.json()["version"]) == (1, None)  # its only row was refused
+    empty = await publish(hub, "code,name\n", "3", mode="snapshot")
+    assert (empty.status_code, len(await rows_of(hub))) == (412, 2)
+    answer = (await publish(hub, "code,name\n", "4", mode="snapshot", confirm="true")).json()
+    assert (answer["deleted"], answer["version"], answer["current_rows"]) == (2, 2, 0)
+    again = (await publish(hub, "code,name\n", "5", mode="snapshot")).json()
+    assert (again["deleted"], again["version"]) == (0, None)
+
+
 async def test_stranger_may_not_publish_nor_see_batches(hub: RunningHub) -> None:
     await register(hub)
     mine = (await publish(hub, "code,name\n1,\n2,乙\n", "k")).json()
@@ -272,7 +287,7 @@ class Model:
         for key, value in batch:
             first.setdefault(key, value)
         if mode == "snapshot":
-            self.rows = first if first else self.rows
+            self.rows = first
         elif mode == "delete":
             self.rows = {key: value for key, value in self.rows.items() if key not in first}
         else:
