@@ -18,13 +18,13 @@ from connectors.cli.running import ConfigFile
 from connectors.config import Config, load_config
 from connectors.errors import ConfigurationError, TerminalError
 from connectors.registry import list_kinds
-from connectors.runner import store
+from connectors.runner import mapped, store
 from connectors.runner.lock import locked
 
 
 def add_commands(app: typer.Typer) -> None:
     """Add the commands to the application."""
-    for command in (status, parcels, park, unpark, reset, kinds):
+    for command in (status, parcels, hits, park, unpark, reset, kinds):
         app.command()(command)
 
 
@@ -36,6 +36,7 @@ def status(
     loaded = load_config(config)
     with _opened(loaded) as state:
         shown = store.load_summary(state) | {"cursor": store.load_cursor(state)}
+        shown["mapping"] = next((known["version"] for known in mapped.load_mappings(state)), None)
     health = loaded.state / "health.json"
     told: dict[str, Any] = json.loads(health.read_text(encoding="utf-8")) if health.exists() else {}
     shown |= {
@@ -57,16 +58,37 @@ def parcels(config: ConfigFile, limit: Annotated[int, typer.Option(min=1)] = 20)
     """List the newest parcels and what the sink answered."""
     with _opened(load_config(config)) as state:
         found = store.load_parcels(state, limit=limit)
-    table = Table("number", "state", "operation", "rows", "accepted", "rejected", "reference", "written")
+    names = (
+        "number",
+        "state",
+        "mapping",
+        "operation",
+        "rows",
+        "accepted",
+        "rejected",
+        "reference",
+        "written",
+    )
+    table = Table(*names)
     for row in found:
         receipt = row["receipt"] or {}
         cells = (
-            *(row["number"], row["state"], row["operation"], row["rows"]),
+            *(row["number"], row["state"], row["mapping"] or "-", row["operation"], row["rows"]),
             *(receipt.get(name, "") for name in ("accepted", "rejected", "reference")),
             row["written_at"] or "",
         )
         table.add_row(*map(str, cells))
     Console().print(table)
+
+
+def hits(config: ConfigFile) -> None:
+    """Show as JSON how values fitted each version of the mapping, and codes that none of its lists has.
+
+    It prints values of rows where a code list does not know them: look at it, and do not log it.
+    """
+    with _opened(load_config(config)) as state:
+        found = mapped.load_mappings(state)
+    typer.echo(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 def park(config: ConfigFile, number: int) -> None:

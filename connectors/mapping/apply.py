@@ -58,6 +58,11 @@ class Mapper:
             names.append(name)
         return replace(batch, rows=pa.RecordBatch.from_arrays(arrays, names=names))
 
+    def take_counts(self) -> dict[str, ColumnCount]:
+        """Return what was counted since this was asked last."""
+        counts, self.counts = self.counts, {name: ColumnCount() for name in self.counts}
+        return counts
+
     def map_schema(self, schema: pa.Schema) -> pa.Schema:
         """Return the columns that come of these."""
         empty = pa.RecordBatch.from_arrays([pa.array([], f.type) for f in schema], schema=schema)

@@ -81,10 +81,18 @@ class Bars:
         elif event == "written":
             self._written += fields["rows"]
             self.show("written", self._written)
-        if event in {"waiting", "failed"}:
+        if event in {"waiting", "failed", "mapping_changed", "empty"}:
             self.say(f"{event}: {fields['reason']}")
+        if event == "mapped":
+            self._say_strangers(fields["columns"])
         if event == "written" and fields["rejected"]:
             self.say(f"parcel {fields['parcel']}: {fields['rejected']} rows refused {fields['reasons']}")
+
+    def _say_strangers(self, columns: Mapping[str, Mapping[str, Any]]) -> None:
+        for name, count in columns.items():
+            if count["unknown_codes"]:
+                said = f"{count['unknown_codes']} codes that the mapping does not know"
+                self.say(f"{name}: {said}, in {count['rows_of_unknown_codes']} rows; see `connector hits`")
 
 
 def to_all(*reports: Report) -> Report:

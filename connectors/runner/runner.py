@@ -17,7 +17,8 @@ from connectors.errors import ConnectorError, TransientError, describe_fault
 from connectors.mapping.apply import Mapper, load_mapper
 from connectors.model import Batch, Cursor, Operation, Parcel, Reading, SourceCapabilities
 from connectors.protocols import Source
-from connectors.runner import store
+from connectors.runner import mapped, store
+from connectors.runner.ahead import SourceAhead
 from connectors.runner.cutter import CutRules, Cutter
 from connectors.runner.deliver import Deliverer
 from connectors.runner.diff import Differ
@@ -97,8 +98,10 @@ class Runner:
                 report=self._report,
             )
             thread = threading.Thread(target=deliverer.run, name="deliverer", daemon=True)
+            self._enter_mapping(connection)
             thread.start()
-            self._report("started", {"cursor": store.load_cursor(connection) is not None})
+            is_begun = store.load_cursor(connection) is not None
+            self._report("started", {"cursor": is_begun, "mapping": self._mapping_version})
             try:
                 yield connection, deliverer
             finally:
@@ -117,6 +120,30 @@ class Runner:
             source = self._config.make_source()
             try:
                 return self._read(connection, deliverer, source)
+    @property
+    def _mapping_version(self) -> int | None:
+        return None if self._mapper is None else self._mapper.document.version
+
+    def _enter_mapping(self, connection: sqlite3.Connection) -> None:
+        """Note the mapping, and tell where it is not that of the run before."""
+        number = store.load_next_number(connection)
+        change = mapped.enter_mapping(connection, self._mapper, next_parcel=number)
+        if change is not None:
+            said = "; raise mapping.version, which stayed" if not change.is_raised else ""
+            reason = f"rows from parcel {number} on are mapped anew, those sent before stay as they are{said}"
+            fields = {"before": change.before, "mapping": change.after, "parcel": number, "reason": reason}
+            self._report("mapping_changed", fields)
+
+    def _save_counts(self, connection: sqlite3.Connection) -> None:
+        """Keep and tell how the values of a read fitted the mapping."""
+        if self._mapper is None:
+            return
+        counts = self._mapper.take_counts()
+        if any(count.values for count in counts.values()):
+            mapped.save_counts(connection, counts)
+            fields = {"mapping": self._mapping_version, "columns": mapped.tell_counts(counts)}
+            self._report("mapped", fields)
+
             except ConnectorError as trouble:
                 if not trouble.is_transient:
                     self._report("failed", {"where": "source", "reason": str(trouble)})
@@ -142,6 +169,7 @@ class Runner:
         rows = 0
         try:
             batches = self._map(source.read(store.load_cursor(connection)))
+                self._save_counts(connection)
             for batch, digests in self._shape(connection, source, batches):
                 if not self._make_room(connection, deliverer):
                     cutter.drop()
@@ -172,9 +200,8 @@ class Runner:
         )
 
         def tell(parcel: Parcel) -> None:
-            self._report(
-                "spooled", {"parcel": parcel.number, "rows": parcel.rows, "bytes": parcel.size_bytes}
-            )
+            fields = {"parcel": parcel.number, "rows": parcel.rows, "bytes": parcel.size_bytes}
+            self._report("spooled", fields | {"mapping": self._mapping_version})
 
         return Cutter(connection, rules, tell)
 

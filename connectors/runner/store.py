@@ -1,4 +1,4 @@
-"""The state of a connector: one SQLite file with cursor, parcels and digests. All SQL of it is here."""
+"""The state of a connector: one SQLite file with cursor, parcels and digests. All SQL of these is here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from connectors.errors import TerminalError
 from connectors.model import Cursor, Operation, Parcel, Receipt
+from connectors.runner import mapped
 
 FORMAT: Final = "1"
 BUSY_S: Final = 60
@@ -43,7 +44,7 @@ def open_state(folder: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(folder / "state.db", timeout=BUSY_S, isolation_level=None)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(_SCHEMA)
+    connection.executescript(_SCHEMA + mapped.SCHEMA)
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", [FORMAT])
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", [secrets.token_hex(6)])
     found = _meta(connection, "format")
@@ -187,8 +188,9 @@ def load_summary(connection: sqlite3.Connection) -> dict[str, Any]:
 def load_parcels(connection: sqlite3.Connection, *, limit: int) -> list[dict[str, Any]]:
     """List the newest parcels, newest first."""
     rows = connection.execute(
-        "SELECT number, key, operation, state, rows, size_bytes, receipt, created_at, written_at FROM parcel"
-        " ORDER BY number DESC LIMIT ?",
+        "SELECT number, key, operation, state, rows, size_bytes, receipt, created_at, written_at,"
+        " (SELECT m.version FROM mapping m WHERE m.from_parcel <= parcel.number"
+        " ORDER BY m.number DESC LIMIT 1) AS mapping FROM parcel ORDER BY number DESC LIMIT ?",
         [limit],
     )
     names = [column[0] for column in rows.description]
