@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from difflib import SequenceMatcher
 from typing import Any, Final
 
@@ -13,28 +13,34 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from connectors.errors import ConfigurationError
+from connectors.mapping.code_lists import Translation, match_codes
 from connectors.mapping.convert import convert, to_text
 from connectors.mapping.formats import Format, Kind, fits, parse_format
 
 Z: Final = 1.96  # of a confidence of 95 %
 LIKELY: Final = 0.6
 MAX_CODES: Final = 20
+MAX_TRANSLATED: Final = 500
 _TIMES: Final = ("YYYYMMDD", "YYYYMMDDhhmmss")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """An item of the resource that rows are for."""
+    """An item of the resource that rows are for. `codes` is its code list: code → title."""
 
     name: str
     title: str = ""
     format: str = ""
     is_key: bool = False
+    codes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guess:
-    """What is proposed for a column. `sure` lies between 0 and 1, `why` says what it stands on."""
+    """What is proposed for a column. `sure` lies between 0 and 1, `why` says what it stands on.
+
+    `translations` are those of the codes that were seen; none where every one is a code of the item as it is.
+    """
 
     column: str
     to: str | None
@@ -44,6 +50,7 @@ class Guess:
     values: int
     distinct: int
     codes: tuple[str, ...] = ()
+    translations: tuple[Translation, ...] = ()
 
 
 def infer_mapping(rows: pa.Table, targets: Sequence[Target] = ()) -> list[Guess]:
@@ -75,12 +82,17 @@ def infer_mapping(rows: pa.Table, targets: Sequence[Target] = ()) -> list[Guess]
             continue
         used.add(target.name)
         why = f"its name ({likeness:.0%} alike), and {fitting:.0%} at least of its values fit"
-        form = target.format or formats[name][0]
-        taken[name] = _guess(rows, name, target.name, form, sure=likeness * fitting, why=why)
+        form = target.format or _code_format(target) or formats[name][0]
+        guess = _guess(rows, name, target.name, form, sure=likeness * fitting, why=why)
+        taken[name] = replace(guess, translations=_translate(rows.column(name), target, name))
     return [
         taken.get(name) or _guess(rows, name, None, form, sure=0.0, why="no item is like it")
         for name, (form, sure) in formats.items()
     ]
+
+
+def _code_format(target: Target) -> str:
+    return f"C..{max(map(len, target.codes))}" if target.codes else ""
 
 
 def _guess(rows: pa.Table, name: str, to: str | None, form: str, *, sure: float, why: str) -> Guess:
@@ -97,6 +109,14 @@ def _guess(rows: pa.Table, name: str, to: str | None, form: str, *, sure: float,
         distinct=len(distinct),
         codes=tuple(sorted(distinct.to_pylist())) if few else (),
     )
+
+
+def _translate(column: pa.ChunkedArray, target: Target, name: str) -> tuple[Translation, ...]:
+    """Propose a translation of codes; none where the column holds the item's own codes, or too many."""
+    seen = sorted(_texts(column.combine_chunks(), None, name).drop_null().unique().to_pylist())
+    if not target.codes or len(seen) > MAX_TRANSLATED or set(seen) <= set(target.codes):
+        return ()
+    return tuple(match_codes(seen, target.codes))
 
 
 def _infer_format(column: pa.Array, name: str) -> tuple[str, float]:
@@ -135,6 +155,8 @@ def _round(length: int) -> int:
 
 def _fitting(column: pa.Array, target: Target, name: str) -> float:
     """Return the least share of values that fit the item, at 95 % confidence."""
+    if target.codes:
+        return _translated_share(column, target, name)
     if not target.format:
         return 1.0
     try:
@@ -145,6 +167,19 @@ def _fitting(column: pa.Array, target: Target, name: str) -> float:
     if not len(values):
         return 0.5
     return lower_bound(int(pc.sum(fits(values, form)).as_py()), len(values))
+
+
+def _translated_share(column: pa.Array, target: Target, name: str) -> float:
+    """Return how much of a column its item's code list has, by value and by how sure each translation is."""
+    counts = pc.value_counts(_texts(column, None, name).drop_null()).to_pylist()
+    values = sum(pair["counts"] for pair in counts)
+    if not values:
+        return 0.5
+    if len(counts) > MAX_TRANSLATED:
+        return 0.0
+    found = match_codes([pair["values"] for pair in counts], target.codes)
+    sure = sum(pair["counts"] * each.sure for pair, each in zip(counts, found, strict=True))
+    return lower_bound(values, values) * float(sure / values)
 
 
 def lower_bound(hits: int, trials: int) -> float:
@@ -183,7 +218,20 @@ def write_toml(guesses: Sequence[Guess]) -> str:
             continue
         lines += ["[[mapping.column]]", f"from = {_quote(guess.column)}", f"to = {_quote(guess.to)}"]
         lines.append(f"format = {_quote(guess.format)}")
+        if guess.translations:
+            lines.append(f"codes = {_quote(guess.to)}")
+    for guess in guesses:
+        if guess.translations:
+            lines += ["", f"[mapping.codes.{_quote(str(guess.to))}]", *map(_write_code, guess.translations)]
     return "\n".join(lines) + "\n"
+
+
+def _write_code(translation: Translation) -> str:
+    """Write a translation as a line of a code list; as a comment where none is proposed."""
+    code, why = _quote(translation.code), _comment(translation.why)
+    if translation.to is None:
+        return f'# {code} = ""  # {why}'
+    return f"{code} = {_quote(translation.to)}  # {translation.sure:.0%} sure: {why}"
 
 
 def _comment(text: str) -> str:
