@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +11,8 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.ipc as pa_ipc
+
+from connectors.errors import TerminalError
 
 Cursor = Mapping[str, Any]
 """Where a source goes on: an object that JSON can hold, which only the source reads. The runner keeps it."""
@@ -91,14 +94,34 @@ class Parcel:
     digest: str
 
     def read_schema(self) -> pa.Schema:
-        """Return the schema of the rows."""
-        with pa_ipc.open_stream(pa.memory_map(str(self.path))) as reader:
+        """Return the schema of the rows. Raises TerminalError for a file that is cut or damaged."""
+        with self._told_plainly(), pa_ipc.open_stream(pa.memory_map(str(self.path))) as reader:
             return reader.schema
 
     def read(self) -> Iterator[pa.RecordBatch]:
-        """Read the rows, a batch at a time."""
-        with pa_ipc.open_stream(pa.memory_map(str(self.path))) as reader:
-            yield from reader
+        """Read the rows, a batch at a time. Raises TerminalError where they are not all there."""
+        rows = 0
+        with self._told_plainly(), pa_ipc.open_stream(pa.memory_map(str(self.path))) as reader:
+            for batch in reader:
+                rows += batch.num_rows
+                yield batch
+        if rows != self.rows:  # a stream that ends between two batches is whole to Arrow
+            why = f"{rows} of {self.rows} rows are there"
+            raise self._damaged(why)
+
+    @contextmanager
+    def _told_plainly(self) -> Iterator[None]:
+        try:
+            yield
+        except (pa.ArrowException, OSError) as trouble:
+            raise self._damaged(type(trouble).__name__) from trouble
+
+    def _damaged(self, why: str) -> TerminalError:
+        msg = (
+            f"the file of parcel {self.number} is cut or damaged ({why}); is the disk sound? `connector park`"
+            " puts it aside, `connector reset` begins anew and reads everything again"
+        )
+        return TerminalError(msg)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
