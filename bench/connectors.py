@@ -9,6 +9,8 @@ and keeps no state: `COPY … TO` into a CSV file, and one publish of that file 
 PostgreSQL, merged by key, without checks, change log or accounting, each in a virtual environment of the
 bench's own, over FEW rows because they would take minutes; rows a second are compared. BENCH_DLT_PYTHON and
 BENCH_SINGER_BIN (a folder of commands) name installations that are used instead. The last line is JSON.
+
+`python -m bench.connectors ROWS TURNS` shrinks it; with BENCH_RIVALS=no only ours and the floor are measured.
 """
 
 from __future__ import annotations
@@ -135,7 +137,14 @@ def connect(hub: str, settings: Settings) -> dict[str, str]:
     return {"client_id": made["client_id"], "client_secret": made["client_secret"]}
 
 
-def measure(folder: Path, rows: int) -> tuple[dict[str, float], int, dict[str, float | str]]:
+def measure_rivals(folder: Path, url: str) -> dict[str, float | str]:
+    """Return the rows a second of dlt and of a Singer pair, or why there are none."""
+    if os.environ.get("BENCH_RIVALS") == "no":
+        return {"dlt": "not asked for", "singer": "not asked for"}
+    return {"dlt": measure_dlt(folder, url, FEW), "singer": measure_singer(folder, url, FEW)}
+
+
+def measure(folder: Path, rows: int, turns: int) -> tuple[dict[str, float], int, dict[str, float | str]]:
     """Return the best seconds of floor and ours, the peak of memory, and the rivals' rows a second."""
     server = start_embedded(folder / "pg")
     best: dict[str, float] = {}
@@ -149,7 +158,7 @@ def measure(folder: Path, rows: int) -> tuple[dict[str, float], int, dict[str, f
         with running_hub(settings) as hub:
             credentials = connect(hub, settings)
             with HubClient(hub, **credentials) as client:
-                for turn in range(TURNS):
+                for turn in range(turns):
                     for who in ("ours", "floor") if turn % 2 else ("floor", "ours"):
                         resource = f"bench_{who}_{turn}"
                         client.post(f"/v1/resources/standard/{POPULATION.code}", {"code": resource})
@@ -162,10 +171,7 @@ def measure(folder: Path, rows: int) -> tuple[dict[str, float], int, dict[str, f
                             peak = max(peak, used)
                         print(f"  {who:6} {seconds:6.1f} s", flush=True)
                         best[who] = min(best.get(who, seconds), seconds)
-        rivals = {
-            "dlt": measure_dlt(folder, server.url, FEW),
-            "singer": measure_singer(folder, server.url, FEW),
-        }
+        rivals = measure_rivals(folder, server.url)
     finally:
         server.stop()
     return best, peak, rivals
@@ -174,10 +180,11 @@ def measure(folder: Path, rows: int) -> tuple[dict[str, float], int, dict[str, f
 def main() -> int:
     """Measure, print a table and the verdict; 1 when a promise is broken."""
     rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    turns = int(sys.argv[2]) if len(sys.argv) > 2 else TURNS
     with tempfile.TemporaryDirectory(prefix="sz-conn-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
         folder.chmod(0o755)
-        best, peak, rivals = measure(folder, rows)
+        best, peak, rivals = measure(folder, rows, turns)
     ours = rows / best["ours"]
     ratios = {"to_copy_and_publish": best["floor"] / best["ours"], "memory": MEMORY_LIMIT_BYTES / peak}
     ratios |= {f"to_{who}": ours / speed for who, speed in rivals.items() if isinstance(speed, float)}

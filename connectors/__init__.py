@@ -4,7 +4,8 @@ These names need nothing but httpx. `connectors.protocols` (what a source and a 
 and all that runs them need the extra `connectors`: `pip install 'shuzheng[connectors]'`.
 """
 
-from connectors.aio import AsyncHubClient as AsyncHubClient
+from typing import TYPE_CHECKING, Any
+
 from connectors.client import HubClient as HubClient
 from connectors.client import Purpose as Purpose
 from connectors.errors import ConfigurationError as ConfigurationError
@@ -16,3 +17,15 @@ from connectors.errors import TerminalError as TerminalError
 from connectors.errors import TransientError as TransientError
 from connectors.keys import ClientKey as ClientKey
 from connectors.keys import GmsslKey as GmsslKey
+
+if TYPE_CHECKING:
+    from connectors.aio import AsyncHubClient as AsyncHubClient
+
+
+def __getattr__(name: str) -> Any:
+    """Load the client for asyncio where it is asked for: a command that needs none starts sooner."""
+    if name == "AsyncHubClient":
+        from connectors.aio import AsyncHubClient  # noqa: PLC0415
+
+        return AsyncHubClient
+    raise AttributeError(name)

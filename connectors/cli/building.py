@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,12 +12,14 @@ from rich.table import Table
 from connectors.cli.running import ConfigFile
 from connectors.config import Config, load_config
 from connectors.errors import ConfigurationError
-from connectors.kit import Finding, Outcome, assess_sink, assess_source, describe
 from connectors.mapping.apply import load_mapper
 from connectors.mapping.preview import Preview
 from connectors.mapping.preview import preview as make_preview
 from connectors.registry import load_class
 from connectors.scaffold.write import write_package
+
+if TYPE_CHECKING:
+    from connectors.kit import Finding
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -48,6 +50,8 @@ def run_kit(
 
     Without a stage the source is only read. With one its system is emptied and filled: never a real one.
     """
+    from connectors.kit import Outcome  # noqa: PLC0415 - `run` starts without the kit
+
     loaded = load_config(config)
     given = load_class(stage, base=loaded.folder)() if stage else None
     findings = _assess(loaded, given, sink=sink, only=only or [])
@@ -57,6 +61,8 @@ def run_kit(
 
 
 def _assess(loaded: Config, stage: Any, *, sink: bool, only: list[str]) -> list[Finding]:
+    from connectors.kit import assess_sink, assess_source  # noqa: PLC0415
+
     if not sink:
         return assess_source(loaded.make_source, stage, only=only)
     if stage is None:
@@ -66,6 +72,8 @@ def _assess(loaded: Config, stage: Any, *, sink: bool, only: list[str]) -> list[
 
 
 def _print(findings: list[Finding]) -> None:
+    from connectors.kit import Outcome, describe  # noqa: PLC0415
+
     console = Console()
     for finding in findings:
         if finding.outcome is Outcome.PASSED:

@@ -63,7 +63,9 @@ class SinkTrial:
     ) -> Parcel:
         """Make a parcel of rows."""
         number = next(self._numbers)
-        file = ParcelFile(self.folder, number=number, operation=operation, schema=schema)
+        file = ParcelFile(
+            self.folder, number=number, operation=operation, schema=schema, joined_rows=batch_rows
+        )
         values = [{name: getattr(row, name) for name in schema.names} for row in rows]
         for start in range(0, max(len(values), 1), batch_rows):
             part = values[start : start + batch_rows]

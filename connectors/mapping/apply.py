@@ -107,8 +107,7 @@ class Mapper:
         else:
             text = to_text(rows.column(rule.from_), form, name=rule.from_)
         if rule.trim:
-            trimmed = pc.utf8_trim_whitespace(text)
-            text = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+            text = _trim(text)
         if rule.codes is not None:
             text = self._translate(rule, text, count)
         if rule.default is not None:
@@ -120,8 +119,7 @@ class Mapper:
     def _count(self, rule: ColumnRule, text: pa.Array, form: Format | None, count: ColumnCount) -> pa.Array:
         count.values += len(text)
         count.nulls += text.null_count
-        fitting = fits(text, form) if form is not None else pc.fill_null(pc.is_valid(text), False)
-        unfit = len(text) - int(pc.sum(fitting).as_py() or 0) if form is not None else 0
+        unfit = 0 if form is None else len(text) - int(pc.sum(fits(text, form)).as_py() or 0)
         count.fitting += len(text) - text.null_count - unfit
         if self.document.format == "text" or form is None:
             return text
@@ -145,6 +143,15 @@ class Mapper:
             msg = f"{len(strangers)} values of {rule.to} are not in the code list {rule.codes}"
             raise TerminalError(msg)
         return found if rule.unknown is UnknownCode.NULL else pc.coalesce(found, text)
+
+
+def _trim(text: pa.Array) -> pa.Array:
+    """Take white space off both ends; what then is empty is null."""
+    trimmed = pc.utf8_trim_whitespace(text)
+    is_empty = pc.equal(trimmed, "")
+    if not pc.any(is_empty).as_py():
+        return trimmed
+    return pc.if_else(is_empty, pa.scalar(None, pa.string()), trimmed)
 
 
 def _to_type(text: pa.Array, form: Format) -> pa.Array:

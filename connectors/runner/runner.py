@@ -30,6 +30,7 @@ from connectors.runner.steps import require_fit, shape_full
 
 FULL_SPOOL_POLL_S: Final = 0.1
 
+REMEMBERED_ROWS: Final = 500_000  # of a parcel, where the key of each is held in memory until it is cut
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -143,6 +144,14 @@ class Runner:
             mapped.save_counts(connection, counts)
             fields = {"mapping": self._mapping_version, "columns": mapped.tell_counts(counts)}
             self._report("mapped", fields)
+    def _read_patiently(
+        self, connection: sqlite3.Connection, deliverer: Deliverer, patience: Patience
+    ) -> int:
+        """Read until the source has no more; a source that is away is opened anew."""
+        while True:
+            source = SourceAhead(self._config.make_source)
+            try:
+                return self._read(connection, deliverer, source)
 
             except ConnectorError as trouble:
                 if not trouble.is_transient:
@@ -188,12 +197,15 @@ class Runner:
         return rows
 
     def _make_cutter(self, connection: sqlite3.Connection, capabilities: SourceCapabilities) -> Cutter:
+        remembers = capabilities.repeats or (
+            capabilities.reading is Reading.FULL and run.full_reading is FullReading.DIFF
+        )
         run = self._config.run
         rules = CutRules(
             connector=self._config.name,
             epoch=store.load_epoch(connection),
             folder=self._config.state / "spool",
-            rows=run.parcel_rows,
+            rows=min(run.parcel_rows, REMEMBERED_ROWS) if remembers else run.parcel_rows,
             size_bytes=run.parcel_bytes,
             unique_by=self._key(capabilities) if capabilities.repeats else (),
             needs_cursor=capabilities.reading is Reading.INCREMENTAL,

@@ -23,9 +23,20 @@ _OPEN: Final = ".open"
 class ParcelFile:
     """A parcel that is being written. `close` makes it whole and safe on disk; `drop` leaves nothing."""
 
-    def __init__(self, folder: Path, *, number: int, operation: Operation, schema: pa.Schema) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        number: int,
+        operation: Operation,
+        schema: pa.Schema,
+        joined_rows: int = JOINED_ROWS,
+    ) -> None:
         self.operation, self.schema, self.number = operation, schema, number
+        self._joined_rows = joined_rows
         self.rows = 0
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = self._waiting_bytes = 0
         self._path = folder / f"{number:08}{SUFFIX}"
         self._open_path = self._path.with_suffix(_OPEN)
         self._sink = _Hashed(self._open_path)
@@ -35,16 +46,27 @@ class ParcelFile:
 
     @property
     def size_bytes(self) -> int:
-        """How much was written so far."""
-        return self._sink.size_bytes
+        """How much was written so far, and what waits to be."""
+        return self._sink.size_bytes + self._waiting_bytes
 
     def write(self, rows: pa.RecordBatch) -> None:
-        """Add rows of the parcel's schema."""
-        self._writer.write_batch(rows)
+        """Add rows of the parcel's schema. Batches are joined to some that a reader works on at once."""
+        self._waiting.append(rows)
+        self._waiting_rows += rows.num_rows
+        self._waiting_bytes += rows.nbytes
         self.rows += rows.num_rows
+        if self._waiting_rows >= self._joined_rows or self._waiting_bytes >= JOINED_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        whole = pa.Table.from_batches(self._waiting, schema=self.schema).combine_chunks()
+        self._writer.write_table(whole)
+        self._waiting.clear()
+        self._waiting_rows = self._waiting_bytes = 0
 
     def close(self, *, connector: str, key: str) -> Parcel:
         """Finish the file: its bytes are on the disk, under its final name, when this returns."""
+        self._flush()
         self._writer.close()
         self._sink.finish()
         self._open_path.rename(self._path)

@@ -182,3 +182,14 @@ def test_column_that_nobody_mapped_stops_where_the_mapping_says_so() -> None:
         make(unmapped="stop", column=[{"from": "a", "to": "A"}]).apply(batch(a=["1"], fresh=["2"]))
     kept = make(unmapped="keep", column=[{"from": "a", "to": "A"}]).apply(batch(a=["1"], fresh=[2]))
     assert kept.rows.to_pydict() == {"A": ["1"], "fresh": [2]}
+
+
+@given(st.lists(st.datetimes() | st.none()))
+def test_times_of_any_age_are_written_as_the_calendar_has_them(times: list[datetime | None]) -> None:
+    wanted = [None if time is None else f"{time.year:04}{time:%m%d%H%M%S}" for time in times]
+    column = pa.array(times, pa.timestamp("us"))
+    assert to_text(column, None, name="x").to_pylist() == wanted
+    days = [text and text[:8] for text in wanted]
+    assert to_text(column, parse_format("YYYYMMDD"), name="x").to_pylist() == days
+    dates = pa.array([time and time.date() for time in times], pa.date32())
+    assert to_text(dates, None, name="x").to_pylist() == days
