@@ -22,14 +22,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from connectors.errors import ConfigurationError
 from connectors.options import Options, build_options, expand
 from connectors.protocols import Sink, Source
 from connectors.registry import load_kind
+from connectors.runner.schedule import Interval, Schedule, parse_schedule
 
 MIB = 1024 * 1024
 
@@ -46,6 +47,8 @@ class RunOptions(Options):
     """The table `[run]`."""
 
     every_s: float | None = Field(default=None, gt=0, description="seconds from one start to the next")
+    at: str | None = Field(default=None, description="times in place of it, in five fields as cron has them")
+    zone: str = Field(default="Asia/Shanghai", description="of these times, an IANA name")
     full_reading: FullReading = FullReading.UPSERT
     key: tuple[str, ...] = Field(default=(), description="columns that name a row; needed for diff")
     max_deleted_share: float = Field(default=0.2, ge=0, le=1, description="of the rows, for diff")
@@ -58,6 +61,20 @@ class RunOptions(Options):
     state: Path | None = Field(default=None, description="folder of cursor and spool; default NAME.state")
     max_wait_s: float = Field(default=300, gt=0, description="longest pause between two tries")
     patience_s: float = Field(default=60, ge=0, description="of a run that is not scheduled")
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        if self.every_s is not None and self.at is not None:
+            msg = "give every_s, or at"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """When to read again; None for once. Raises ConfigurationError."""
+        if self.at is not None:
+            return parse_schedule(self.at, self.zone)
+        return None if self.every_s is None else Interval(every_s=self.every_s)
 
 
 class _Document(Options):
@@ -107,7 +124,7 @@ class Config:
 def load_config(path: Path) -> Config:
     """Read a configuration. Raises ConfigurationError that names the key and what is wrong with it."""
     folder = path.resolve().parent
-    document = build_options(_Document, expand(_read_toml(path), base=folder), where=path.name)
+    document = build_options(_Document, expand(read_toml(path), base=folder), where=path.name)
     return Config(
         name=document.name,
         source=build_part("source", document.source, folder=folder),
@@ -141,10 +158,11 @@ def _from_folder(made_by: type[Any], values: dict[str, Any], folder: Path) -> di
 
 
 def _load_mapping(given: str | dict[str, Any] | None, folder: Path) -> Mapping[str, Any] | None:
-    return _read_toml(folder / given) if isinstance(given, str) else given
+    return read_toml(folder / given) if isinstance(given, str) else given
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file. Raises ConfigurationError."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as trouble:

@@ -29,16 +29,17 @@ def add_commands(app: typer.Typer) -> None:
 
 def run(
     config: ConfigFile,
-    once: Annotated[bool, typer.Option("--once", help="read once, though run.every_s is set")] = False,
+    once: Annotated[bool, typer.Option("--once", help="read once, though a schedule is set")] = False,
     json_lines: Annotated[
         bool, typer.Option("--json", help="tell in lines of JSON on a terminal too")
     ] = False,
 ) -> None:
-    """Read what is new and deliver it; with run.every_s again and again until SIGTERM.
+    """Read what is new and deliver it; with run.every_s or run.at again and again until SIGTERM.
 
     Ends with code 75 where the sink was away and parcels wait for the next run.
     """
     loaded = load_config(config)
+    schedule = loaded.run.schedule
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -46,8 +47,8 @@ def run(
     with _reporting(loaded.name, json_lines=json_lines) as told:
         report = to_all(told, Health(loaded.state / "health.json"), report_systemd)
         runner = Runner(loaded, report=report, stop=stop)
-        if loaded.run.every_s is not None and not once:
-            runner.run_scheduled(every_s=loaded.run.every_s)
+        if schedule is not None and not once:
+            runner.run_scheduled(schedule)
             return
         outcome = runner.run_once()
     if not outcome.is_delivered:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,12 +25,13 @@ from connectors.runner.diff import Differ
 from connectors.runner.lock import locked
 from connectors.runner.patience import Patience
 from connectors.runner.report import Report
+from connectors.runner.schedule import Schedule
 from connectors.runner.spool import clean_spool
 from connectors.runner.steps import require_fit, shape_full
 
 FULL_SPOOL_POLL_S: Final = 0.1
-
 REMEMBERED_ROWS: Final = 500_000  # of a parcel, where the key of each is held in memory until it is cut
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
@@ -70,14 +71,20 @@ class Runner:
         self._report("stopped", {"rows_read": rows, "waiting": waiting})
         return Outcome(rows_read=rows, waiting=waiting)
 
-    def run_scheduled(self, *, every_s: float) -> None:
-        """Read again every so often until stopped; the sink is waited for for ever. Raises ConnectorError."""
+    def run_scheduled(self, schedule: Schedule) -> None:
+        """Read again and again until stopped; the sink is waited for for ever. Raises ConnectorError."""
         with self._opened(patience_s=None) as (connection, deliverer):
-            while not self._stop.is_set():
-                started = time.monotonic()
+            tell_left_s = schedule.await_next(started_s=time.monotonic())
+            if schedule.starts_at_once:
+                tell_left_s = float
+            while True:
+                self._pause(connection, deliverer, tell_left_s)
+                if self._stop.is_set():
+                    break
+                started_s = time.monotonic()
                 rows = self._read_patiently(connection, deliverer, self._patience(None))
                 self._report("caught_up", {"rows_read": rows})
-                self._pause(connection, deliverer, until=started + every_s)
+                tell_left_s = schedule.await_next(started_s=started_s)
         self._report("stopped", {"waiting": self._count_waiting()})
 
     def _patience(self, total_s: float | None) -> Patience:
@@ -91,6 +98,7 @@ class Runner:
             connection = store.open_state(state)
             store.drop_held(connection)
             clean_spool(state / "spool", needed=store.load_files(connection))
+            self._enter_mapping(connection)
             deliverer = Deliverer(
                 name=self._config.name,
                 folder=state,
@@ -99,7 +107,6 @@ class Runner:
                 report=self._report,
             )
             thread = threading.Thread(target=deliverer.run, name="deliverer", daemon=True)
-            self._enter_mapping(connection)
             thread.start()
             is_begun = store.load_cursor(connection) is not None
             self._report("started", {"cursor": is_begun, "mapping": self._mapping_version})
@@ -113,14 +120,6 @@ class Runner:
             if deliverer.error is not None:
                 raise deliverer.error
 
-    def _read_patiently(
-        self, connection: sqlite3.Connection, deliverer: Deliverer, patience: Patience
-    ) -> int:
-        """Read until the source has no more; a source that is away is opened anew."""
-        while True:
-            source = self._config.make_source()
-            try:
-                return self._read(connection, deliverer, source)
     @property
     def _mapping_version(self) -> int | None:
         return None if self._mapper is None else self._mapper.document.version
@@ -144,6 +143,7 @@ class Runner:
             mapped.save_counts(connection, counts)
             fields = {"mapping": self._mapping_version, "columns": mapped.tell_counts(counts)}
             self._report("mapped", fields)
+
     def _read_patiently(
         self, connection: sqlite3.Connection, deliverer: Deliverer, patience: Patience
     ) -> int:
@@ -152,7 +152,6 @@ class Runner:
             source = SourceAhead(self._config.make_source)
             try:
                 return self._read(connection, deliverer, source)
-
             except ConnectorError as trouble:
                 if not trouble.is_transient:
                     self._report("failed", {"where": "source", "reason": str(trouble)})
@@ -170,6 +169,7 @@ class Runner:
                 raise describe_fault(fault, part="source or mapping") from fault
             finally:
                 source.close()
+                self._save_counts(connection)
 
     def _read(self, connection: sqlite3.Connection, deliverer: Deliverer, source: Source) -> int:
         capabilities = source.capabilities
@@ -178,7 +178,6 @@ class Runner:
         rows = 0
         try:
             batches = self._map(source.read(store.load_cursor(connection)))
-                self._save_counts(connection)
             for batch, digests in self._shape(connection, source, batches):
                 if not self._make_room(connection, deliverer):
                     cutter.drop()
@@ -197,10 +196,10 @@ class Runner:
         return rows
 
     def _make_cutter(self, connection: sqlite3.Connection, capabilities: SourceCapabilities) -> Cutter:
+        run = self._config.run
         remembers = capabilities.repeats or (
             capabilities.reading is Reading.FULL and run.full_reading is FullReading.DIFF
         )
-        run = self._config.run
         rules = CutRules(
             connector=self._config.name,
             epoch=store.load_epoch(connection),
@@ -238,6 +237,19 @@ class Runner:
         differ = Differ(connection, self._key(source.capabilities), self._config.run.max_deleted_share)
         return self._differ(differ, source, batches)
 
+    def _make_empty(self, source: Source) -> Batch | None:
+        """Make the snapshot of a source without a row; None, and say so, where it is not permitted."""
+        if not self._config.run.allow_empty_snapshot:
+            reason = (
+                "the source has no row; its snapshot would delete all: set run.allow_empty_snapshot for it"
+            )
+            self._report("empty", {"reason": reason})
+            return None
+        schema = source.fetch_schema()
+        if self._mapper is not None:
+            schema = self._mapper.map_schema(schema)
+        return Batch(rows=pa.RecordBatch.from_pylist([], schema=schema), operation=Operation.SNAPSHOT)
+
     def _differ(
         self, differ: Differ, source: Source, batches: Iterator[Batch]
     ) -> Iterator[tuple[Batch, Any]]:
@@ -262,11 +274,13 @@ class Runner:
             time.sleep(FULL_SPOOL_POLL_S)
         return False
 
-    def _pause(self, connection: sqlite3.Connection, deliverer: Deliverer, *, until: float) -> None:
-        """Sleep until it is time, or until stopped or failed, and acknowledge what has arrived meanwhile."""
-        while not self._stop.is_set() and deliverer.error is None and time.monotonic() < until:
+    def _pause(
+        self, connection: sqlite3.Connection, deliverer: Deliverer, tell_left_s: Callable[[], float]
+    ) -> None:
+        """Wait until it is time, or until stopped or failed, and acknowledge what has arrived meanwhile."""
+        while not self._stop.is_set() and deliverer.error is None and (left_s := tell_left_s()) > 0:
             self._acknowledge_late(connection)
-            self._stop.wait(min(1.0, max(0.0, until - time.monotonic())))
+            self._stop.wait(min(1.0, left_s))
         if deliverer.error is not None:
             self._stop.set()
 
@@ -276,19 +290,6 @@ class Runner:
         if cursor is None or cursor == self._acknowledged:
             return
         source = self._config.make_source()
-    def _make_empty(self, source: Source) -> Batch | None:
-        """Make the snapshot of a source without a row; None, and say so, where it is not permitted."""
-        if not self._config.run.allow_empty_snapshot:
-            reason = (
-                "the source has no row; its snapshot would delete all: set run.allow_empty_snapshot for it"
-            )
-            self._report("empty", {"reason": reason})
-            return None
-        schema = source.fetch_schema()
-        if self._mapper is not None:
-            schema = self._mapper.map_schema(schema)
-        return Batch(rows=pa.RecordBatch.from_pylist([], schema=schema), operation=Operation.SNAPSHOT)
-
         try:
             self._acknowledge(connection, source)
         except ConnectorError as trouble:
