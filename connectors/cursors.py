@@ -9,6 +9,9 @@ from typing import Any, Final
 
 from connectors.errors import TerminalError
 
+FOREIGN_CURSOR: Final = (
+    "the cursor is none of this source; was the configuration changed? `connector reset` begins anew"
+)
 _WRITERS: Final[dict[type, tuple[str, Any]]] = {
     bool: ("boolean", bool),
     int: ("integer", str),
@@ -41,10 +44,7 @@ def read_values(written: Any) -> list[Any]:
     try:
         return [_READERS[kind](text) for kind, text in written]
     except (KeyError, TypeError, ValueError, InvalidOperation) as trouble:
-        msg = (
-            "the cursor is none of this source; was the configuration changed? `connector reset` begins anew"
-        )
-        raise TerminalError(msg) from trouble
+        raise TerminalError(FOREIGN_CURSOR) from trouble
 
 
 def _write(value: Any) -> list[Any]:

@@ -11,7 +11,8 @@ import pyarrow.ipc as pa_ipc
 from pydantic import Field, SecretStr
 
 from connectors.client import HubClient, Purpose
-from connectors.errors import ConnectionFailed, TerminalError
+from connectors.cursors import FOREIGN_CURSOR
+from connectors.errors import ConnectionFailed, Refused, TerminalError
 from connectors.model import Batch, Cursor, Operation, Reading, SourceCapabilities
 from connectors.options import Options
 from connectors.protocols import BaseSource
@@ -21,6 +22,7 @@ PLACE: Final = ("_version", "_sequence", "_operation")
 NEXT_CURSOR: Final = "Shuzheng-Next-Cursor"
 DELIVERY: Final = "Shuzheng-Delivery"
 DELETE: Final = "delete"
+WRONG_INPUT: Final = "INPUT-INVALID"
 
 
 class HubSourceOptions(Options):
@@ -100,7 +102,12 @@ class HubSource(BaseSource):
         )
         path = f"/v1/subscriptions/{options.subscription}/changes"
         client = self._connect()
-        answer = client.send("GET", path, purpose=purpose, params=params, headers={"Accept": ARROW})
+        try:
+            answer = client.send("GET", path, purpose=purpose, params=params, headers={"Accept": ARROW})
+        except Refused as refused:
+            if after is not None and refused.code == WRONG_INPUT:
+                raise TerminalError(FOREIGN_CURSOR) from refused
+            raise
         try:
             table = pa_ipc.open_stream(answer.content).read_all()
             operations = table.column("_operation").to_pylist()
@@ -142,8 +149,5 @@ def _read_cursor(cursor: Cursor | None) -> str | None:
         return None
     after = cursor.get("after")
     if not isinstance(after, str):
-        msg = (
-            "the cursor is none of this source; was the configuration changed? `connector reset` begins anew"
-        )
-        raise TerminalError(msg)
+        raise TerminalError(FOREIGN_CURSOR)
     return after

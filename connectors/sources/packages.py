@@ -8,6 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import Field
 
+from connectors.cursors import FOREIGN_CURSOR
 from connectors.errors import TerminalError, TransientError
 from connectors.model import Batch, Cursor, Reading, SourceCapabilities
 from connectors.options import Options
@@ -100,8 +101,5 @@ def _read_cursor(cursor: Cursor | None) -> tuple[str | None, int]:
         return None, 0
     epoch, number = cursor.get("epoch"), cursor.get("number")
     if not isinstance(epoch, str) or not isinstance(number, int):
-        msg = (
-            "the cursor is none of this source; was the configuration changed? `connector reset` begins anew"
-        )
-        raise TerminalError(msg)
+        raise TerminalError(FOREIGN_CURSOR)
     return epoch, number

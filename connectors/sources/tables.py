@@ -9,7 +9,7 @@ from typing import Any, Self
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from connectors.cursors import read_values, write_values
+from connectors.cursors import FOREIGN_CURSOR, read_values, write_values
 from connectors.errors import TerminalError
 from connectors.model import Cursor, Reading, SourceCapabilities
 from connectors.options import Options
@@ -112,10 +112,7 @@ def build_select(
 def _after(names: list[str], last: list[Any], dialect: Dialect) -> tuple[str, list[Any]]:
     """Write "comes after these values, in the order of the names" so that an index on the first serves."""
     if len(last) != len(names):
-        msg = (
-            "the cursor is none of this source; was the configuration changed? `connector reset` begins anew"
-        )
-        raise TerminalError(msg)
+        raise TerminalError(FOREIGN_CURSOR)
     values: list[Any] = []
 
     def put(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from connectors.cursors import FOREIGN_CURSOR
 from connectors.errors import TerminalError
 from connectors.model import Batch, Cursor, Operation, Reading, SourceCapabilities
 from connectors.protocols import BaseSource
@@ -137,11 +138,7 @@ class _State:
             within = given.get("in")
             self._within = None if within is None else (str(within[0]), str(within[1]), int(within[2]))
         except (AttributeError, IndexError, KeyError, TypeError, ValueError) as trouble:
-            msg = (
-                "the cursor is none of this source; was the configuration changed? "
-                "`connector reset` begins anew"
-            )
-            raise TerminalError(msg) from trouble
+            raise TerminalError(FOREIGN_CURSOR) from trouble
 
     def rows_of(self, entry: Entry) -> int:
         """How many rows of a file are known already."""

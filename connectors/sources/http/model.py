@@ -79,7 +79,7 @@ class Since(Options):
     """How only what changed is asked for: the greatest value of a column goes into a parameter.
 
     The service must answer everything from that value on, itself included: records of that moment come
-    again, and the sink takes them for what they are.
+    again, and those that are as they were are left out (of a hundred at most; more go to the sink again).
     """
 
     column: str

@@ -17,6 +17,7 @@ from connectors.sources.http.columns import build_rows, build_schema
 from connectors.sources.http.documents import find_records, read_document
 from connectors.sources.http.model import HttpOptions
 from connectors.sources.http.paging import Pager, Turn
+from connectors.sources.http.since import Newest
 
 CONTENT_TYPES: Final = {
     "json": "application/json",
@@ -48,17 +49,23 @@ class HttpSource(BaseSource):
 
     def read(self, cursor: Cursor | None) -> Iterator[Batch]:
         """Read all pages; the cursor comes after the last."""
-        since = _read_since(cursor) if self._options.since is not None else None
-        greatest = since
-        for records in self._read_pages(since):
+        newest = self._open_newest(cursor)
+        for records in self._read_pages(None if newest is None else newest.value):
             rows = build_rows(records, self._columns)
-            if rows.num_rows == 0:
-                continue
-            greatest = self._find_greatest(rows, greatest)
-            yield Batch(rows=rows)
-        if self._options.since is not None and greatest is not None:
-            rows = self.fetch_schema().empty_table().to_batches() or [build_rows([], self._columns)]
-            yield Batch(rows=rows[0], cursor={"since": greatest})
+            if newest is not None:
+                rows = newest.take(rows)
+            if rows.num_rows:
+                yield Batch(rows=rows)
+        if newest is not None and newest.value is not None:
+            yield Batch(rows=build_rows([], self._columns), cursor=newest.cursor)
+
+    def _open_newest(self, cursor: Cursor | None) -> Newest | None:
+        since = self._options.since
+        if since is None:
+            return None
+        newest = Newest(column=since.column, kind=self._columns[since.column].type)
+        newest.go_on(cursor)
+        return newest
 
     def close(self) -> None:
         """Close the connections."""
@@ -101,31 +108,7 @@ class HttpSource(BaseSource):
         url = httpx.URL(options.url).copy_merge_params({**options.parameters, **values})
         return httpx.Request(options.method, url, headers=headers, content=content)
 
-    def _find_greatest(self, rows: pa.RecordBatch, greatest: str | None) -> str | None:
-        if self._options.since is None:
-            return None
-        column = rows.column(self._options.since.column)
-        if column.null_count:
-            msg = f"records have no value in {self._options.since.column}, by which changes are asked for"
-            raise TerminalError(msg)
-        values = [value.isoformat() if hasattr(value, "isoformat") else value for value in column.to_pylist()]
-        if greatest is not None:
-            values.append(type(values[0])(greatest))
-        return str(max(values))
-
     def _connect(self) -> httpx.Client:
         if self._open is None:
             self._open = open_http(timeout_s=self._options.timeout_s)
         return self._open
-
-
-def _read_since(cursor: Cursor | None) -> str | None:
-    if cursor is None:
-        return None
-    since = cursor.get("since")
-    if not isinstance(since, str):
-        msg = (
-            "the cursor is none of this source; was the configuration changed? `connector reset` begins anew"
-        )
-        raise TerminalError(msg)
-    return since

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from connectors.cursors import FOREIGN_CURSOR
 from connectors.errors import TerminalError
 from connectors.model import Cursor
 
@@ -76,10 +77,7 @@ def read_position(cursor: Cursor | None) -> Position | None:
             snapshot=read_snapshot(cursor["snapshot"]),
         )
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as trouble:
-        msg = (
-            "the cursor is none of this source; was the configuration changed? `connector reset` begins anew"
-        )
-        raise TerminalError(msg) from trouble
+        raise TerminalError(FOREIGN_CURSOR) from trouble
 
 
 def write_lsn(lsn: int) -> str:

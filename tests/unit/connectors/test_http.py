@@ -91,8 +91,9 @@ def test_changes_are_asked_for_since_the_greatest_value() -> None:
     def answer(asked: Asked) -> Answer:
         since = asked.query.get("since")
         asked_since.append(since)
-        return reply([row for row in ROWS if str(row["at"]) >= (since or "")])
+        return reply([row for row in [*ROWS, *late] if str(row["at"]) >= (since or "")])
 
+    late: list[dict[str, Any]] = []
     more = {
         "columns": {"id": {"path": "id", "type": "integer"}, "at": {"path": "at", "type": "date"}},
         "since": {"column": "at", "parameter": "since"},
@@ -100,11 +101,37 @@ def test_changes_are_asked_for_since_the_greatest_value() -> None:
     with running_service(answer) as url:
         assert source(url, **more).capabilities.reading is Reading.INCREMENTAL
         first, cursor = read(source(url, **more))
-        again, _ = read(source(url, **more), json.loads(json.dumps(cursor)))
-    assert (first, again) == (list(range(45)), list(range(40, 45)))
-    assert asked_since == [None, "2026-01-05"]
+        cursor = json.loads(json.dumps(cursor))
+        again, _ = read(source(url, **more), cursor)
+        late.append({"id": 99, "at": "2026-01-05"})  # in the moment that was read last
+        later, after = read(source(url, **more), cursor)
+    assert (first, again, later) == (list(range(45)), [], [99])
+    assert asked_since == [None, "2026-01-05", "2026-01-05"]
+    assert len(after["seen"]) == 6
     with pytest.raises(TerminalError, match="none of this source"):
         read(source(url, **more), {"x": 1})
+
+
+def test_greatest_number_is_that_of_its_value_and_too_many_of_one_moment_come_again() -> None:
+    def answer(asked: Asked) -> Answer:
+        since = float(asked.query.get("since", 0))
+        return reply([{"id": n, "at": at} for n, at in enumerate(marks) if float(at) >= since])
+
+    marks = ["9", "10", "9.5"]
+    more = {
+        "columns": {"id": {"path": "id", "type": "integer"}, "at": {"path": "at", "type": "number"}},
+        "since": {"column": "at", "parameter": "since"},
+    }
+    with running_service(answer) as url:
+        _, cursor = read(source(url, **more))
+        assert cursor["since"] == "10"
+        assert read(source(url, **more), cursor)[0] == []
+        marks += ["10"] * 200
+        _, cursor = read(source(url, **more), cursor)
+        assert cursor["seen"] == []
+        assert len(read(source(url, **more), cursor)[0]) == 201
+        with pytest.raises(TerminalError, match="none of this source"):
+            read(source(url, **more), {"since": "ten", "seen": []})
 
 
 @pytest.mark.parametrize(
