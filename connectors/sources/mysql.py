@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any, Final
 
 import pyarrow as pa
@@ -24,6 +25,7 @@ from connectors.sources.tables import (
 )
 
 BINARY_CHARSET: Final = 63
+NOT_PERMITTED: Final = 1227
 UNSIGNED_FLAG: Final = 32
 MAX_SMALL_DECIMAL: Final = 38
 
@@ -32,10 +34,13 @@ class MysqlOptions(ServerOptions, TableOptions):
     """The options of `kind = "mysql"`.
 
     A transaction that is open while we read may commit rows with a watermark that we have passed: rows whose
-    watermark, a time, is younger than `settle_s` by the server's clock are left for the next read.
+    watermark, a time, is younger than `settle_s` by the server's clock are left for the next read, and so are
+    those not older than the oldest transaction that has written. Only a role with the right PROCESS sees
+    those of others: without it `settle_s` must be longer than the longest of them. A watermark of numbers has
+    no such guard.
     """
 
-    settle_s: int = Field(default=5, ge=0, description="longer than the longest transaction that writes")
+    settle_s: int = Field(default=5, ge=0, description="0 leaves nothing for later")
     time_zone: str | None = Field(
         default=None, pattern=r"^[+-]\d\d:\d\d$", description="of the times, as in +08:00; else the server's"
     )
@@ -67,9 +72,9 @@ class MysqlSource(BaseSource):
     def read(self, cursor: Cursor | None) -> Iterator[Batch]:
         """Read on after the cursor, or everything, in one statement and so as of one moment."""
         options, schema = self._options, self.fetch_schema()
-        statement, values = build_select(options, DIALECT, cursor, bound=self._bound(schema))
         streaming = load_optional("pymysql.cursors", extra=EXTRA).SSCursor
         with told_plainly():
+            statement, values = build_select(options, DIALECT, cursor, bound=self._bound(schema))
             if options.watermark is not None:
                 require_marked(self._count_unmarked(), options)
             found = self._connect().cursor(streaming)
@@ -108,7 +113,31 @@ class MysqlSource(BaseSource):
         watermark, settle_s = self._options.watermark, self._options.settle_s
         if watermark is None or not settle_s or not pa.types.is_temporal(schema.field(watermark).type):
             return ""
-        return f"{quote(watermark)} < now(6) - INTERVAL {settle_s} SECOND"
+        with self._connect().cursor() as found:
+            found.execute("SELECT now(6)")
+            (now,) = found.fetchone()
+            age_s = self._find_oldest_writer(found)
+        # The age is of whole seconds, and taken after the time: so it is never too small.
+        settled = now - timedelta(seconds=max(settle_s, age_s + 1))
+        return f"{quote(watermark)} < '{settled.isoformat(sep=' ')}'"
+
+    def _find_oldest_writer(self, found: Any) -> int:
+        """Return the age of the oldest transaction that has written, in seconds; 0 where we may not see it.
+
+        The server tells its start by the clock of the system, whatever the zone of the session.
+        """
+        refused = load_optional("pymysql.err", extra=EXTRA).OperationalError
+        try:
+            found.execute(
+                "SELECT coalesce(max(timestampdiff(SECOND, trx_started,"
+                " convert_tz(now(), @@session.time_zone, 'SYSTEM'))), 0) FROM information_schema.innodb_trx"
+                " WHERE trx_rows_modified > 0 AND trx_mysql_thread_id <> connection_id()"
+            )
+        except refused as trouble:
+            if trouble.args[0] != NOT_PERMITTED:
+                raise
+            return 0
+        return int(found.fetchone()[0])
 
 
 # The driver reads `%` of a statement with parameters as its own, so those of names and queries are doubled.

@@ -36,7 +36,12 @@ class SqliteOptions(TableOptions):
 
 
 class SqliteSource(BaseSource):
-    """Reads whole numbers, bytes, and all else as text: SQLite's columns promise no types."""
+    """Reads whole numbers, bytes, and all else as text: SQLite's columns promise no types.
+
+    One transaction writes at a time, so a counter that grows with each change is a sound watermark. A time is
+    not, where rows may still be written in the moment that was read last: one whose key comes before the last
+    key of that moment is not read. Give such tables a counter (by a trigger), or `full_reading = "diff"`.
+    """
 
     options_model = SqliteOptions
 

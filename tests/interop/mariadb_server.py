@@ -82,6 +82,8 @@ def running_mariadb(folder: Path, *, durable: bool = False) -> Iterator[MariaDb]
     setup.write_text(
         "CREATE DATABASE copy;\n"
         f"CREATE USER hub@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT ALL ON copy.* TO hub@'%';\n"
+        "GRANT PROCESS ON *.* TO hub@'%';\n"
+        f"CREATE USER plain@'%' IDENTIFIED BY '{PASSWORD}';\nGRANT SELECT ON copy.* TO plain@'%';\n"
     )
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
