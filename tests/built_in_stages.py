@@ -15,6 +15,8 @@ import pyarrow.parquet as pa_parquet
 from connectors.kit.model import Row
 from tests.http_service import Answer, Asked
 
+STATEMENT_ROWS = 200
+
 
 def to_row(values: dict[str, Any]) -> Row:
     """Make a row of the kit of what a system gives back."""
@@ -40,6 +42,18 @@ def write_csv(rows: Sequence[Row]) -> bytes:
     return "\r\n".join([*lines, ""]).encode()
 
 
+def take_away(folder: Path) -> None:
+    """Make a folder something that cannot be listed."""
+    folder.rename(folder.with_suffix(".away"))
+    folder.write_text("in the way")
+
+
+def bring_back(folder: Path) -> None:
+    """Put a folder back that was taken away."""
+    folder.unlink()
+    folder.with_suffix(".away").rename(folder)
+
+
 class FolderStage:
     """A folder into which every change comes as a file of its own."""
 
@@ -60,10 +74,10 @@ class FolderStage:
         raise NotImplementedError
 
     def cut(self) -> None:
-        raise NotImplementedError
+        take_away(self.folder)
 
     def restore(self) -> None:
-        raise NotImplementedError
+        bring_back(self.folder)
 
 
 class ServiceStage:
@@ -169,12 +183,10 @@ class FilesSinkStage:
 
     def cut(self) -> None:
         self.folder.mkdir(exist_ok=True)
-        self.folder.rename(self.folder.with_suffix(".away"))
-        self.folder.write_text("in the way")
+        take_away(self.folder)
 
     def restore(self) -> None:
-        self.folder.unlink()
-        self.folder.with_suffix(".away").rename(self.folder)
+        bring_back(self.folder)
 
 
 class TableStage:
@@ -186,14 +198,12 @@ class TableStage:
         table: str,
         *,
         notes: str = "",
-        mark: str = "%s",
         cut: Callable[[], None] | None = None,
         restore: Callable[[], None] | None = None,
     ) -> None:
         self.run = run
         self.table = table
         self._notes = notes
-        self._mark = mark
         self._cut = cut
         self._restore = restore
 
@@ -205,16 +215,17 @@ class TableStage:
             self.run(f"DROP TABLE IF EXISTS {name}")
 
     def put(self, rows: Sequence[Row]) -> None:
-        marks = ", ".join([self._mark] * 4)
-        for row in rows:
+        """Put rows in by statements of many: a mebibyte of text has one of its own."""
+        for start in range(0, len(rows), STATEMENT_ROWS):
+            part = rows[start : start + STATEMENT_ROWS]
+            marks = ", ".join(["(%s, %s, %s, %s)"] * len(part))
             self.run(
-                f"REPLACE INTO {self.table} (id, name, amount, day) VALUES ({marks})",
-                (row.id, row.name, row.amount, row.day),
+                f"REPLACE INTO {self.table} (id, name, amount, day) VALUES {marks}",
+                [value for row in part for value in (row.id, row.name, row.amount, row.day)],
             )
 
     def remove(self, ids: Sequence[int]) -> None:
-        for number in ids:
-            self.run(f"DELETE FROM {self.table} WHERE id = {number}")
+        self.run(f"DELETE FROM {self.table} WHERE id IN ({', '.join(map(str, ids))})")
 
     def read(self) -> list[Row]:
         found = self.run(f"SELECT id, name, amount, day FROM {self.table}")

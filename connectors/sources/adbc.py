@@ -69,7 +69,7 @@ class AdbcSource(BaseSource):
         except self._driver.Error as trouble:
             raise _translate(trouble) from None
         require_columns(self._options, schema.names)
-        return pa.schema([field.remove_metadata() for field in schema])
+        return pa.schema([pa.field(field.name, _to_plain_type(field.type)) for field in schema])
 
     def read(self, cursor: Cursor | None) -> Iterator[Batch]:
         """Read on after the cursor, or everything."""
@@ -81,7 +81,8 @@ class AdbcSource(BaseSource):
             with self._connect().cursor() as found:
                 found.execute(statement, values or None)
                 for whole in found.fetch_record_batch():
-                    rows = pa.RecordBatch.from_arrays(whole.columns, schema=schema)
+                    columns = [getattr(column, "storage", column) for column in whole.columns]
+                    rows = pa.RecordBatch.from_arrays(columns, schema=schema)
                     for start in range(0, rows.num_rows, options.batch_rows):
                         part = rows.slice(start, options.batch_rows)
                         yield Batch(rows=part, cursor=cursor_after(options, part))
@@ -106,6 +107,11 @@ class AdbcSource(BaseSource):
         with self._connect().cursor() as found:
             found.execute(build_unmarked_count(self._options, self._dialect))
             return int(found.fetchone()[0])
+
+
+def _to_plain_type(kind: pa.DataType) -> pa.DataType:
+    """Take a type that Arrow does not have for the one that it comes in: numeric comes as text."""
+    return kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
 
 
 def _translate(trouble: Any) -> ConnectorError:

@@ -95,7 +95,8 @@ class SqlalchemySource(BaseSource):
                     batch = build_batch([tuple(row) for row in rows], schema)
                     yield Batch(rows=batch, cursor=cursor_after(options, batch))
             except BaseException:
-                connection.invalidate()  # rather than fetch what nobody waits for
+                _let_go(found.cursor)
+                connection.invalidate()
                 raise
 
     def close(self) -> None:
@@ -143,6 +144,13 @@ class SqlalchemySource(BaseSource):
             return pa.decimal128(kind.precision, kind.scale or 0) if is_sized else pa.string()
         found = (arrow for name, arrow in _BY_NAME.items() if isinstance(kind, getattr(types, name)))
         return next(found, pa.string())
+
+
+def _let_go(cursor: Any) -> None:
+    """Keep a cursor of PyMySQL from fetching at its end what nobody waits for, on a line that is closed."""
+    result: Any = getattr(cursor, "_result", None)
+    if getattr(result, "unbuffered_active", False):
+        result.unbuffered_active = False
 
 
 def _type_of_values(values: Any) -> pa.DataType:

@@ -19,6 +19,7 @@ from connectors.model import Operation
 from connectors.sinks.s3 import S3Sink, S3SinkOptions
 from connectors.sources.s3 import S3Options, S3Source
 from tests.built_in_stages import FilesSinkStage, FolderStage
+from tests.cutting_proxy import running_proxy
 from tests.integration.connectors.test_kit_built_in import require_passed
 from tests.interop.s3_server import S3Server, running_s3_server
 from tests.parcels import build_parcel
@@ -153,24 +154,27 @@ class BucketSinkStage(FilesSinkStage):
             self.client.fget_object(self.bucket, name, str(self.folder / name))
         return super().read()
 
-    def cut(self) -> None:
-        raise NotImplementedError
-
 
 def test_source_passes_the_conformance_kit(
     server: S3Server, client: minio.Minio, bucket: str, tmp_path: Path
 ) -> None:
     more = {"key": ["id"], "batch_rows": 100, "columns": ["id", "name", "amount", "day"]}
-    options = S3Options.model_validate(address(server, bucket, **more))
     stage = BucketStage(client, bucket, tmp_path / "in")
-    skipped = {"key-unique", "acknowledge-harmless", "reading-honest", "deleted-row"}
-    skipped |= {"connection-lost", "secrets-kept"}
-    require_passed(assess_source(lambda: S3Source(options), stage), skipped=skipped)
+    with running_proxy(int(server.endpoint.rpartition(":")[2])) as proxy:
+        stage.cut, stage.restore = proxy.cut, proxy.restore  # type: ignore[method-assign]
+        line = {"endpoint": f"127.0.0.1:{proxy.port}"}
+        options = S3Options.model_validate(address(server, bucket, **more) | line)
+        findings = assess_source(lambda: S3Source(options), stage)
+    require_passed(findings, skipped={"key-unique", "acknowledge-harmless", "reading-honest", "deleted-row"})
 
 
 def test_sink_passes_the_conformance_kit(
     server: S3Server, client: minio.Minio, bucket: str, tmp_path: Path
 ) -> None:
-    options = S3SinkOptions.model_validate(address(server, bucket))
     stage = BucketSinkStage(client, bucket, tmp_path / "out")
-    require_passed(assess_sink(lambda: S3Sink(options), stage), skipped={"sink-connection-lost"})
+    with running_proxy(int(server.endpoint.rpartition(":")[2])) as proxy:
+        stage.cut, stage.restore = proxy.cut, proxy.restore  # type: ignore[method-assign]
+        line = {"endpoint": f"127.0.0.1:{proxy.port}"}
+        options = S3SinkOptions.model_validate(address(server, bucket) | line)
+        findings = assess_sink(lambda: S3Sink(options), stage)
+    require_passed(findings, skipped=set())
