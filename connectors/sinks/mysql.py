@@ -16,10 +16,9 @@ from connectors.sinks.tables import (
     TableSinkOptions,
     choose_columns,
     kind_of,
+    read_checked,
     read_receipt,
     read_tuples,
-    require_key,
-    require_no_null,
     without_zone,
     write_receipt,
 )
@@ -49,9 +48,7 @@ class MysqlSink(BaseSink):
 
     def write(self, parcel: Parcel) -> Receipt:
         """Write a parcel; one that was written before gets its first answer."""
-        schema = parcel.read_schema()
-        require_key(schema, self._options.key)
-        require_no_null(parcel, self._options.key)
+        schema = read_checked(parcel, self._options.key)
         with told_plainly():
             connection = connect(self._options, autocommit=False)
             try:

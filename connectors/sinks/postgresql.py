@@ -17,9 +17,8 @@ from connectors.sinks.tables import (
     TableSinkOptions,
     choose_columns,
     kind_of,
+    read_checked,
     read_receipt,
-    require_key,
-    require_no_null,
     write_receipt,
 )
 from connectors.sources.tables import quote_standard as quote
@@ -50,8 +49,7 @@ class PostgresqlSink(BaseSink):
 
     def write(self, parcel: Parcel) -> Receipt:
         """Write a parcel; one that was written before gets its first answer."""
-        require_key(parcel.read_schema(), self._options.key)
-        require_no_null(parcel, self._options.key)
+        read_checked(parcel, self._options.key)
         with (
             told_plainly(),
             self._driver.connect(self._options.url.get_secret_value()) as connection,

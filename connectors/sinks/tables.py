@@ -61,14 +61,17 @@ class TableSinkOptions(Options):
     key: tuple[str, ...] = Field(min_length=1)
 
 
-def require_key(schema: pa.Schema, key: Sequence[str]) -> None:
-    """Let rows pass that have the columns of the key. Raises TerminalError."""
+def read_checked(parcel: Parcel, key: Sequence[str]) -> pa.Schema:
+    """Return the schema of a parcel whose rows have every part of the key. Raises TerminalError."""
+    schema = parcel.read_schema()
     if missing := [name for name in key if name not in schema.names]:
         msg = f"the rows have no column {', '.join(missing)}, which the sink's key names"
         raise TerminalError(msg)
     if len(set(schema.names)) < len(schema.names):
         msg = "two columns of the rows have one name"
         raise TerminalError(msg)
+    _require_no_null(parcel, key)
+    return schema
 
 
 def choose_columns(parcel: Parcel, key: Sequence[str]) -> list[str]:
@@ -85,7 +88,7 @@ def read_tuples(
         yield list(zip(*columns, strict=True))
 
 
-def require_no_null(parcel: Parcel, key: Iterable[str]) -> None:
+def _require_no_null(parcel: Parcel, key: Iterable[str]) -> None:
     """Refuse rows whose key is not whole. Raises TerminalError."""
     wanted = list(key)
     for batch in parcel.read():
