@@ -26,6 +26,7 @@ SOURCES: Final = {
     "postgresql": "connectors.sources.postgresql:PostgresqlSource",
     "postgresql-log": "connectors.sources.replication.source:ReplicationSource",
     "s3": "connectors.sources.s3:S3Source",
+    "sftp": "connectors.sources.sftp:SftpSource",
     "sqlalchemy": "connectors.sources.sqlalchemy:SqlalchemySource",
     "sqlite": "connectors.sources.sqlite:SqliteSource",
 }
@@ -37,6 +38,7 @@ SINKS: Final = {
     "mysql": "connectors.sinks.mysql:MysqlSink",
     "postgresql": "connectors.sinks.postgresql:PostgresqlSink",
     "s3": "connectors.sinks.s3:S3Sink",
+    "sftp": "connectors.sinks.sftp:SftpSink",
     "sqlalchemy": "connectors.sinks.sqlalchemy:SqlalchemySink",
     "sqlite": "connectors.sinks.sqlite:SqliteSink",
 }

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from connectors.errors import TerminalError, TransientError
 from connectors.sources.files.feed import FileSource
-from connectors.sources.files.model import Entry, FileOptions
+from connectors.sources.files.model import Entry, FileOptions, has_settled
 
 
 class FolderOptions(FileOptions):
@@ -55,11 +55,8 @@ class FolderPlace:
             raise TransientError(msg) from trouble
 
     def is_settled(self, entry: Entry) -> bool:
-        """Tell whether the last writing is some time ago; one in the future is of another clock."""
-        return (
-            self._options.done_suffix is not None
-            or abs(self._now() - entry.written_s) >= self._options.settle_s
-        )
+        """Tell whether the last writing is some time ago."""
+        return has_settled(entry, self._options, settle_s=self._options.settle_s, now_s=self._now())
 
     @contextmanager
     def fetch(self, entry: Entry) -> Iterator[Path]:

@@ -71,6 +71,14 @@ class Entry:
     written_s: float
 
 
+def has_settled(entry: Entry, options: FileOptions, *, settle_s: float, now_s: float) -> bool:
+    """Tell whether the last writing is some time ago; one in the future is of another clock.
+
+    Where a marker file says when a file is whole its time does not matter.
+    """
+    return options.done_suffix is not None or abs(now_s - entry.written_s) >= settle_s
+
+
 class Place(Protocol):
     """Where files lie. Methods raise TransientError and TerminalError."""
 
