@@ -52,7 +52,7 @@ async def _relax(url: str) -> None:
 
 
 @asynccontextmanager
-async def _database_of_its_own(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
+async def database_of_its_own(postgres: EmbeddedPostgres, template: str) -> AsyncIterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     admin = await asyncpg.connect(postgres.url)
     await admin.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
@@ -66,7 +66,7 @@ async def _database_of_its_own(postgres: EmbeddedPostgres, template: str) -> Asy
 @pytest.fixture
 async def database_url(postgres: EmbeddedPostgres) -> AsyncIterator[str]:
     """A database of this test's own, empty, dropped afterwards."""
-    async with _database_of_its_own(postgres, "template1") as url:
+    async with database_of_its_own(postgres, "template1") as url:
         yield url
 
 
@@ -91,7 +91,7 @@ def migrated(postgres: EmbeddedPostgres) -> str:
 @pytest.fixture
 async def migrated_url(postgres: EmbeddedPostgres, migrated: str) -> AsyncIterator[str]:
     """A migrated database of this test's own, dropped afterwards."""
-    async with _database_of_its_own(postgres, migrated) as url:
+    async with database_of_its_own(postgres, migrated) as url:
         yield url
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from connectors.cli import building, inferring, running, state
+from connectors.cli import building, cascading, inferring, running, state
 
 app = typer.Typer(
     name="connector",
@@ -16,3 +16,4 @@ running.add_commands(app)
 state.add_commands(app)
 building.add_commands(app)
 inferring.add_commands(app)
+cascading.add_commands(app)
