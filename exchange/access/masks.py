@@ -15,7 +15,7 @@ from exchange.access.values import render_value
 from exchange.catalogue.model import Resource
 from signing import sm3
 
-MAX_KEPT_CHARACTERS = 100
+MAXKEPT_CHARACTERS = 100
 STAR: Final = "*"
 
 
@@ -41,7 +41,7 @@ class Mask:
     keep_last: int = 0
 
 
-_KEPT = {MaskKind.ID_NUMBER: (3, 4), MaskKind.PHONE: (3, 4)}
+KEPT = {MaskKind.ID_NUMBER: (3, 4), MaskKind.PHONE: (3, 4)}
 
 
 def assess_masks(resource: Resource, masks: Mapping[str, object], *, pointer: str) -> list[FieldError]:
@@ -73,7 +73,7 @@ def parse_mask(written: object) -> Mask | None:
     if not isinstance(written, Mapping) or not written or set(written) - {"keep_first", "keep_last"}:
         return None
     first, last = written.get("keep_first", 0), written.get("keep_last", 0)
-    if any(type(n) is not int or not 0 <= n <= MAX_KEPT_CHARACTERS for n in (first, last)):
+    if any(type(n) is not int or not 0 <= n <= MAXKEPT_CHARACTERS for n in (first, last)):
         return None
     return Mask(kind=MaskKind.KEEP, keep_first=first, keep_last=last)
 
@@ -141,7 +141,7 @@ def mask_text(mask: Mask, text: str) -> str:
         return (
             "".join(level for level in (address.province, address.city, address.county) if level) + STAR * 4
         )
-    first, last = _KEPT.get(mask.kind, (mask.keep_first, mask.keep_last))
+    first, last = KEPT.get(mask.kind, (mask.keep_first, mask.keep_last))
     hidden = len(text) - first - last
     if hidden < 1:
         return STAR * max(len(text), 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
@@ -9,7 +10,7 @@ from uuid import UUID
 import pyarrow as pa
 
 from core.database import Connection
-from exchange.access.model import Grant
+from exchange.access.masks import Mask
 from exchange.access.row_filter import parse_row_filter
 from exchange.catalogue.model import Resource
 from subscriptions.delivery.manifest import place_at
@@ -18,6 +19,7 @@ from subscriptions.feed.announce import begin_announcing, end_announcing, verify
 from subscriptions.feed.columns import build_schema, read_table
 from subscriptions.feed.replay import LakeReplay
 from subscriptions.feed.store_announce import Shown, select_announcement
+from subscriptions.feed.store_masks import choose_sql_masks
 from subscriptions.ground import Ground
 from subscriptions.model import Cursor, Key, Position
 
@@ -26,15 +28,25 @@ MAX_SILENT: Final = 10_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
-    """Changes, unmasked, and the cursor after the last of them."""
+    """Changes, and the cursor after the last of them. The items `masked` were masked by the database."""
 
     table: pa.Table
     reached: Cursor
+    masked: frozenset[str] = frozenset()
     is_announcement: bool = False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Ask:
+    """On which ground, with which masks of the database, and how much is loaded."""
+
+    ground: Ground
+    masks: Mapping[str, Mask]
+    limit_rows: int
+
+
 class PageLoader:
-    """Loads pages under a grant, unmasked. Where the cursor may stand was checked before."""
+    """Loads pages under a grant. Where the cursor may stand was checked before."""
 
     def __init__(self, *, replay: LakeReplay) -> None:
         self._replay = replay
@@ -47,26 +59,27 @@ class PageLoader:
         ground: Ground,
         cursor: Cursor,
         limit_rows: int,
+        masks: Mapping[str, Mask] = store.NO_MASKS,
         announces: bool = True,
     ) -> Loaded:
-        """Load at most `limit_rows` changes after `cursor`.
+        """Load at most `limit_rows` changes after `cursor`, with those of `masks` that the database applies.
 
         Where the grant's filter has changed since, what left and entered it comes first, as a page of its
         own; without `announces` that is passed over.
         """
+        ask = _Ask(ground=ground, masks=choose_sql_masks(ground.resource, masks), limit_rows=limit_rows)
         begun = begin_announcing(ground, cursor) if announces else None
         if begun is not None:
-            announced = await self._announce(connection, ground, cursor, begun, limit_rows)
+            announced = await self._announce(connection, ask, cursor, begun)
             if announced.table.num_rows:
                 return announced
             cursor = announced.reached
-        table, reached = await self._load_next(connection, ground, cursor, limit_rows)
-        return Loaded(table=table, reached=replace(reached, epoch=ground.epoch))
+        loaded = await self._load_next(connection, ask, cursor)
+        return replace(loaded, reached=replace(loaded.reached, epoch=ground.epoch))
 
-    async def _announce(
-        self, connection: Connection, ground: Ground, read: Cursor, cursor: Cursor, limit_rows: int
-    ) -> Loaded:
+    async def _announce(self, connection: Connection, ask: _Ask, read: Cursor, cursor: Cursor) -> Loaded:
         """Load what is announced at `cursor`. What was found to be nothing is not looked for again."""
+        ground, limit_rows = ask.ground, ask.limit_rows
         told, resource = cursor.announcing, ground.resource
         assert told is not None
         known = (ground.subscription.id, read)
@@ -85,6 +98,7 @@ class PageLoader:
             reached=told.reached,
             first_sequence=cursor.position.sequence + 1,
             limit_rows=limit_rows,
+            masks=ask.masks,
         )
         table = await read_table(connection, query, build_schema(resource, items))
         if not table.num_rows:
@@ -98,24 +112,27 @@ class PageLoader:
         else:
             key = _last_key(table, resource)
             reached = replace(cursor, position=last, announcing=replace(told, reached=key))
-        return Loaded(table=table, reached=reached, is_announcement=True)
+        return Loaded(table=table, reached=reached, masked=frozenset(ask.masks), is_announcement=True)
 
-    async def _load_next(
-        self, connection: Connection, ground: Ground, cursor: Cursor, limit_rows: int
-    ) -> tuple[pa.Table, Cursor]:
-        position, grant, resource = cursor.position, ground.grant, ground.resource
+    async def _load_next(self, connection: Connection, ask: _Ask, cursor: Cursor) -> Loaded:
+        ground, position, resource = ask.ground, cursor.position, ask.ground.resource
         if position.version > resource.current_version:
-            return _empty(ground), Cursor(position=position)
+            return Loaded(table=_empty(ground), reached=Cursor(position=position))
         if position.version == ground.consumer.snapshot_version:
-            return await _load_snapshot(connection, grant, resource, cursor, limit_rows)
+            return await _load_snapshot(connection, ask, cursor)
         until = resource.current_version + 1 if ground.oldest_kept is None else ground.oldest_kept
         if position.version < until:
             found, cursor = await self._replay.load(
-                connection, resource=resource, grant=grant, cursor=cursor, until=until, limit_rows=limit_rows
+                connection,
+                resource=resource,
+                grant=ground.grant,
+                cursor=cursor,
+                until=until,
+                limit_rows=ask.limit_rows,
             )
             if found.num_rows:
-                return found, cursor
-        return await _load_changes(connection, grant, resource, cursor.position, limit_rows)
+                return Loaded(table=found, reached=cursor)
+        return await _load_changes(connection, ask, cursor.position, ask.limit_rows)
 
 
 def _empty(ground: Ground) -> pa.Table:
@@ -126,43 +143,45 @@ def _last_key(table: pa.Table, resource: Resource) -> Key:
     return tuple(table.column(item.name)[table.num_rows - 1].as_py() for item in resource.key_items)
 
 
-async def _load_snapshot(
-    connection: Connection, grant: Grant, resource: Resource, cursor: Cursor, limit_rows: int
-) -> tuple[pa.Table, Cursor]:
+async def _load_snapshot(connection: Connection, ask: _Ask, cursor: Cursor) -> Loaded:
     """Load rows of the snapshot, and where it ends, the changes after it."""
-    position, items = cursor.position, grant.open_items(resource)
+    resource, limit_rows, position = ask.ground.resource, ask.limit_rows, cursor.position
+    items = ask.ground.grant.open_items(resource)
     query = store.select_snapshot(
         resource,
         version=position.version,
         items=items,
-        row_filter=parse_row_filter(resource, grant.terms.row_filter),
+        row_filter=parse_row_filter(resource, ask.ground.grant.terms.row_filter),
         after_key=cursor.snapshot_key,
         first_sequence=position.sequence + 1,
         limit_rows=limit_rows,
+        masks=ask.masks,
     )
     snapshot = await read_table(connection, query, build_schema(resource, items))
+    masked = frozenset(ask.masks)
     if snapshot.num_rows == limit_rows:
         key, last = _last_key(snapshot, resource), place_at(snapshot, limit_rows - 1)
-        return snapshot, Cursor(position=last, snapshot_key=key)
+        return Loaded(table=snapshot, reached=Cursor(position=last, snapshot_key=key), masked=masked)
     after = Position(version=position.version + 1, sequence=0)
-    changes, reached = await _load_changes(connection, grant, resource, after, limit_rows - snapshot.num_rows)
-    return pa.concat_tables([snapshot, changes]), reached
+    loaded = await _load_changes(connection, ask, after, limit_rows - snapshot.num_rows)
+    return replace(loaded, table=pa.concat_tables([snapshot, loaded.table]))
 
 
-async def _load_changes(
-    connection: Connection, grant: Grant, resource: Resource, after: Position, limit_rows: int
-) -> tuple[pa.Table, Cursor]:
-    items = grant.open_items(resource)
+async def _load_changes(connection: Connection, ask: _Ask, after: Position, limit_rows: int) -> Loaded:
+    resource = ask.ground.resource
+    items = ask.ground.grant.open_items(resource)
     query = store.select_changes(
         resource,
         after=after,
         to_version=resource.current_version,
         items=items,
-        row_filter=parse_row_filter(resource, grant.terms.row_filter),
+        row_filter=parse_row_filter(resource, ask.ground.grant.terms.row_filter),
         limit_rows=limit_rows,
+        masks=ask.masks,
     )
     changes = await read_table(connection, query, build_schema(resource, items))
     if changes.num_rows == limit_rows:
-        return changes, Cursor(position=place_at(changes, limit_rows - 1))
-    end = Position(version=resource.current_version + 1, sequence=0)
-    return changes, Cursor(position=max(after, end))
+        reached = place_at(changes, limit_rows - 1)
+    else:
+        reached = max(after, Position(version=resource.current_version + 1, sequence=0))
+    return Loaded(table=changes, reached=Cursor(position=reached), masked=frozenset(ask.masks))

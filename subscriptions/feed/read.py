@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -14,7 +14,7 @@ from core.database import Connection, Database
 from core.log.chain import name_mass_reading
 from core.log.model import Event
 from core.log.writer import LogWriter, NewLeaf
-from exchange.access.masks import Masker
+from exchange.access.masks import Masker, choose_masks
 from exchange.access.refusal import RefusalLog
 from subscriptions.cursor import CursorSeal
 from subscriptions.delivery.manifest import ManifestMaker, describe
@@ -136,6 +136,7 @@ class FeedReader:
             ground=ground,
             cursor=cursor,
             limit_rows=min(wanted.limit_rows, MAX_ROWS[wanted.form]),
+            masks=choose_masks(ground.grant.terms, ground.mask_rules, service_item=call.purpose.service_item),
             announces=wanted.announces,
         )
         table, reached = loaded.table, loaded.reached
@@ -143,7 +144,7 @@ class FeedReader:
         key_names = tuple(item.name for item in resource.key_items)
         body, delivery = b"", None
         if table.num_rows or wanted.form is not Form.NDJSON:
-            table = apply_masks(table, self._choose_masks(call))
+            table = apply_masks(table, self._choose_masks(call, but=loaded.masked))
             body = await run_sized(table.num_rows, write_page, table, wanted.form, key_names=key_names)
         if table.num_rows:
             delivery = await self._manifests.make(
@@ -175,13 +176,15 @@ class FeedReader:
             receipt=b"" if delivery is None else delivery.receipt,
         )
 
-    def _choose_masks(self, call: _Call) -> Masks:
-        return self._masker.choose(
+    def _choose_masks(self, call: _Call, *, but: Collection[str]) -> Masks:
+        """Choose the masks that are left for the hub to apply."""
+        masks = self._masker.choose(
             call.ground.grant.terms,
             call.ground.mask_rules,
             service_item=call.purpose.service_item,
             organisation_code=call.caller.organisation_code,
         )
+        return {name: mask for name, mask in masks.items() if name not in but}
 
     async def _record(self, connection: Connection, call: _Call, delivery: Delivery) -> None:
         ground, resource = call.ground, call.ground.resource

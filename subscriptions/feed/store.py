@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from core.database import Connection
 from core.database.names import quote_name
+from exchange.access.masks import Mask
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
 from exchange.catalogue.model import Resource
 from exchange.catalogue.store import CHANGES_PER_PARTITION, changes_of, table_of
+from subscriptions.feed.store_masks import write_item
 from subscriptions.model import Operation, Position
 
+NO_MASKS: Final[Mapping[str, Mask]] = {}
 PLACE_COLUMNS: Final = ("_version", "_sequence", "_operation")
 
 
@@ -35,6 +38,7 @@ def select_snapshot(
     after_key: Sequence[object] | None,
     first_sequence: int,
     limit_rows: int,
+    masks: Mapping[str, Mask] = NO_MASKS,
 ) -> FeedQuery:
     """Select rows as they were at `version`, by key after `after_key`, as inserts from `first_sequence` on.
 
@@ -54,7 +58,7 @@ def select_snapshot(
 
     current_keys = [f"d.{quote_name(name)}" for name in key_items]
     changed_keys = write_change_keys(key_items)
-    columns = ", ".join(f"(x.held).{quote_name(name)}" for name in items)
+    columns = ", ".join(write_item("(x.held)", name, masks) for name in items)
     current = (
         f"SELECT {write_keys(current_keys)}, d AS held FROM {table_of(resource.code)} d"
         f" WHERE d._version <= $1 AND {compile_row_filter(row_filter, row='d', parameters=parameters)}"
@@ -87,6 +91,7 @@ def select_changes(
     items: Sequence[str],
     row_filter: RowFilter,
     limit_rows: int,
+    masks: Mapping[str, Mask] = NO_MASKS,
 ) -> FeedQuery:
     """Select the changes after `after`, up to `to_version`, as they look through items and row filter.
 
@@ -101,9 +106,9 @@ def select_changes(
     )
     keys = {item.name for item in resource.key_items}
     columns = ", ".join(
-        f"(x.shown).{quote_name(name)}"
+        write_item("(x.shown)", name, masks)
         if name in keys
-        else f"CASE WHEN x.operation <> '{Operation.DELETE}' THEN (x.shown).{quote_name(name)} END"
+        else f"CASE WHEN x.operation <> '{Operation.DELETE}' THEN {write_item('(x.shown)', name, masks)} END"
         for name in items
     )
     sql = (

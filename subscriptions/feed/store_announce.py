@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from core.database.names import quote_name
+from exchange.access.masks import Mask
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
 from exchange.catalogue.model import Resource
 from exchange.catalogue.store import changes_of, table_of
-from subscriptions.feed.store import FeedQuery, write_change_keys, write_keys
+from subscriptions.feed.store import NO_MASKS, FeedQuery, write_change_keys, write_keys
+from subscriptions.feed.store_masks import write_item
 from subscriptions.model import Key, Operation, Position
 
 
@@ -37,6 +39,7 @@ def select_announcement(
     reached: Key | None,
     first_sequence: int,
     limit_rows: int,
+    masks: Mapping[str, Mask] = NO_MASKS,
 ) -> FeedQuery:
     """Select by key what has to be told so that rows `shown` up to `place` become those of `row_filter`.
 
@@ -57,9 +60,9 @@ def select_announcement(
     keys = [item.name for item in resource.key_items]
     order = ", ".join(f"x.k{number}" for number in range(len(keys)))
     columns = ", ".join(
-        f"(x.held).{quote_name(name)}"
+        write_item("(x.held)", name, masks)
         if name in keys
-        else f"CASE WHEN x.now THEN (x.held).{quote_name(name)} END"
+        else f"CASE WHEN x.now THEN {write_item('(x.held)', name, masks)} END"
         for name in items
     )
     sql = (
