@@ -12,13 +12,14 @@ from typing import Final
 
 import asyncpg
 
-from core.database import Database
+from core.database import Connection, Database
 from core.log import store
 from core.log.model import Leaf
 from core.log.writer import LogWriter, NewLeaf
 
 MAX_LEAVES: Final = store.MAX_IN_STATEMENT
 MAX_GROUPS: Final = 4
+FULL_LEAVES: Final = 8  # where so many wait, committing takes long, and another group need not wait for it
 
 _Place = tuple[Leaf, "asyncio.Future[None]"]
 
@@ -30,7 +31,8 @@ class LeafGroup:
         self._database = database
         self._log = log
         self._waiting: list[_Place] = []
-        self._running: set[asyncio.Task[None]] = set()
+        self._working = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def append(self, new: NewLeaf, *, owner: str) -> None:
         """Append one leaf, of at most MAX_SUBJECTS subjects; return once it is committed.
@@ -40,37 +42,58 @@ class LeafGroup:
         """
         committed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append((self._log.build(new, owner=owner), committed))
-        if not self._running or (len(self._waiting) >= MAX_LEAVES and len(self._running) < MAX_GROUPS):
-            task = asyncio.create_task(self._commit_groups(), name="leaf-group")
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+        if not self._working or (self._working < MAX_GROUPS and len(self._waiting) >= FULL_LEAVES):
+            self._working += 1
+            task = asyncio.create_task(self._work(), name="leaf-group")
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         await committed
 
-    async def _commit_groups(self) -> None:
-        """Commit what waits, a group at a time, until nothing does."""
-        while self._waiting:
-            group = self._waiting[:MAX_LEAVES]
-            del self._waiting[:MAX_LEAVES]
-            group = [place for place in group if not place[1].done()]
-            if group:
-                await self._commit(group)
-
-    async def _commit(self, group: list[_Place]) -> None:
+    async def _work(self) -> None:
+        """Commit until nothing waits; no leaf comes between the last look and the end of the work."""
         try:
-            async with self._database.acquire() as connection:
-                await store.save_leaves(connection, leaves=[leaf for leaf, _ in group])
-        except asyncio.CancelledError:
-            for _, committed in group:
-                committed.cancel()
-            raise
+            await self._commit_groups()
+        finally:
+            self._working -= 1
+
+    async def _commit_groups(self) -> None:
+        """Commit what waits, a group at a time, until nothing does.
+
+        The connection is kept from group to group: else each would queue for one behind the calls that read,
+        which wait for their leaves in turn.
+        """
+        while self._waiting:
+            group: list[_Place] = []
+            try:
+                async with self._database.acquire() as connection:
+                    while group := self._take():
+                        await self._commit(connection, group)
+            except asyncio.CancelledError:
+                for _, committed in group:
+                    committed.cancel()
+                raise
+            except Exception as trouble:
+                self._tell(group or self._take(), trouble)
+
+    def _take(self) -> list[_Place]:
+        """Take the next group: those who still wait."""
+        while self._waiting:
+            taken = self._waiting[:MAX_LEAVES]
+            del self._waiting[:MAX_LEAVES]
+            if group := [place for place in taken if not place[1].done()]:
+                return group
+        return []
+
+    async def _commit(self, connection: Connection, group: list[_Place]) -> None:
+        """Commit a group. Raises what is not the fault of a leaf of it, and then has told nobody."""
+        try:
+            await store.save_leaves(connection, leaves=[leaf for leaf, _ in group])
         except (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as trouble:
             if len(group) == 1:
                 self._tell(group, trouble)
                 return
             for place in group:  # what the database refuses of one is no fault of the others
-                await self._commit([place])
-        except Exception as trouble:
-            self._tell(group, trouble)
+                await self._commit(connection, [place])
         else:
             self._tell(group, None)
 

@@ -59,6 +59,16 @@ async def test_leaves_of_acts_in_flight_share_statements_and_are_all_queued(
         assert await connection.fetchval("SELECT count(*) FROM core.log_pending") >= 100
 
 
+async def test_leaf_that_comes_just_as_the_group_before_is_done_does_not_wait_for_a_third(
+    database: Database, log: LogWriter
+) -> None:
+    group, before = LeafGroup(database=database, log=log), await count(database)
+    async with asyncio.timeout(60):
+        for _ in range(5):
+            await group.append(NEW, owner="o")
+    assert await count(database) - before == 5
+
+
 async def test_leaf_that_the_database_refuses_takes_no_other_with_it(
     database: Database, log: LogWriter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
