@@ -24,6 +24,7 @@ TAG_BYTES: Final = 8
 MAX_ROWS_IN_LEAF: Final = 40
 MAX_RECORD_CHARACTERS: Final = 24_000
 _encode: Final = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps would make one for every value
+_quote: Final = json.encoder.encode_basestring
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,11 +61,13 @@ class RowTagger:
         self._hmac = sm3.keyed_hmac(key)
 
     def tag(self, table: str, key: str, content: Mapping[str, str | None]) -> dict[str, str]:
-        """Tag each column of a row, in hex."""
-        return {
-            column: self._hmac(_encode([table, key, column, value]).encode())[:TAG_BYTES].hex()
-            for column, value in sorted(content.items())
-        }
+        """Tag each column of a row, in hex: each over the JSON array of table, key, column and value."""
+        compute, begin = self._hmac, f"[{_quote(table)}, {_quote(key)}, "
+        tags = {}
+        for column, value in sorted(content.items()):
+            text = f"{begin}{_quote(column)}, {'null' if value is None else _quote(value)}]"
+            tags[column] = compute(text.encode())[:TAG_BYTES].hex()
+        return tags
 
     def record(self, row: TouchedRow) -> dict[str, object]:
         """Record a row as a leaf holds it; one that is gone has no tags."""
