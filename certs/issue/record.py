@@ -64,21 +64,22 @@ class Recorder:
     async def record_each(
         self, database: Database, entries: Sequence[Entry]
     ) -> list[ShuzhengError | asyncpg.UniqueViolationError | None]:
-        """Register certificates in one transaction: all at once or, where one cannot be, each on its own.
+        """Register certificates, all at once; where one cannot be, each on its own in another transaction.
 
         Returns for each what kept it out: what `record` raises, or None. Trouble with the database is raised.
         """
         if not entries:
             return []
+        try:
+            async with database.transaction() as connection:
+                await self.record(connection, entries)
+        except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, Conflict) as refusal:
+            if len(entries) == 1 and not isinstance(refusal, asyncpg.DeadlockDetectedError):
+                return [refusal]
+        else:
+            return [None] * len(entries)
         async with database.transaction() as connection:
-            try:
-                async with connection.transaction():
-                    await self.record(connection, entries)
-            except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, Conflict) as refusal:
-                if len(entries) == 1 and not isinstance(refusal, asyncpg.DeadlockDetectedError):
-                    return [refusal]
-                return [await self._record_one(connection, entry) for entry in entries]
-        return [None] * len(entries)
+            return [await self._record_one(connection, entry) for entry in entries]
 
     async def _record_one(
         self, connection: Connection, entry: Entry
