@@ -161,8 +161,8 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.SUBSCRIPTION_CREATED: _spec("a subscription began", "subscription start version:integer kind"),
     Event.CHANGES_READ: _spec(
-        "changes were handed over",
-        "subscription items:texts rows:integer from to delivery manifest_sm3?",
+        "changes were handed over; `snapshot` is the version of the rows that a page of a snapshot held",
+        "subscription items:texts rows:integer from to delivery manifest_sm3? snapshot:integer?",
     ),
     Event.CHANGES_ACKNOWLEDGED: _spec(
         "changes were acknowledged",

@@ -27,6 +27,8 @@ from exchange.notices.model import NoticeKind
 from exchange.notices.store import save_notice
 from exchange.objections import store
 from exchange.objections.model import Holder, Objection, ObjectionState, Ruling
+from exchange.objections.readers import has_read
+from exchange.objections.store_readers import load_readers
 
 MAX_CLAIM_CHARACTERS: Final = 1000
 MAX_PER_ROUND: Final = 200
@@ -277,18 +279,13 @@ class ObjectionService:
         """Find exactly those who were given the old value; a grant counts once, a feed's before others'."""
         keys = [item.name for item in resource.key_items]
         readers = []
-        for reader in await store.load_readers(connection, objection=objection, old=old):
-            grant = await load_grant(connection, grant_id=reader.grant_id)
+        for reader in await load_readers(connection, objection=objection, old=old):
+            grant = await load_grant(connection, grant_id=reader.holder.grant_id)
             if grant is None or Mode.SUBSCRIBE not in grant.terms.modes:
                 continue
-            if await store.was_within(
-                connection,
-                objection=objection,
-                key_items=keys,
-                row_filter=read_grant(resource, grant).row_filter,
-                corrected=old.corrected,
-            ):
-                readers.append(reader)
+            row_filter = read_grant(resource, grant).row_filter
+            if await has_read(connection, resource, objection, reader, row_filter, corrected=old.corrected):
+                readers.append(reader.holder)
         others = await store.load_holders(
             connection,
             objection=objection,

@@ -14,6 +14,7 @@ from exchange.accounting.digest import digest_table
 from signing import sm3
 from signing.canonical_json import JsonValue, build_canonical_json
 from subscriptions.delivery.model import Delivery, Proof
+from subscriptions.feed.disputes import Disputed, list_places
 from subscriptions.model import Consumer, Position, Subscription
 from subscriptions.threads import run_sized
 
@@ -46,6 +47,7 @@ class ManifestMaker:
         proof: Proof,
         from_cursor: str,
         to_cursor: str,
+        disputed: Disputed,
     ) -> Delivery:
         """Make the delivery of a feed's table of at least one row, handed over as `body`."""
         delivery_id, delivered_at = uuid4(), self._now()
@@ -66,6 +68,10 @@ class ManifestMaker:
             "body_sm3": await run_sized(table.num_rows, hash_body, body),
             "delivered_at": delivered_at.isoformat(),
         }
+        if disputed:
+            payload["disputed"] = {
+                item: list(places) for item, places in list_places(table, disputed).items()
+            }
         if proof is Proof.ROWS:
             payload["rows_digest"] = await run_sized(table.num_rows, digest_rows, table)
         return Delivery(

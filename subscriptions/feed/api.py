@@ -21,6 +21,7 @@ NEXT_CURSOR_HEADER = "Shuzheng-Next-Cursor"
 VERSION_HEADER = "Shuzheng-Current-Version"
 DELIVERY_HEADER = "Shuzheng-Delivery"
 ROWS_HEADER = "Shuzheng-Rows"
+DISPUTED_HEADER = "Shuzheng-Disputed-Rows"
 DEFAULT_CHANGES = 1000
 CONTENT = {media_type: {"schema": {"type": "string"}} for media_type in OFFERED}
 
@@ -51,8 +52,9 @@ def build_router(*, feed: FeedReader, refusals: RefusalLog, authentication: Auth
         The form is what `Accept` asks for: NDJSON (at most 10,000 changes), an Arrow IPC stream or Parquet
         (at most 250,000), or server-sent events, which begin after `Last-Event-ID` and go on until the client
         leaves. The header `Shuzheng-Next-Cursor` is what to acknowledge, and to read on from;
-        `Shuzheng-Delivery` names the delivery, whose signed manifest can be fetched. Send the purpose
-        headers.
+        `Shuzheng-Delivery` names the delivery, whose signed manifest can be fetched. Values under objection
+        are marked in the row (NDJSON), in the schema's metadata (Arrow, Parquet) and in the manifest;
+        `Shuzheng-Disputed-Rows` counts the rows that have some. Send the purpose headers.
         """
         media_type = choose_media_type(request.headers.get("accept"))
         purpose = await refusals.read_purpose(
@@ -82,6 +84,7 @@ def _describe(page: Page) -> dict[str, str]:
         NEXT_CURSOR_HEADER: page.next_cursor,
         VERSION_HEADER: str(page.current_version),
         ROWS_HEADER: str(page.table.num_rows),
+        DISPUTED_HEADER: str(len(page.disputed)),
         "Vary": "Accept",
         "Cache-Control": "no-store",
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from typing import Final
@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from exchange.access.values import render_value
 from subscriptions.feed.columns import item_names
+from subscriptions.feed.disputes import Disputed, mark_table
 from subscriptions.model import Change, Operation, Position
 
 ARROW_CHUNK_ROWS: Final = 65_536
@@ -41,6 +42,7 @@ class Page:
     `table` has the columns `_version`, `_sequence`, `_operation` and the items, masked; `body` is the
     table in `form`. `is_announcement`: it tells what a change of the grant took back or added; `epoch` counts
     such changes. `delivery_id` is that of the delivery's manifest, None where there is no change.
+    `disputed` names the items under objection, by the row's number.
     """
 
     table: pa.Table
@@ -57,6 +59,7 @@ class Page:
     delivery_id: UUID | None = None
     manifest: bytes = b""
     receipt: bytes = b""
+    disputed: Disputed = field(default_factory=dict)
 
     @cached_property
     def changes(self) -> tuple[Change, ...]:
@@ -80,10 +83,15 @@ def iterate_changes(table: pa.Table, key_names: Sequence[str]) -> Iterator[Chang
         )
 
 
-def write_page(table: pa.Table, form: Form, *, key_names: Sequence[str]) -> bytes:
-    """Write a feed's table in one of the forms."""
+def write_page(
+    table: pa.Table, form: Form, *, key_names: Sequence[str], disputed: Disputed | None = None
+) -> bytes:
+    """Write a feed's table in one of the forms, with its marks where the form has room for them (not CSV)."""
+    marks = disputed or {}
     if form is Form.NDJSON:
-        return "".join(render_change(change) for change in iterate_changes(table, key_names)).encode()
+        changes = enumerate(iterate_changes(table, key_names))
+        return "".join(render_change(change, marks.get(number, ())) for number, change in changes).encode()
+    table = mark_table(table, marks)
     sink = io.BytesIO()
     if form is Form.ARROW:
         with pa.ipc.new_stream(sink, table.schema) as writer:
@@ -95,9 +103,9 @@ def write_page(table: pa.Table, form: Form, *, key_names: Sequence[str]) -> byte
     return sink.getvalue()
 
 
-def render_change(change: Change) -> str:
-    """Write one change as a line of NDJSON."""
-    line = {
+def render_change(change: Change, disputed: Sequence[str] = ()) -> str:
+    """Write one change as a line of NDJSON; `disputed` where a value of it is under objection."""
+    line: dict[str, object] = {
         "version": change.position.version,
         "sequence": change.position.sequence,
         "operation": str(change.operation),
@@ -106,4 +114,6 @@ def render_change(change: Change) -> str:
         if change.row is None
         else {name: render_value(value) for name, value in change.row.items()},
     }
+    if disputed:
+        line["disputed"] = list(disputed)
     return json.dumps(line, ensure_ascii=False, separators=(",", ":")) + "\n"

@@ -22,6 +22,7 @@ from subscriptions.delivery.model import Delivery, Proof
 from subscriptions.delivery.store import save_delivery
 from subscriptions.errors import ConsumerPaused
 from subscriptions.feed.columns import Masks, apply_masks
+from subscriptions.feed.disputes import find_disputed
 from subscriptions.feed.load import PageLoader
 from subscriptions.feed.page import MAX_ROWS, Form, Page, write_page
 from subscriptions.feed.wake import Waker
@@ -143,9 +144,13 @@ class FeedReader:
         next_cursor = self._seal.write(reached, subscription_id=subscription.id)
         key_names = tuple(item.name for item in resource.key_items)
         body, delivery = b"", None
+        granted = ground.grant.open_items(resource)
+        disputed = await find_disputed(connection, resource=resource, items=granted, table=table)
         if table.num_rows or wanted.form is not Form.NDJSON:
             table = apply_masks(table, self._choose_masks(call, but=loaded.masked))
-            body = await run_sized(table.num_rows, write_page, table, wanted.form, key_names=key_names)
+            body = await run_sized(
+                table.num_rows, write_page, table, wanted.form, key_names=key_names, disputed=disputed
+            )
         if table.num_rows:
             delivery = await self._manifests.make(
                 subscription=subscription,
@@ -157,8 +162,11 @@ class FeedReader:
                 proof=wanted.chosen_proof,
                 from_cursor=from_cursor,
                 to_cursor=next_cursor,
+                disputed=disputed,
             )
-            await self._record(connection, call, delivery)
+            in_snapshot = cursor.position.version == consumer.snapshot_version
+            held = consumer.snapshot_version if in_snapshot and not loaded.is_announcement else None
+            await self._record(connection, call, delivery, snapshot=held)
         return Page(
             table=table,
             key_names=key_names,
@@ -174,6 +182,7 @@ class FeedReader:
             delivery_id=None if delivery is None else delivery.id,
             manifest=b"" if delivery is None else delivery.manifest,
             receipt=b"" if delivery is None else delivery.receipt,
+            disputed=disputed,
         )
 
     def _choose_masks(self, call: _Call, *, but: Collection[str]) -> Masks:
@@ -186,7 +195,9 @@ class FeedReader:
         )
         return {name: mask for name, mask in masks.items() if name not in but}
 
-    async def _record(self, connection: Connection, call: _Call, delivery: Delivery) -> None:
+    async def _record(
+        self, connection: Connection, call: _Call, delivery: Delivery, *, snapshot: int | None
+    ) -> None:
         ground, resource = call.ground, call.ground.resource
         await save_delivery(connection, delivery=delivery)
         leaf = NewLeaf(
@@ -199,6 +210,7 @@ class FeedReader:
             details={
                 **describe(delivery, ground.subscription.id),
                 "items": list(ground.grant.open_items(resource)),
+                "snapshot": snapshot,
             },
         )
         await self._log.append_all(connection, [leaf], owners={resource.code: resource.provider_code})

@@ -26,6 +26,7 @@ from subscriptions.lake.place import LakePlace
 from subscriptions.lake.table import LakeTable
 from subscriptions.sharing import store
 from subscriptions.sharing.access import Doorkeeper
+from subscriptions.sharing.disputes import Marks, find_marks
 from subscriptions.sharing.hints import Predicate, may_hold
 from subscriptions.sharing.maker import FileMaker
 from subscriptions.sharing.model import Access, Profile, SharedFile, VersionFiles
@@ -45,12 +46,13 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a query is answered with. `terms` goes into the tickets of the files."""
+    """What a query is answered with. `terms` goes into the tickets of the files, `disputed` beside them."""
 
     version: int
     view: View
     terms: bytes
     parts: tuple[VersionFiles, ...]
+    disputed: Marks = ()
 
 
 class SharingService:
@@ -111,8 +113,7 @@ class SharingService:
             version=entry.version, committed_at=entry.committed_at, files=_limit(files, limit_rows)
         )
         answer = Answer(version=entry.version, view=view, terms=terms, parts=(part,))
-        await self._give(access, answer, kind="snapshot")
-        return answer
+        return await self._give(access, answer, kind="snapshot")
 
     async def changes(self, access: Access, *, start: Asked, end: Asked) -> Answer:
         """Give the files of the changes from a version to another, both included.
@@ -135,8 +136,7 @@ class SharingService:
         made = await self._maker.changes(view, table, [entry.delta_version for entry in changed])
         parts += tuple(_part(entry, file) for entry, file in zip(changed, made, strict=True))
         answer = Answer(version=chosen[-1].version, view=view, terms=terms, parts=parts)
-        await self._give(access, answer, kind="changes")
-        return answer
+        return await self._give(access, answer, kind="changes")
 
     async def _announce(
         self, table: LakeTable, views: tuple[View, View], code: str, before: LakeVersion, first: LakeVersion
@@ -166,8 +166,8 @@ class SharingService:
         digest = sm3.digest_parts([view.digest, values])
         return replace(view, row_filter=row_filter, own=own, digest=digest)
 
-    async def _give(self, access: Access, answer: Answer, *, kind: str) -> None:
-        """Count and record what is given, once the grant is seen to hold still, in one transaction."""
+    async def _give(self, access: Access, answer: Answer, *, kind: str) -> Answer:
+        """Count, mark and record what is given, once the grant is seen to hold still, in one transaction."""
         files = [file for part in answer.parts for file in part.files]
         rows = sum(file.rows for file in files)
         profile, resource = access.profile, access.resource
@@ -202,6 +202,8 @@ class SharingService:
                     "files": len(files),
                 },
             )
+            marks = await find_marks(connection, resource=resource, grant=grant, view=answer.view)
+        return replace(answer, disputed=marks)
 
     async def _build_view(self, connection: Connection, access: Access) -> tuple[View, bytes]:
         await store.begin_snapshot(connection)

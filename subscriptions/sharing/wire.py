@@ -20,6 +20,7 @@ from subscriptions.sharing.service import Answer
 NDJSON: Final = "application/x-ndjson; charset=utf-8"
 VERSION_HEADER: Final = "Delta-Table-Version"
 CAPABILITIES_HEADER: Final = "delta-sharing-capabilities"
+DISPUTED: Final = "shuzheng.disputed"
 _FORMAT: Final = {"provider": "parquet", "options": {}}
 
 
@@ -65,6 +66,9 @@ def write_description(access: Access, answer: Answer, *, delta: bool, in_changes
     if delta:
         protocol = {"deltaProtocol": {"minReaderVersion": 1, "minWriterVersion": 4}}
         metadata["configuration"] = {"delta.enableChangeDataFeed": "true"}
+    if answer.disputed:
+        metadata["configuration"][DISPUTED] = json.dumps(answer.disputed, ensure_ascii=False)
+    if delta:
         metadata = {"deltaMetadata": metadata}
     if in_changes:
         metadata["version"] = min((part.version for part in answer.parts), default=answer.version)

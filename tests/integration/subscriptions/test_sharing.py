@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from hub.services import utc_now
 from subscriptions.sharing import files
 from tests.hubs import RunningHub
 from tests.sharing_behaviour import FIRST, SharingBehaviour
-from tests.sharing_world import open_sharing_world
+from tests.sharing_world import give, open_sharing_world, read_lines
 
 
 class TestSharingOverADirectory(SharingBehaviour):
@@ -77,3 +78,29 @@ async def test_address_is_good_through_a_long_read_and_then_asked_for_anew(
     again = (await world.query())[1][0]["file"]
     assert (again["id"], again["size"]) == (answer["id"], answer["size"])
     assert (await hub.client.get(again["url"])).content == whole
+
+
+async def test_answers_tell_what_is_under_objection_in_the_rows_of_the_grant(hub: RunningHub) -> None:
+    """Another department disputes values; a share tells of those in its rows and items alone."""
+    world = await open_sharing_world(
+        hub, items=["code", "name"], row_filter={"some": {"item": "code", "in": ["1", "2"]}}
+    )
+    await world.publish(FIRST)
+    await give(hub, modes=["query"], service_items=["食品经营许可"])
+    police = hub.members["police"].purposeful
+    assert "shuzheng.disputed" not in (await world.query())[0]["configuration"]
+    for code, item in (("2", "name"), ("1", "amount"), ("3", "name")):
+        asked = {"keys": {"code": code}, "item": item, "claim": "有误", "basis": "执照"}
+        raised = await hub.client.post("/v1/resources/things/objections", json=asked, headers=police)
+        assert raised.status_code == 201, raised.text
+    told = [{"key": {"code": "2"}, "items": ["name"]}]
+    assert json.loads((await world.query())[0]["configuration"]["shuzheng.disputed"]) == told
+    answer = await world.call("GET", "/changes", params={"startingVersion": "1"})
+    assert json.loads(read_lines(answer)[0]["configuration"]["shuzheng.disputed"]) == told
+    delta = await hub.client.post(
+        world.table + "/query",
+        json={},
+        headers=world.bearer | {"delta-sharing-capabilities": "responseformat=delta"},
+    )
+    described = json.loads(delta.text.splitlines()[1])["metaData"]["deltaMetadata"]
+    assert json.loads(described["configuration"]["shuzheng.disputed"]) == told
