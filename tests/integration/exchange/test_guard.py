@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -118,6 +119,22 @@ async def test_each_kind_is_seen_at_its_threshold(world: World, kind: AlertKind,
     assert await guard.judge() == []
     guard.note(make(world, 4))
     assert [alert.kind for alert in await guard.judge()] == [kind]
+
+
+async def test_round_of_many_calls_is_counted_whole_while_other_calls_are_noted(world: World) -> None:
+    """A long round gives way to calls; what they add is for the next round."""
+    guard = guard_of(world)
+    for n in range(400):
+        guard.note(sighting(world, f"{n:018d}", case=str(n), operator=f"o{n}"))
+    first = asyncio.create_task(guard.judge())
+    await asyncio.sleep(0)
+    guard.note(sighting(world, "9" * 18, case="late", operator="late"))
+    alerts = await first
+    assert {alert.kind for alert in alerts} == {AlertKind.SEQUENTIAL}
+    async with world.database.acquire() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM exchange.guard_sighting") == 3 * 400
+        await guard.judge()
+        assert await connection.fetchval("SELECT count(*) FROM exchange.guard_sighting") == 3 * 401
 
 
 async def test_window_slides(world: World) -> None:

@@ -104,3 +104,13 @@ async def test_answers_tell_what_is_under_objection_in_the_rows_of_the_grant(hub
     )
     described = json.loads(delta.text.splitlines()[1])["metaData"]["deltaMetadata"]
     assert json.loads(described["configuration"]["shuzheng.disputed"]) == told
+
+
+async def test_items_read_in_a_share_are_not_reported_as_unused(hub: RunningHub) -> None:
+    world = await open_sharing_world(hub, items=["code", "name"])
+    await world.publish(FIRST)
+    path, headers = f"/v1/grants/{world.grant_id}/use", hub.members["police"].headers
+    assert (await hub.client.get(path, headers=headers)).json()["unused_items"] == ["code", "name"]
+    assert await world.rows()
+    told = (await hub.client.get(path, headers=headers)).json()
+    assert (told["calls"], told["rows"], told["unused_items"]) == (1, 3, [])
