@@ -8,7 +8,7 @@ from typing import Final
 from core.database import Connection
 from exchange.access.model import Grant, GrantUse, ItemUse
 
-_USES: Final = ("data.queried", "facts.verified", "changes.read")
+_USES: Final = ("data.queried", "facts.verified", "changes.read", "share.read")
 
 
 async def load_use(connection: Connection, *, grant: Grant, since: datetime) -> GrantUse:
