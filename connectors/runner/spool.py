@@ -55,18 +55,22 @@ class ParcelFile:
         self._waiting_rows += rows.num_rows
         self._waiting_bytes += rows.nbytes
         self.rows += rows.num_rows
-        if self._waiting_rows >= self._joined_rows or self._waiting_bytes >= JOINED_BYTES:
-            self._flush()
+        if self._waiting_bytes >= JOINED_BYTES:
+            self._flush(self._waiting_rows)
+        elif self._waiting_rows >= self._joined_rows:
+            self._flush(self._waiting_rows - self._waiting_rows % self._joined_rows)
 
-    def _flush(self) -> None:
+    def _flush(self, rows: int) -> None:
+        """Write the first of the rows that wait."""
         whole = pa.Table.from_batches(self._waiting, schema=self.schema).combine_chunks()
-        self._writer.write_table(whole)
-        self._waiting.clear()
-        self._waiting_rows = self._waiting_bytes = 0
+        self._writer.write_table(whole.slice(0, rows), max_chunksize=self._joined_rows)
+        self._waiting = whole.slice(rows).to_batches()
+        self._waiting_rows = whole.num_rows - rows
+        self._waiting_bytes = sum(batch.nbytes for batch in self._waiting)
 
     def close(self, *, connector: str, key: str) -> Parcel:
         """Finish the file: its bytes are on the disk, under its final name, when this returns."""
-        self._flush()
+        self._flush(self._waiting_rows)
         self._writer.close()
         self._sink.finish()
         self._open_path.rename(self._path)

@@ -127,7 +127,7 @@ def test_parcel_holds_few_large_batches_of_many_small_ones(tmp_path: Path) -> No
         file.write(pa.RecordBatch.from_pydict({"id": list(range(start, min(start + 4, 25)))}, schema=SCHEMA))
     parcel = file.close(connector="c", key="k")
     batches = list(parcel.read())
-    assert [batch.num_rows for batch in batches] == [12, 12, 1]
+    assert [batch.num_rows for batch in batches] == [10, 10, 5]
     assert [n for batch in batches for n in batch.column("id").to_pylist()] == list(range(25))
 
 
