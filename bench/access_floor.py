@@ -19,6 +19,7 @@ from pydantic import BaseModel
 
 from core.caller import OrganisationCode, SystemId
 from core.database import Connection
+from core.database.gathering import Gathering
 from core.database.pool import prepare_connection
 from core.log.model import Event
 from core.log.store import save_leaves
@@ -26,7 +27,7 @@ from core.log.writer import build_leaf
 from exchange.access.values import render_value
 from exchange.query.store import load_rows
 from exchange.standards.schemas import POPULATION
-from exchange.verify.store import load_subjects
+from exchange.verify.store import write_subjects
 from signing.merkle.hashing import HashSuite
 
 CODE = "rk_jbxx"
@@ -57,15 +58,16 @@ async def record_statements() -> tuple[tuple[Any, ...], tuple[Any, ...], tuple[A
     with suppress(IndexError):  # the recorder answers with no rows
         await load_rows(
             cast(Connection, query), resource_code=CODE, key_items=[KEY], items=ITEMS,
-            conditions={KEY: ""}, row_filter=(), after_key=None, limit_rows=101,
+            conditions={KEY: ""}, row_filter=(), limit_rows=101,
         )  # fmt: skip
     resource = POPULATION.build(provider_code=OrganisationCode("none"))
-    with suppress(IndexError):  # the recorder answers with no rows
-        await load_subjects(
-            cast(Connection, verify), resource=resource, names=[KEY], subjects=[{KEY: ""}], items=["XM"],
-            row_filter=(), system_id=SystemId(UUID(int=0)), budget_keys=[b""], counted_on=date(2026, 1, 1),
-            with_disputes=False, row_salt=None,
-        )  # fmt: skip
+    gathering = Gathering()
+    write_subjects(
+        gathering, resource=resource, names=[KEY], subjects=[{KEY: ""}], items=["XM"],
+        row_filter=(), system_id=SystemId(UUID(int=0)), budget_keys=[b""], counted_on=date(2026, 1, 1),
+        with_disputes=False, row_salt=None,
+    )  # fmt: skip
+    await gathering.run(cast(Connection, verify))
     await save_leaves(cast(Connection, leaf), leaves=[_build_leaf()])
     return query.statement, verify.statement, leaf.statement
 

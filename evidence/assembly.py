@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from fastapi import APIRouter
 
@@ -21,6 +22,7 @@ from evidence.assembly_office import OfficeServices, assemble_office, build_offi
 from evidence.cases.copies import CopyMaker
 from evidence.cases.resolve import Resolver
 from evidence.cases.reuse import ReuseDesk
+from evidence.cases.saving import CaseSaver
 from evidence.cases.service import EvidenceService
 from evidence.commitments.credit import CreditDesk
 from evidence.commitments.inquiries import InquiryDesk
@@ -29,10 +31,13 @@ from evidence.commitments.service import UndertakingService
 from evidence.commitments.verifier import Verifier
 from evidence.rules.service import RuleService
 from evidence.sources.reader import HubSources
+from evidence.sources.together import TogetherReader
 from exchange.access.refusal import RefusalLog
 from exchange.assembly import ExchangeServices
 from exchange.verify.receipts import BatchReceiptIssuer
 from signing.merkle.receipts_async import Batcher
+
+CASES_AT_ONCE: Final = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +79,7 @@ def assemble(
     resolver = Resolver(sources=sources, limit_s=limit_s)
     seal = OrderSeal(derive_key("evidence-order"))
     undertakings = UndertakingService(database=database, log=log, rules=rules, seal=seal, now=now)
+    reuse = ReuseDesk(log=log, now=now)
     inquiries = InquiryDesk(database=database, log=log, seal=seal, now=now)
     return EvidenceServices(
         rules=rules,
@@ -90,12 +96,25 @@ def assemble(
             log=log,
             rules=rules,
             resolver=resolver,
-            reuse=ReuseDesk(log=log, now=now),
+            together=TogetherReader(
+                query=exchange.query,
+                verify=exchange.verify,
+                held=certificates.held,
+                grounds=exchange.grounds,
+                now=now,
+            ),
+            apart=sources,
+            reuse=reuse,
             copies=CopyMaker(copies=certificates.copies, now=now),
-            undertakings=undertakings,
-            inquiries=inquiries,
+            saver=CaseSaver(
+                log=log,
+                reuse=reuse,
+                undertakings=undertakings,
+                inquiries=inquiries,
+                mark_key=derive_key("evidence-mark"),
+            ),
             receipts=BatchReceiptIssuer(batcher),
-            mark_key=derive_key("evidence-mark"),
+            at_once=CASES_AT_ONCE,
             now=now,
         ),
         undertakings=undertakings,
@@ -114,6 +133,15 @@ def assemble(
     )
 
 
+def build_busy_routers(services: EvidenceServices, *, authentication: Authentication) -> list[APIRouter]:
+    """Build the routes of evidence requests. Routes are tried in order: let these come first."""
+    return [
+        evidence.cases.api.build_busy_router(
+            evidence=services.cases, refusals=services.refusals, authentication=authentication
+        )
+    ]
+
+
 def build_routers(services: EvidenceServices, *, authentication: Authentication) -> list[APIRouter]:
     """Build the routes of all rooms."""
     return [
@@ -126,9 +154,7 @@ def build_routers(services: EvidenceServices, *, authentication: Authentication)
             refusals=services.refusals,
             authentication=authentication,
         ),
-        evidence.cases.api.build_router(
-            evidence=services.cases, refusals=services.refusals, authentication=authentication
-        ),
+        evidence.cases.api.build_router(evidence=services.cases, authentication=authentication),
         *build_office_routers(services.office, authentication=authentication),
         evidence.rules.examples_api.build_router(rules=services.rules, authentication=authentication),
     ]

@@ -52,6 +52,7 @@ from exchange.publish.publish import PublishService
 from exchange.publish.quarantine import Quarantine
 from exchange.quality.service import QualityService
 from exchange.query.cursor import CursorSeal
+from exchange.query.reading import QuestionReader
 from exchange.query.service import QueryService
 from exchange.search.service import SearchService
 from exchange.verify.receipts import BatchReceiptIssuer
@@ -77,6 +78,7 @@ class ExchangeServices:
     grants: GrantService
     rules: RuleService
     notices: NoticeService
+    grounds: GroundReader
     query: QueryService
     verify: VerifyService
     objections: ObjectionService
@@ -112,10 +114,12 @@ def assemble(
     guard = Guard(database=database, log=log, gate=gate, key=derive_key("guard"), now=now)
     refusals = RefusalLog(database=database, log=log, gate=gate)
     masker = Masker(derive_key("mask"))
+    grounds = GroundReader()
     query, verify = _assemble_answers(
         database=database,
         log=log,
         refusals=refusals,
+        grounds=grounds,
         masker=masker,
         cursors=CursorSeal(derive_key("query-cursor")),
         receipts=BatchReceiptIssuer(batcher),
@@ -149,6 +153,7 @@ def assemble(
         grants=GrantService(database=database, log=log, now=now),
         rules=RuleService(database=database, log=log),
         notices=NoticeService(database=database, now=now),
+        grounds=grounds,
         query=query,
         verify=verify,
         objections=objections,
@@ -181,13 +186,13 @@ def _assemble_answers(
     database: Database,
     log: LogWriter,
     refusals: RefusalLog,
+    grounds: GroundReader,
     masker: Masker,
     cursors: CursorSeal,
     receipts: BatchReceiptIssuer,
     watcher: Guard,
     now: Callable[[], datetime],
 ) -> tuple[QueryService, VerifyService]:
-    grounds = GroundReader()
     leaves = LeafGroup(database=database, log=log)
     query = QueryService(
         database=database,
@@ -195,9 +200,7 @@ def _assemble_answers(
         leaves=leaves,
         refusals=refusals,
         grounds=grounds,
-        masker=masker,
-        cursors=cursors,
-        watcher=watcher,
+        reader=QuestionReader(log=log, masker=masker, cursors=cursors, watcher=watcher),
         now=now,
     )
     verify = VerifyService(

@@ -98,7 +98,10 @@ def include_routers(app: FastAPI, services: Services) -> None:
         public_url=services.settings.public_url,
         trusted_proxies=parse_networks(proxies),
     )
-    for router in exchange.assembly.build_busy_routers(services.exchange, authentication=authentication):
+    for router in (
+        *exchange.assembly.build_busy_routers(services.exchange, authentication=authentication),
+        *evidence.assembly.build_busy_routers(services.evidence, authentication=authentication),
+    ):
         app.include_router(router)
     for router in certs.assembly.build_busy_routers(
         services.certificates, authentication=authentication, now=utc_now

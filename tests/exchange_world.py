@@ -28,6 +28,7 @@ from exchange.guard.model import Sighting
 from exchange.objections.corrections import CorrectionService
 from exchange.objections.service import ObjectionService
 from exchange.query.cursor import CursorSeal
+from exchange.query.reading import QuestionReader
 from exchange.query.service import QueryService
 from exchange.verify.model import ReceiptIssuer
 from exchange.verify.service import VerifyService
@@ -158,9 +159,12 @@ class World:
             leaves=LeafGroup(database=self.database, log=self.log),
             refusals=self.refusals,
             grounds=GroundReader(),
-            masker=Masker(b"m" * 32),
-            cursors=CursorSeal(b"c" * 32),
-            watcher=self.sightings,
+            reader=QuestionReader(
+                log=self.log,
+                masker=Masker(b"m" * 32),
+                cursors=CursorSeal(b"c" * 32),
+                watcher=self.sightings,
+            ),
             now=utc_now,
         )
 

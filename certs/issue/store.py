@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -12,6 +13,7 @@ from certs.issue.store_register import IssueRequest
 from certs.types.model import HolderCodeType
 from core.caller import OrganisationCode
 from core.database import Connection
+from core.database.gathering import Gathering, Row
 from core.errors import NotFound
 
 
@@ -123,15 +125,34 @@ async def load_by_holder(
     connection: Connection, *, holder_code: str, holder_code_type: str, type_code: str | None, limit: int
 ) -> list[Certificate]:
     """Load a holder's certificates, newest first."""
-    rows = await connection.fetch(
-        "SELECT * FROM certs.described_certificate WHERE holder_code = $1 AND holder_code_type = $2"
-        " AND ($3::text IS NULL OR type_code = $3) ORDER BY created_at DESC, identifier LIMIT $4",
-        holder_code,
-        holder_code_type,
-        type_code,
-        limit,
+    gathering = Gathering()
+    write_by_holder(
+        gathering,
+        holder_code=holder_code,
+        holder_code_type=holder_code_type,
+        type_code=type_code,
+        limit=limit,
     )
-    return [_certificate(row) for row in rows]
+    return read_certificates((await gathering.run(connection))[0])
+
+
+def write_by_holder(
+    gathering: Gathering, *, holder_code: str, holder_code_type: str, type_code: str | None, limit: int
+) -> int:
+    """Write the reading of a holder's certificates, newest first, for `read_certificates`."""
+    place = gathering.place
+    of_type = "" if type_code is None else f" AND c.type_code = {place(type_code)}"
+    return gathering.add(
+        f"SELECT {', '.join(_DESCRIBED)} FROM certs.described_certificate c"
+        f" WHERE c.holder_code = {place(holder_code)}"
+        f" AND c.holder_code_type = {place(holder_code_type)}{of_type}"
+        f" ORDER BY c.created_at DESC, c.identifier LIMIT {place(limit)}"
+    )
+
+
+def read_certificates(rows: Sequence[Row]) -> list[Certificate]:
+    """Read what the statement of `write_by_holder` found."""
+    return [_certificate(dict(zip(_DESCRIBED, row, strict=True))) for row in rows]
 
 
 async def load_changes(connection: Connection, *, identifier: str) -> list[StatusChange]:
@@ -153,7 +174,16 @@ async def load_changes(connection: Connection, *, identifier: str) -> list[Statu
     ]
 
 
-def _certificate(row: asyncpg.Record) -> Certificate:
+_DESCRIBED: Final = (
+    *("identifier", "type_code", "type_version", "type_name", "number", "version"),
+    *("holder_name", "holder_code", "holder_code_type", "issuer_code", "issuer_name", "status"),
+    *("predecessor", "successor", "issued_on", "valid_from", "valid_until", "data", "qr_payload"),
+    *("service_item", "case_number", "seal_id", "object_key", "size_bytes", "digest_sm3", "sealed_sm3"),
+    "created_at",
+)
+
+
+def _certificate(row: asyncpg.Record | dict[str, Any]) -> Certificate:
     fields = dict(row)
     fields["holder"] = Holder(
         name=fields.pop("holder_name"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import asyncpg
@@ -16,6 +16,7 @@ from certs.types.model import (
     ServiceItem,
 )
 from core.database import Connection
+from core.database.gathering import Gathering
 from core.errors import NotFound
 
 UNKNOWN: Final = "no certificate type of that code is registered; GET /v1/certificate-types lists them"
@@ -77,6 +78,18 @@ async def load_types_by_code(connection: Connection, *, codes: Iterable[str]) ->
         "SELECT * FROM certs.described_type WHERE code = ANY($1::text[]) AND is_newest", sorted(set(codes))
     )
     return {row["code"]: _type(row) for row in rows}
+
+
+def write_fingerprints(gathering: Gathering, *, codes: Collection[str]) -> int:
+    """Write a statement that names the newest version of each type: code, and a text that changes with it."""
+    return gathering.add(
+        "SELECT t.code, t.version || '/' || t.xmin::text || '/' || (SELECT count(*) || '/'"
+        " || coalesce(sum(s.xmin::text::bigint), 0)"
+        " FROM certs.type_service_item s WHERE s.type_code = t.code)"
+        f" FROM certs.certificate_type t WHERE t.code = ANY({gathering.place(sorted(set(codes)))}::text[])"
+        " AND NOT EXISTS (SELECT FROM certs.certificate_type n"
+        " WHERE n.code = t.code AND n.version > t.version)"
+    )
 
 
 async def load_versions(connection: Connection, *, code: str) -> list[CertificateType]:

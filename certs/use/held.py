@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from certs.authorise.service import AuthoriseService
 from certs.issue import store
 from certs.issue.model import Certificate, CertificateStatus, china_day
+from certs.types.kept import KeptTypes
 from certs.types.model import CertificateType, HolderCodeType
-from certs.types.store import load_types_by_code
 from certs.use.rule import UseBasis, find_basis
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
+from core.database.gathering import Gathering, Row
 from core.log.model import Event
 from core.log.writer import LogWriter, NewLeaf
 
@@ -64,7 +65,22 @@ class HeldService:
         self._database = database
         self._log = log
         self._authorise = authorise
+        self._types = KeptTypes()
         self._now = now
+
+    def begin(
+        self, sought: Sequence[Sought], *, codes: Sequence[str], caller: Caller, purpose: Purpose
+    ) -> HeldBatch:
+        """Begin to open certificates for a case, read together with whatever else the case asks."""
+        return HeldBatch(
+            self._types,
+            self._authorise,
+            sought,
+            codes=codes,
+            caller=caller,
+            purpose=purpose,
+            today=china_day(self._now()),
+        )
 
     async def open_held(
         self, sought: Sequence[Sought], *, codes: Sequence[str], caller: Caller, purpose: Purpose
@@ -75,47 +91,85 @@ class HeldService:
         the case may not use the type it is not told whether a certificate is there. For a caller within the
         hub that commits its own transaction before it gives anything out.
         """
-        found, leaves = [], []
+        batch = self.begin(sought, codes=codes, caller=caller, purpose=purpose)
         async with self._database.unflushed_transaction() as connection:
-            kinds = await load_types_by_code(connection, codes=[each.type_code for each in sought])
-            for each in sought:
-                kind = kinds.get(each.type_code)
-                held, leaf = await self._open(
-                    connection, each, kind, codes=codes, caller=caller, purpose=purpose
-                )
-                found.append(held)
-                leaves.append(leaf)
-            await self._log.append_all(connection, leaves)
-        return found
+            gathering = Gathering()
+            batch.write(gathering)
+            await batch.take(connection, await gathering.run(connection))
+            await self._log.append_all(connection, batch.leaves)
+        return batch.found
+
+
+class HeldBatch:
+    """Searches of one case. Call `write`, `take`, and append `leaves` in the same transaction."""
+
+    def __init__(
+        self,
+        types: KeptTypes,
+        authorise: AuthoriseService,
+        sought: Sequence[Sought],
+        *,
+        codes: Sequence[str],
+        caller: Caller,
+        purpose: Purpose,
+        today: date,
+    ) -> None:
+        self._types = types
+        self._authorise = authorise
+        self._sought = sought
+        self._codes = codes
+        self._caller = caller
+        self._purpose = purpose
+        self._today = today
+        self._kinds_at = 0
+        self._held_at: list[int] = []
+        self.found: list[Held] = []
+        self.leaves: list[NewLeaf] = []
+
+    def write(self, gathering: Gathering) -> None:
+        """Write the statements that read the types and the holders' certificates."""
+        if not self._sought:
+            return
+        self._kinds_at = self._types.write(gathering, codes=[each.type_code for each in self._sought])
+        self._held_at = [
+            store.write_by_holder(
+                gathering,
+                holder_code=each.holder_code,
+                holder_code_type=each.holder_code_type,
+                type_code=each.type_code,
+                limit=MAX_HELD,
+            )
+            for each in self._sought
+        ]
+
+    async def take(self, connection: Connection, found: Sequence[Sequence[Row]]) -> None:
+        """Open what may be opened of what the statements found, and count the uses of codes."""
+        if not self._sought:
+            return
+        kinds = await self._types.take(connection, found[self._kinds_at])
+        for sought, place in zip(self._sought, self._held_at, strict=True):
+            kind = kinds.get(sought.type_code)
+            held, leaf = await self._open(connection, sought, kind, store.read_certificates(found[place]))
+            self.found.append(held)
+            self.leaves.append(leaf)
 
     async def _open(
         self,
         connection: Connection,
         sought: Sought,
         kind: CertificateType | None,
-        *,
-        codes: Sequence[str],
-        caller: Caller,
-        purpose: Purpose,
+        held: list[Certificate],
     ) -> tuple[Held, NewLeaf]:
         if kind is None:
-            return Held(outcome=HeldOutcome.UNKNOWN_TYPE), self._leaf(sought, caller, purpose)
-        held = await store.load_by_holder(
-            connection,
-            holder_code=sought.holder_code,
-            holder_code_type=sought.holder_code_type,
-            type_code=sought.type_code,
-            limit=MAX_HELD,
-        )
-        today = china_day(self._now())
-        held.sort(key=lambda each: each.status_on(today) is not CertificateStatus.ACTIVE)
+            return Held(outcome=HeldOutcome.UNKNOWN_TYPE), self._leaf(sought)
+        held.sort(key=lambda each: each.status_on(self._today) is not CertificateStatus.ACTIVE)
         for certificate in held:
-            basis = find_basis(caller=caller, purpose=purpose, issuer_code=certificate.issuer_code, kind=kind)
-            basis = basis or await self._use_code(
-                connection, certificate, codes=codes, caller=caller, purpose=purpose
+            basis = find_basis(
+                caller=self._caller, purpose=self._purpose, issuer_code=certificate.issuer_code, kind=kind
             )
+            basis = basis or await self._use_code(connection, certificate)
             if basis is not None:
-                status = certificate.status_on(today)
+                status = certificate.status_on(self._today)
                 valid = status is CertificateStatus.ACTIVE
                 answer = Held(
                     outcome=HeldOutcome.OPENED if valid else HeldOutcome.NOT_VALID,
@@ -123,25 +177,19 @@ class HeldService:
                     certificate=certificate if valid else _without_data(certificate),
                     status=status,
                 )
-                return answer, self._leaf(sought, caller, purpose, certificate, basis=basis, status=status)
-        may_use = kind.may_be_used_for(purpose.service_item)
+                return answer, self._leaf(sought, certificate, basis=basis, status=status)
+        may_use = kind.may_be_used_for(self._purpose.service_item)
         outcome = HeldOutcome.NOT_HELD if may_use else HeldOutcome.REFUSED
-        return Held(outcome=outcome, type_name=kind.name), self._leaf(
-            sought, caller, purpose, refused=not may_use
-        )
+        return Held(outcome=outcome, type_name=kind.name), self._leaf(sought, refused=not may_use)
 
-    async def _use_code(
-        self,
-        connection: Connection,
-        certificate: Certificate,
-        *,
-        codes: Sequence[str],
-        caller: Caller,
-        purpose: Purpose,
-    ) -> UseBasis | None:
-        for code in codes:
+    async def _use_code(self, connection: Connection, certificate: Certificate) -> UseBasis | None:
+        for code in self._codes:
             found, _ = await self._authorise.find(
-                connection, code, identifier=certificate.identifier, caller=caller, purpose=purpose
+                connection,
+                code,
+                identifier=certificate.identifier,
+                caller=self._caller,
+                purpose=self._purpose,
             )
             if found is not None:
                 await self._authorise.count(connection, found)
@@ -151,8 +199,6 @@ class HeldService:
     def _leaf(
         self,
         sought: Sought,
-        caller: Caller,
-        purpose: Purpose,
         certificate: Certificate | None = None,
         *,
         basis: UseBasis | None = None,
@@ -169,8 +215,8 @@ class HeldService:
             details |= {"found": 1, "basis": basis, "status": status}
         return NewLeaf(
             event=Event.ACCESS_REFUSED if refused else Event.CERTIFICATE_FETCHED,
-            caller=caller,
-            purpose=purpose,
+            caller=self._caller,
+            purpose=self._purpose,
             certificate_id=None if certificate is None else certificate.identifier,
             owner=None if certificate is None else str(certificate.issuer_code),
             subject=sought.holder_code,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
+CACHEABLE_BYTES = 128 * 1024  # the statement that reads all sources of a case is long, and always the same
 CONNECTION_TROUBLES = (
     OSError,
     TimeoutError,
@@ -74,6 +75,7 @@ class Database:
                 timeout=timeout_s,
                 init=prepare_connection,
                 reset=_leave_session,
+                max_cacheable_statement_size=CACHEABLE_BYTES,
                 server_settings={"application_name": "shuzheng", "timezone": "UTC"},
             )
         except (*CONNECTION_TROUBLES, asyncpg.PostgresError) as trouble:

@@ -26,9 +26,9 @@ class StandingChanged(Exception):
     """A token does not stand as this process knew it: whoever let the call in has to ask anew."""
 
 
-def write_mark(place: int) -> str:
-    """Write a scalar that is the mark of the token whose hash is in the parameter at `place`, or NULL."""
-    return f"(SELECT {MARK} FROM {STANDING_TOKENS} AND t.token_hash = ${place}::bytea)"
+def write_mark(place: str) -> str:
+    """Write a scalar that is the mark of the token whose hash `place` (such as `$1`) stands for, or NULL."""
+    return f"(SELECT {MARK} FROM {STANDING_TOKENS} AND t.token_hash = {place}::bytea)"
 
 
 def confirm_standing(caller: Caller, mark: str | None) -> None:
@@ -73,5 +73,5 @@ def _try_confirm(caller: Caller, marks: Mapping[bytes, str]) -> StandingChanged 
 async def verify_standing(connection: Connection, caller: Caller) -> None:
     """Ask for the mark of a caller who is not proved yet; raise StandingChanged where it is another."""
     if caller.standing is not None and not caller.standing.is_confirmed:
-        mark = await connection.fetchval(f"SELECT {write_mark(1)}", caller.standing.token_hash)
+        mark = await connection.fetchval(f"SELECT {write_mark('$1')}", caller.standing.token_hash)
         confirm_standing(caller, mark)

@@ -7,6 +7,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final, Protocol
 from uuid import UUID
 
@@ -41,7 +42,7 @@ class Owners(Protocol):
 class NewLeaf:
     """One act that a leaf is to record; see `LogWriter.append`. `owner` is whose data it touched.
 
-    `subjects` are further numbers, at most MAX_SUBJECTS in all.
+    `subjects` are further numbers; beyond MAX_SUBJECTS in all, further leaves name them.
     """
 
     event: Event
@@ -102,8 +103,6 @@ class LogWriter:
         are kept; beyond MAX_SUBJECTS further leaves name them. `caller` None means the hub itself.
         """
         owner = await self._find_owner(connection, resource_code, certificate_id)
-        named = (*(() if subject is None else (subject,)), *subjects)
-        hashes = list(dict.fromkeys(map(self.hash_subject, named)))
         context = _Context(
             caller=caller,
             purpose=purpose,
@@ -112,14 +111,13 @@ class LogWriter:
             grant_id=grant_id,
             certificate_id=certificate_id,
         )
-        leaf = self._build(event, context, hashes[:MAX_SUBJECTS], check_details(event, details or {}))
-        leaves = [leaf]
-        for start in range(MAX_SUBJECTS, len(hashes), MAX_SUBJECTS):
-            rest = hashes[start : start + MAX_SUBJECTS]
-            leaves.append(self._build(Event.SUBJECTS_NAMED, context, rest, {"leaf": str(leaf.id)}))
+        named = (*(() if subject is None else (subject,)), *subjects)
+        leaves = self._build_act(event, context, named, details or {})
         if await store.save_leaves(connection, leaves=leaves):
-            await self.record_rows(connection, await store_rows.take_touched_rows(connection), act=leaf.id)
-        return leaf.id
+            await self.record_rows(
+                connection, await store_rows.take_touched_rows(connection), act=leaves[0].id
+            )
+        return leaves[0].id
 
     async def append_all(
         self,
@@ -135,13 +133,13 @@ class LogWriter:
         acts always change recorded rows says `touches_rows`, which saves asking whether they did.
         """
         known: dict[str | None, str] = dict(owners.items()) if owners else {}
-        built = []
+        built: list[Leaf] = []
         for new in leaves:
             place = new.resource_code or new.certificate_id
             if new.owner is None and place not in known:
                 found = await self._find_owner(connection, new.resource_code, new.certificate_id)
                 known[place] = found or ""
-            built.append(self.build(new, owner=new.owner or known[place] or None))
+            built += self._build_new(new, owner=new.owner or known[place] or None)
         if touches_rows and built:
             rows = await store_rows.take_touched_rows(connection)
             await store.save_leaves(connection, leaves=built + self._record(rows, act=built[0].id))
@@ -151,7 +149,14 @@ class LogWriter:
             )
 
     def build(self, new: NewLeaf, *, owner: str | None) -> Leaf:
-        """Build the leaf of an act on the data of `owner`, to be saved by the caller; see `append`."""
+        """Build the leaf of an act on the data of `owner`, to be saved by the caller; see `append`.
+
+        For acts of at most MAX_SUBJECTS subjects.
+        """
+        (leaf,) = self._build_new(new, owner=owner)
+        return leaf
+
+    def _build_new(self, new: NewLeaf, *, owner: str | None) -> list[Leaf]:
         context = _Context(
             caller=new.caller,
             purpose=new.purpose,
@@ -161,8 +166,7 @@ class LogWriter:
             certificate_id=new.certificate_id,
         )
         named = (*(() if new.subject is None else (new.subject,)), *new.subjects)
-        subjects = list(dict.fromkeys(map(self.hash_subject, named)))
-        return self._build(new.event, context, subjects, check_details(new.event, new.details))
+        return self._build_act(new.event, context, named, new.details)
 
     async def record_rows(
         self, connection: Connection, rows: Sequence[TouchedRow], *, act: UUID | None
@@ -191,6 +195,17 @@ class LogWriter:
             connection, resource_code=resource_code, certificate_id=certificate_id
         )
 
+    def _build_act(
+        self, event: Event, context: _Context, named: Sequence[str], details: Mapping[str, object]
+    ) -> list[Leaf]:
+        """Build the leaf of an act and, where it names more than MAX_SUBJECTS, those that name the rest."""
+        hashes = list(dict.fromkeys(map(self.hash_subject, named)))
+        leaves = [self._build(event, context, hashes[:MAX_SUBJECTS], check_details(event, details))]
+        for start in range(MAX_SUBJECTS, len(hashes), MAX_SUBJECTS):
+            rest = hashes[start : start + MAX_SUBJECTS]
+            leaves.append(self._build(Event.SUBJECTS_NAMED, context, rest, {"leaf": str(leaves[0].id)}))
+        return leaves
+
     def _build(
         self, event: Event, context: _Context, subjects: Sequence[bytes], details: Mapping[str, object]
     ) -> Leaf:
@@ -207,6 +222,7 @@ class LogWriter:
             },
             suite=self._suite,
             mask=self.mask,
+            leaf_id=leaf_id,
         )
 
 
@@ -256,8 +272,14 @@ def name_subjects(subjects: Sequence[bytes]) -> dict[str, object]:
     return {"subjects": [each.hex() for each in subjects]} if subjects else {}
 
 
-def build_leaf(members: Mapping[str, object], *, suite: HashSuite, mask: Callable[[str], str]) -> Leaf:
-    """Build a leaf from the members of its body; absent ones (None) are left out."""
+def build_leaf(
+    members: Mapping[str, object],
+    *,
+    suite: HashSuite,
+    mask: Callable[[str], str],
+    leaf_id: UUID | None = None,
+) -> Leaf:
+    """Build a leaf from the members of its body, of which `leaf_id` is one; absent ones are left out."""
     present = {name: value for name, value in members.items() if value is not None}
     body = render_body(present)
     if contains_number(body):
@@ -267,7 +289,8 @@ def build_leaf(members: Mapping[str, object], *, suite: HashSuite, mask: Callabl
     if len(octets) > MAX_BODY_BYTES:
         body = mask(render_body(present | {"details": _shorten(present["details"])}))
         present, octets = json.loads(body), body.encode()
-    return _read_members(present, body=body, leaf_hash=suite.leaf_hash(octets), leaf_index=None)
+    leaf_hash = suite.leaf_hash(octets)
+    return _read_members(present, body=body, leaf_hash=leaf_hash, leaf_index=None, leaf_id=leaf_id)
 
 
 def render_body(members: Mapping[str, object]) -> str:
@@ -280,21 +303,28 @@ def read_body(body: str, *, leaf_hash: bytes, leaf_index: int | None = None) -> 
     return _read_members(json.loads(body), body=body, leaf_hash=leaf_hash, leaf_index=leaf_index)
 
 
-def _read_members(members: Mapping[str, Any], *, body: str, leaf_hash: bytes, leaf_index: int | None) -> Leaf:
+def _read_members(
+    members: Mapping[str, Any],
+    *,
+    body: str,
+    leaf_hash: bytes,
+    leaf_index: int | None,
+    leaf_id: UUID | None = None,
+) -> Leaf:
     one, several = members.get("subject_hmac"), members.get("subjects", [])
     return Leaf(
-        id=UUID(members["id"]),
+        id=leaf_id or UUID(members["id"]),
         recorded_at=datetime.fromisoformat(members["time"]),
         event=Event(members["event"]),
         organisation_code=members["organisation"],
-        system_id=UUID(members["system"]) if "system" in members else None,
+        system_id=_read_uuid(members["system"]) if "system" in members else None,
         operator=members.get("operator"),
         service_item=members.get("service_item"),
         case_number=members.get("case_number"),
         on_behalf_of=members.get("on_behalf_of"),
         owner_code=members.get("owner"),
         resource_code=members.get("resource"),
-        grant_id=UUID(members["grant"]) if "grant" in members else None,
+        grant_id=_read_uuid(members["grant"]) if "grant" in members else None,
         certificate_id=members.get("certificate"),
         subjects=tuple(bytes.fromhex(each) for each in ([one] if one else several)),
         details=members.get("details", {}),
@@ -303,6 +333,12 @@ def _read_members(members: Mapping[str, Any], *, body: str, leaf_hash: bytes, le
         leaf_index=leaf_index,
         person=members.get("person"),
     )
+
+
+@lru_cache(maxsize=10_000)
+def _read_uuid(text: str) -> UUID:
+    """Read the id of a system or a grant: few of them stand in many leaves."""
+    return UUID(text)
 
 
 def _shorten(details: object) -> dict[str, object]:

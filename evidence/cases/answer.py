@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from evidence.cases.asks import Filler
@@ -15,10 +16,10 @@ from evidence.cases.remedies import build_remedies
 from evidence.cases.store import RunCounts
 from evidence.rules.model import ItemVersion
 from evidence.sources.model import Basis, Outcome
-from signing import sm3
 from signing.canonical_json import JsonValue
 
 MARK_CHARACTERS = 32
+_ENCODER: Final = json.JSONEncoder(ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,15 +74,15 @@ def build_answer(run: Run) -> dict[str, JsonValue]:
     return answer
 
 
-def mark_materials(resolution: Resolution, *, key: bytes) -> dict[str, str]:
-    """Return a keyed digest of each material's state, by which the next run tells what has changed.
+def mark_materials(resolution: Resolution, *, keyed: Callable[[bytes], bytes]) -> dict[str, str]:
+    """Return a keyed digest (`keyed`) of each material's state, by which the next run tells what has changed.
 
     The versions of sources are not part of it: that others' rows changed is no news for this case.
     """
-    return {each.material.code: _mark(each, key) for each in resolution.materials}
+    return {each.material.code: _mark(each, keyed) for each in resolution.materials}
 
 
-def _mark(state: MaterialState, key: bytes) -> str:
+def _mark(state: MaterialState, keyed: Callable[[bytes], bytes]) -> str:
     parts = [
         [
             fact.fact.code,
@@ -92,7 +93,7 @@ def _mark(state: MaterialState, key: bytes) -> str:
         ]
         for fact in state.facts
     ]
-    return sm3.hmac(key, json.dumps(parts, ensure_ascii=False).encode()).hex()[:MARK_CHARACTERS]
+    return keyed(_ENCODER.encode(parts).encode()).hex()[:MARK_CHARACTERS]
 
 
 def _identity(basis: Basis | None) -> list[str | None]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
+from core.http.busy_route import busy_route
 from evidence.cases.model import BundleReference, Case, EvidenceOrder, Party
 from evidence.cases.order import kinds_of
 from evidence.cases.service import CaseView, Evidence, EvidenceService
@@ -100,13 +101,14 @@ class CaseOut(BaseModel):
     sources: list[BasisOut]
 
 
-def build_router(
+def build_busy_router(
     *, evidence: EvidenceService, refusals: RefusalLog, authentication: Authentication
 ) -> APIRouter:
-    """Build the routes over `evidence`."""
-    router = APIRouter(prefix="/v1/evidence", tags=["evidence"])
+    """Build the route of evidence requests. Routes are tried in order: let it come first."""
+    router = APIRouter(
+        prefix="/v1/evidence", tags=["evidence"], route_class=busy_route(authentication, Scope.EVIDENCE)
+    )
     office = Annotated[Caller, Depends(authentication.requires(Scope.EVIDENCE))]
-    reader = Annotated[Caller, Depends(authentication.requires(Scope.EVIDENCE, Scope.AUDIT))]
 
     @router.post("", response_model=EvidenceOut)
     async def request_evidence(body: EvidenceIn, caller: office, request: Request) -> Response:
@@ -117,6 +119,15 @@ def build_router(
         purpose = await refusals.read_purpose(request, caller=caller, resource_code=None, action="evidence")
         found = await evidence.resolve(_read_request(body), caller=caller, purpose=purpose)
         return Response(_render(found), media_type="application/json")
+
+    return router
+
+
+def build_router(*, evidence: EvidenceService, authentication: Authentication) -> APIRouter:
+    """Build the routes of kept cases."""
+    router = APIRouter(prefix="/v1/evidence", tags=["evidence"])
+    office = Annotated[Caller, Depends(authentication.requires(Scope.EVIDENCE))]
+    reader = Annotated[Caller, Depends(authentication.requires(Scope.EVIDENCE, Scope.AUDIT))]
 
     @router.get("/{case_id}")
     async def load_case(case_id: UUID, caller: reader) -> CaseOut:

@@ -71,11 +71,13 @@ class Resolver:
         asker: Asker,
         known: Mapping[str, FactState],
         now: datetime,
+        sources: Sources | None = None,
+        spent_s: float = 0.0,
     ) -> Resolution:
-        """Resolve every material that the case requires, within the time limit.
+        """Resolve every material that the case requires, within the time limit, of which `spent_s` are gone.
 
         `known` are facts that need no asking: undertaken, answered by a department, or established by another
-        case of the bundle.
+        case of the bundle. `sources` are read in place of the resolver's own.
         """
         required = [
             each
@@ -84,7 +86,17 @@ class Resolver:
         ]
         needed = _close(item, {code for each in required for code in each.facts})
         states = {code: known[code] for code in needed if code in known}
-        calls = await self._ask_all(item, order, states, needed=needed, asker=asker, now=now)
+        until = time.monotonic() + self._limit_s - spent_s
+        calls = await self._ask_all(
+            item,
+            order,
+            states,
+            needed=needed,
+            asker=asker,
+            now=now,
+            sources=sources or self._sources,
+            until=until,
+        )
         codes = {each.code for each in required}
         return Resolution(
             item=item,
@@ -99,7 +111,16 @@ class Resolver:
     ) -> dict[str, FactState]:
         """Establish single facts, and those that they wait for, outside any run of their case."""
         states: dict[str, FactState] = {}
-        await self._ask_all(item, order, states, needed=_close(item, facts), asker=asker, now=now)
+        await self._ask_all(
+            item,
+            order,
+            states,
+            needed=_close(item, facts),
+            asker=asker,
+            now=now,
+            sources=self._sources,
+            until=time.monotonic() + self._limit_s,
+        )
         return states
 
     async def _ask_all(
@@ -111,9 +132,10 @@ class Resolver:
         needed: Set[str],
         asker: Asker,
         now: datetime,
+        sources: Sources,
+        until: float,
     ) -> int:
         """Establish the facts `needed` into `states`, in rounds; return how many times a source was asked."""
-        until = time.monotonic() + self._limit_s
         works = {code: _begin(item.fact(code)) for code in sorted(needed - states.keys())}
         filler = Filler(order, states)
         calls = 0
@@ -123,7 +145,7 @@ class Resolver:
             if asks:
                 calls += len(asks)
                 left_s = max(0.0, until - time.monotonic())
-                readings = await self._sources.read(asks, asker=asker, limit_s=left_s)
+                readings = await sources.read(asks, asker=asker, limit_s=left_s)
                 for ask, reading in zip(asks, readings, strict=True):
                     works[ask.fact].attempts.append(Attempt(number=ask.number, way=ask.way, reading=reading))
             for work in ready:

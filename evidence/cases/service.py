@@ -2,36 +2,44 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID, uuid4
 
 from core.caller import Caller, Purpose, Scope
 from core.database import Connection, Database
 from core.errors import Conflict, NotFound
+from core.identity.store_standing import confirm_standing
 from core.log.model import Event
 from core.log.writer import LogWriter
 from evidence.cases import store
-from evidence.cases.answer import Run, build_answer, count_outcomes, mark_materials
 from evidence.cases.copies import CopyMaker
 from evidence.cases.model import Case, EvidenceOrder, FactState, Resolution
 from evidence.cases.order import fit_order
 from evidence.cases.resolve import Resolver, with_facts
 from evidence.cases.reuse import ReuseDesk
-from evidence.commitments.inquiries import InquiryDesk, request_open_facts
+from evidence.cases.saving import CaseSaver, Outgoing, Overtaken
+from evidence.commitments.inquiries import request_open_facts
+from evidence.commitments.model import Undertaking
 from evidence.commitments.overlay import lay_over
-from evidence.commitments.service import UndertakingService
 from evidence.commitments.store import load_of_case
 from evidence.rules.model import ItemVersion
 from evidence.rules.service import RuleService
-from evidence.sources.model import Asker, Outcome
+from evidence.sources.model import Asker, Sources
+from evidence.sources.reader import HubSources
+from evidence.sources.together import ReadApart, TogetherReader
 from exchange.verify.model import ReceiptIssuer
 from signing import sm3
-from signing.canonical_json import JsonValue, build_canonical_json
+from signing.canonical_json import JsonValue
 
 RECEIPT_KIND = "shuzheng-evidence/1"
+# All that a case asks goes by keys. PostgreSQL would plan its long statements anew for every case, because it
+# takes a list of unknown length for ten rows.
+_BEGIN: Final = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +60,7 @@ class CaseView:
 
 
 class EvidenceService:
-    """Answers evidence requests."""
+    """Answers evidence requests, `at_once` of them at a time and in the order in which they came."""
 
     def __init__(
         self,
@@ -61,24 +69,26 @@ class EvidenceService:
         log: LogWriter,
         rules: RuleService,
         resolver: Resolver,
+        together: TogetherReader,
+        apart: HubSources,
         reuse: ReuseDesk,
         copies: CopyMaker,
-        undertakings: UndertakingService,
-        inquiries: InquiryDesk,
+        saver: CaseSaver,
         receipts: ReceiptIssuer,
-        mark_key: bytes,
+        at_once: int,
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._log = log
         self._rules = rules
         self._resolver = resolver
+        self._together = together
+        self._apart = apart
         self._reuse = reuse
         self._copies = copies
-        self._undertakings = undertakings
-        self._inquiries = inquiries
+        self._saver = saver
         self._receipts = receipts
-        self._mark_key = mark_key
+        self._places = asyncio.Semaphore(at_once)
         self._now = now
 
     async def resolve(self, order: EvidenceOrder, *, caller: Caller, purpose: Purpose) -> Evidence:
@@ -87,28 +97,25 @@ class EvidenceService:
         1. The item's rules: those of the case's first run, else the released ones; else NotFound. 2. The
         order fits them: else SchemaViolation. 3. What other cases of the bundle established. 4. The sources,
         all at once within the time limit; then undertakings. 5. Annotated copies where they are asked for.
-        6. The case, what it rests on, questions to departments, and the leaf, in one transaction. 7. The
-        receipt. A further run of the case reports what has changed since the one before.
+        6. The case, what it rests on, questions to departments, and the leaves, in one transaction. 7. The
+        receipt. A further run of the case reports what has changed since the one before; of two at once the
+        second is the further one.
+
+        Sources and case share one transaction; where a source fails in it, it is undone and each source is
+        read in its own. Cases take their turns, so that many at once do not slow each other down.
         """
-        begun, now = time.perf_counter(), self._now()
-        asker = Asker(caller=caller, purpose=purpose, codes=order.codes)
-        async with self._database.acquire() as connection:
-            case, rules = await self._open(connection, order, caller=caller, purpose=purpose)
-            order = fit_order(order, rules.item)
-            known: Mapping[str, FactState] = {}
-            if order.bundle is not None:
-                known = await self._reuse.find(connection, rules.item, order, asker=asker)
-            undertakings = [] if case.runs == 0 else await load_of_case(connection, case_id=case.id)
-        resolution = await self._resolver.resolve(rules.item, order, asker=asker, known=known, now=now)
-        states = {code: lay_over(state, undertakings) for code, state in resolution.facts.items()}
-        resolution = with_facts(resolution, request_open_facts(states, undertakings))
-        copies: Mapping[str, JsonValue] = {}
-        if order.copies:
-            copies = await self._copies.make_all(resolution, asker=asker)
-        async with self._database.transaction() as connection:
-            answer = await self._save(
-                connection, case, rules, order, resolution, copies=copies, asker=asker, begun=begun, now=now
-            )
+        attempt = _Attempt(
+            order=order,
+            asker=Asker(caller=caller, purpose=purpose, codes=order.codes),
+            begun=time.perf_counter(),
+            now=self._now(),
+        )
+        answer = None
+        if not order.copies:
+            async with self._places:
+                answer = await self._resolve_together(attempt)
+        if answer is None:
+            answer = await self._resolve_apart(attempt)
         payload: dict[str, JsonValue] = {
             "kind": RECEIPT_KIND,
             "organisation": str(caller.organisation_code),
@@ -152,25 +159,87 @@ class EvidenceService:
             raise NotFound(msg)
         return case
 
-    async def _open(
-        self, connection: Connection, order: EvidenceOrder, *, caller: Caller, purpose: Purpose
-    ) -> tuple[Case, ItemVersion]:
-        """Load the case with the rules that it began under, or begin one under the released rules."""
-        case, released = await store.load_case(
-            connection,
-            organisation_code=caller.organisation_code,
-            item_code=purpose.service_item,
-            case_number=purpose.case_number,
+    async def _resolve_together(self, attempt: _Attempt) -> bytes | None:
+        """Resolve a case in one transaction; None, and nothing done, where its sources must be read apart."""
+        while True:
+            try:
+                async with self._database.begun_transaction(_BEGIN) as connection:
+                    opened = await self._open(connection, attempt, lock=True)
+                    session = self._together.open(connection)
+                    resolution = await self._resolve(opened, attempt, session)
+                    outgoing = self._outgoing(opened, attempt, resolution)
+                    outgoing.records.add(session.records)
+                    answer = await self._saver.save(connection, outgoing)
+            except Overtaken:
+                continue
+            except ReadApart:
+                return None
+            await session.tell()
+            return answer
+
+    async def _resolve_apart(self, attempt: _Attempt) -> bytes:
+        """Resolve a case whose sources are read in transactions of their own, and save it after them."""
+        async with self._database.acquire() as connection:
+            opened = await self._open(connection, attempt, lock=False)
+        resolution = await self._resolve(
+            opened, attempt, self._apart if attempt.order.copies else self._apart.one_by_one
         )
-        if case is not None and case.closed_at is not None:
-            msg = "the case is closed; open another one"
-            raise Conflict(msg)
+        copies: Mapping[str, JsonValue] = {}
+        if attempt.order.copies:
+            copies = await self._copies.make_all(resolution, asker=attempt.asker)
+        while True:
+            try:
+                async with self._database.transaction() as connection:
+                    fresh = await self._load_case(connection, attempt, lock=True)
+                    opened = replace(opened, case=fresh.case or opened.case)
+                    outgoing = self._outgoing(opened, attempt, resolution)
+                    return await self._saver.save(connection, replace(outgoing, copies=copies))
+            except Overtaken:
+                continue
+
+    async def _resolve(self, opened: _Opened, attempt: _Attempt, sources: Sources) -> Resolution:
+        resolution = await self._resolver.resolve(
+            opened.rules.item,
+            opened.order,
+            asker=attempt.asker,
+            known=opened.known,
+            now=attempt.now,
+            sources=sources,
+            spent_s=time.perf_counter() - attempt.begun,
+        )
+        undertakings = opened.undertakings
+        states = {code: lay_over(state, undertakings) for code, state in resolution.facts.items()}
+        return with_facts(resolution, request_open_facts(states, undertakings))
+
+    @staticmethod
+    def _outgoing(opened: _Opened, attempt: _Attempt, resolution: Resolution) -> Outgoing:
+        return Outgoing(
+            case=opened.case,
+            rules=opened.rules,
+            order=opened.order,
+            resolution=resolution,
+            asker=attempt.asker,
+            begun=attempt.begun,
+            at=attempt.now,
+        )
+
+    async def _open(self, connection: Connection, attempt: _Attempt, *, lock: bool) -> _Opened:
+        """Load the case with the rules that it began under, or begin one under the released rules."""
+        caller, purpose = attempt.asker.caller, attempt.asker.purpose
+        found = await self._load_case(connection, attempt, lock=lock)
+        case, released = found.case, found.released
         if case is not None and (released is None or released[0] != case.item_version):
-            return case, await self._rules.load_kept(connection, case.item_code, case.item_version)
-        rules = await self._rules.load_once(connection, purpose.service_item, released)
-        if rules is None:
-            msg = "no rules are released for this service item; PUT /v1/service-items/{code} begins"
-            raise NotFound(msg)
+            rules = await self._rules.load_kept(connection, case.item_code, case.item_version)
+        else:
+            current = await self._rules.load_once(connection, purpose.service_item, released)
+            if current is None:
+                msg = "no rules are released for this service item; PUT /v1/service-items/{code} begins"
+                raise NotFound(msg)
+            rules = current
+        order = fit_order(attempt.order, rules.item)
+        known: Mapping[str, FactState] = {}
+        if order.bundle is not None:
+            known = await self._reuse.find(connection, rules.item, order, asker=attempt.asker)
         if case is None:
             case = Case(
                 id=uuid4(),
@@ -181,120 +250,43 @@ class EvidenceService:
                 bundle=order.bundle,
                 opened_at=self._now(),
             )
-        return case, rules
+        undertakings = [] if case.runs == 0 else await load_of_case(connection, case_id=case.id)
+        return _Opened(case=case, rules=rules, order=order, known=known, undertakings=undertakings)
 
-    async def _save(
-        self,
-        connection: Connection,
-        case: Case,
-        rules: ItemVersion,
-        order: EvidenceOrder,
-        resolution: Resolution,
-        *,
-        copies: Mapping[str, JsonValue],
-        asker: Asker,
-        begun: float,
-        now: datetime,
-    ) -> bytes:
-        marks = mark_materials(resolution, key=self._mark_key)
-        outcomes = {each.material.code: str(each.outcome) for each in resolution.materials}
-        case_id, number = await store.save_case(connection, case=case, outcomes=outcomes, marks=marks, at=now)
-        run = Run(
-            case_id=case_id,
-            number=number,
-            case=case,
-            rules=rules,
-            order=order,
-            resolution=resolution,
-            marks=marks,
-            counts=count_run(resolution, took_ms=round((time.perf_counter() - begun) * 1000)),
-            copies=copies,
-            at=now,
-        )
-        await store.save_findings(
+    async def _load_case(self, connection: Connection, attempt: _Attempt, *, lock: bool) -> store.OpenCase:
+        """Load the case, and see that the caller's token stands. Raises StandingChanged, Conflict."""
+        caller, purpose = attempt.asker.caller, attempt.asker.purpose
+        found = await store.load_case(
             connection,
-            case_id=case_id,
-            run=number,
-            at=now,
-            facts=[self._fact_row(state, order) for state in resolution.facts.values()],
-            bases=build_bases(resolution),
-            counts=run.counts,
+            organisation_code=caller.organisation_code,
+            item_code=purpose.service_item,
+            case_number=purpose.case_number,
+            token_hash=None if caller.standing is None else caller.standing.token_hash,
+            lock=lock,
         )
-        await self._follow_up(connection, run, asker)
-        answer = build_canonical_json(build_answer(run))
-        await self._record(connection, run, asker, answer)
-        return answer
-
-    async def _follow_up(self, connection: Connection, run: Run, asker: Asker) -> None:
-        """Ask departments what they know, and close undertakings that the run settled."""
-        states = run.resolution.facts
-        if any(each.outcome is Outcome.REQUESTED for each in states.values()):
-            await self._inquiries.ask_departments(
-                connection, run.case_id, states, order=run.order, asker=asker
-            )
-        if run.number > 1:
-            await self._undertakings.settle(connection, run.case_id, states, caller=asker.caller)
-
-    async def _record(self, connection: Connection, run: Run, asker: Asker, answer: bytes) -> None:
-        bundle = run.order.bundle
-        await self._log.append(
-            connection,
-            event=Event.EVIDENCE_RESOLVED,
-            caller=asker.caller,
-            purpose=asker.purpose,
-            subjects=[party.code for party in run.order.parties],
-            details={
-                "case": str(run.case_id),
-                "item": run.rules.item.code,
-                "version": run.rules.version,
-                "run": run.number,
-                "outcomes": count_outcomes(run.resolution),
-                "calls": run.resolution.calls,
-                "answer_sm3": sm3.digest(answer).hex(),
-                "bundle": None if bundle is None else bundle.code,
-            },
-        )
-
-    def _fact_row(self, state: FactState, order: EvidenceOrder) -> store.FactRow:
-        return store.FactRow(
-            fact=state.fact.code,
-            outcome=state.outcome,
-            code=state.code,
-            established_at=state.established_at,
-            reused_from=state.reused_from,
-            reuse_key=self._reuse.key_of(state.fact, order),
-        )
+        confirm_standing(caller, found.mark)
+        if found.case is not None and found.case.closed_at is not None:
+            msg = "the case is closed; open another one"
+            raise Conflict(msg)
+        return found
 
 
-def count_run(resolution: Resolution, *, took_ms: int) -> store.RunCounts:
-    """Count what a run came to."""
-    outcomes = [each.outcome for each in resolution.materials]
-    return store.RunCounts(
-        took_ms=took_ms,
-        calls=resolution.calls,
-        required=len(outcomes),
-        supplied=outcomes.count(Outcome.SUPPLIED),
-        waived=outcomes.count(Outcome.WAIVED),
-        undertaken=outcomes.count(Outcome.COMMITTED) + outcomes.count(Outcome.TOLERATED),
-        remaining=sum(not each.is_settled for each in outcomes),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Attempt:
+    """What was asked, by whom, and when it began."""
+
+    order: EvidenceOrder
+    asker: Asker
+    begun: float
+    now: datetime
 
 
-def build_bases(resolution: Resolution) -> list[store.BasisRow]:
-    """List every source row and certificate that the case's outcomes rest on."""
-    return [
-        store.BasisRow(
-            fact=state.fact.code,
-            way=attempt.number,
-            kind=attempt.way.kind,
-            outcome=attempt.reading.outcome,
-            source=attempt.reading.basis.source,
-            source_version=attempt.reading.basis.version,
-            row_key=attempt.reading.basis.row_key,
-            certificate_id=attempt.reading.basis.certificate_id,
-            as_of=attempt.reading.basis.as_of,
-        )
-        for state in resolution.facts.values()
-        for attempt in state.attempts
-        if attempt.reading.basis is not None
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Opened:
+    """A case that may be run: its rules, the order in their terms, and what is known without asking."""
+
+    case: Case
+    rules: ItemVersion
+    order: EvidenceOrder
+    known: Mapping[str, FactState]
+    undertakings: Sequence[Undertaking]

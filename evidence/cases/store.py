@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from core.caller import OrganisationCode
 from core.database import Connection
+from core.identity.store_standing import write_mark
 from evidence.cases.model import BundleReference, Case
 from evidence.sources.model import Outcome
 
@@ -55,22 +57,46 @@ class RunCounts:
     remaining: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenCase:
+    """A case of an office, if there is one, with number and digest of the item's released rules.
+
+    `mark` is that of the caller's token (see `core.identity.store_standing`).
+    """
+
+    case: Case | None
+    released: tuple[int, str] | None
+    mark: str | None
+
+
 async def load_case(
-    connection: Connection, *, organisation_code: str, item_code: str, case_number: str
-) -> tuple[Case | None, tuple[int, str] | None]:
-    """Load the case of an office by item and number, and number and digest of the item's released rules."""
+    connection: Connection,
+    *,
+    organisation_code: str,
+    item_code: str,
+    case_number: str,
+    token_hash: bytes | None = None,
+    lock: bool = False,
+) -> OpenCase:
+    """Load the case of an office by item and number; `lock` holds it until the transaction ends."""
     row = await connection.fetchrow(
-        "SELECT v.version AS released, v.digest_sm3, c.* FROM (SELECT $2::text AS code) i"
+        "WITH c AS MATERIALIZED (SELECT * FROM evidence.case_ WHERE organisation_code = $1 AND item_code = $2"
+        f" AND case_number = $3{' FOR UPDATE' if lock else ''})"
+        f" SELECT v.version AS released, v.digest_sm3, {write_mark('$4')} AS mark, c.*"
+        " FROM (SELECT $2::text AS code) i"
         " LEFT JOIN evidence.item_version v ON v.item_code = i.code AND v.state = 'released'"
-        " LEFT JOIN evidence.case_ c ON c.organisation_code = $1 AND c.item_code = i.code"
-        " AND c.case_number = $3",
+        " LEFT JOIN c ON true",
         organisation_code,
         item_code,
         case_number,
+        token_hash,
     )
     assert row is not None
-    released = None if row["released"] is None else (row["released"], row["digest_sm3"])
-    return None if row["id"] is None else _case(row), released
+    return OpenCase(
+        case=None if row["id"] is None else _case(row),
+        released=None if row["released"] is None else (row["released"], row["digest_sm3"]),
+        mark=row["mark"],
+    )
 
 
 async def load_case_by_id(connection: Connection, *, case_id: UUID) -> Case | None:
@@ -79,71 +105,25 @@ async def load_case_by_id(connection: Connection, *, case_id: UUID) -> Case | No
     return None if row is None else _case(row)
 
 
-async def save_case(
+async def save_run(
     connection: Connection,
     *,
     case: Case,
     outcomes: Mapping[str, str],
     marks: Mapping[str, str],
     at: datetime,
-) -> tuple[UUID, int]:
-    """Save a run of a case; return the case's id and the number of the run."""
-    row = await connection.fetchrow(
-        "INSERT INTO evidence.case_ (id, organisation_code, item_code, item_version, case_number,"
-        " bundle_code, bundle_reference, opened_at, last_run_at, runs, outcomes, marks)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, 1, $9, $10)"
-        " ON CONFLICT ON CONSTRAINT case_number_unique DO UPDATE SET runs = evidence.case_.runs + 1,"
-        " last_run_at = EXCLUDED.last_run_at, outcomes = EXCLUDED.outcomes, marks = EXCLUDED.marks"
-        " RETURNING id, runs",
-        case.id,
-        case.organisation_code,
-        case.item_code,
-        case.item_version,
-        case.case_number,
-        None if case.bundle is None else case.bundle.code,
-        None if case.bundle is None else case.bundle.reference,
-        at,
-        dict(outcomes),
-        dict(marks),
-    )
-    assert row is not None
-    return row["id"], row["runs"]
-
-
-async def save_findings(
-    connection: Connection,
-    *,
-    case_id: UUID,
-    run: int,
-    at: datetime,
     facts: Sequence[FactRow],
     bases: Sequence[BasisRow],
     counts: RunCounts,
-) -> None:
-    """Save what a run found, in the place of the run before, in one round trip."""
-    await connection.execute(
-        "WITH gone AS (DELETE FROM evidence.case_basis WHERE case_id = $1 AND $2 > 1"
-        " AND NOT (fact, way) IN (SELECT * FROM unnest($11::text[], $12::integer[]))),"
-        " left_out AS (DELETE FROM evidence.case_fact WHERE case_id = $1 AND $2 > 1"
-        " AND NOT fact = ANY($5::text[])),"
-        " ran AS (INSERT INTO evidence.case_run SELECT $1, $2, $3, u[1], u[2], u[3], u[4], u[5], u[6], u[7]"
-        " FROM (SELECT $4::integer[] AS u) c),"
-        " found AS (INSERT INTO evidence.case_fact (case_id, fact, outcome, code, established_at,"
-        " reused_from, reuse_key)"
-        " SELECT $1, * FROM unnest($5::text[], $6::text[], $7::text[], $8::timestamptz[], $9::uuid[],"
-        " $10::bytea[])"
-        " ON CONFLICT ON CONSTRAINT case_fact_pk DO UPDATE SET outcome = EXCLUDED.outcome,"
-        " code = EXCLUDED.code, established_at = EXCLUDED.established_at,"
-        " reused_from = EXCLUDED.reused_from, reuse_key = EXCLUDED.reuse_key)"
-        " INSERT INTO evidence.case_basis (case_id, fact, way, kind, outcome, source, source_version,"
-        " row_key, certificate_id, as_of)"
-        " SELECT $1, * FROM unnest($11::text[], $12::integer[], $13::text[], $14::text[], $15::text[],"
-        " $16::bigint[], $17::bytea[], $18::text[], $19::timestamptz[])"
-        " ON CONFLICT ON CONSTRAINT case_basis_pk DO UPDATE SET kind = EXCLUDED.kind,"
-        " outcome = EXCLUDED.outcome, source = EXCLUDED.source, source_version = EXCLUDED.source_version,"
-        " row_key = EXCLUDED.row_key, certificate_id = EXCLUDED.certificate_id, as_of = EXCLUDED.as_of",
-        case_id,
-        run,
+) -> bool:
+    """Save the run of a case that comes after `case.runs`, in the place of the run before, in one round trip.
+
+    False where another run of the case was saved meanwhile: then the transaction has to be undone.
+    """
+    saved = await connection.fetchval(
+        _SAVE_RUN,
+        case.id,
+        case.runs + 1,
         at,
         [
             counts.took_ms,
@@ -169,7 +149,47 @@ async def save_findings(
         [each.row_key for each in bases],
         [each.certificate_id for each in bases],
         [each.as_of for each in bases],
+        case.organisation_code,
+        case.item_code,
+        case.item_version,
+        case.case_number,
+        None if case.bundle is None else case.bundle.code,
+        None if case.bundle is None else case.bundle.reference,
+        dict(outcomes),
+        dict(marks),
     )
+    return bool(saved)
+
+
+_SAVE_RUN: Final = (
+    "WITH saved AS (INSERT INTO evidence.case_ AS c (id, organisation_code, item_code, item_version,"
+    " case_number, bundle_code, bundle_reference, opened_at, last_run_at, runs, outcomes, marks)"
+    " VALUES ($1, $20, $21, $22, $23, $24, $25, $3, $3, 1, $26, $27)"
+    " ON CONFLICT ON CONSTRAINT case_number_unique DO UPDATE SET runs = c.runs + 1,"
+    " last_run_at = EXCLUDED.last_run_at, outcomes = EXCLUDED.outcomes, marks = EXCLUDED.marks"
+    " WHERE c.id = $1 AND c.runs = $2 - 1 RETURNING id),"
+    " gone AS (DELETE FROM evidence.case_basis WHERE case_id = $1 AND $2 > 1"
+    " AND NOT (fact, way) IN (SELECT * FROM unnest($11::text[], $12::integer[]))),"
+    " left_out AS (DELETE FROM evidence.case_fact WHERE case_id = $1 AND $2 > 1"
+    " AND NOT fact = ANY($5::text[])),"
+    " ran AS (INSERT INTO evidence.case_run SELECT s.id, $2, $3, u[1], u[2], u[3], u[4], u[5], u[6], u[7]"
+    " FROM saved s, (SELECT $4::integer[] AS u) c),"
+    " found AS (INSERT INTO evidence.case_fact (case_id, fact, outcome, code, established_at,"
+    " reused_from, reuse_key)"
+    " SELECT s.id, f.* FROM saved s, unnest($5::text[], $6::text[], $7::text[], $8::timestamptz[],"
+    " $9::uuid[], $10::bytea[]) f"
+    " ON CONFLICT ON CONSTRAINT case_fact_pk DO UPDATE SET outcome = EXCLUDED.outcome,"
+    " code = EXCLUDED.code, established_at = EXCLUDED.established_at,"
+    " reused_from = EXCLUDED.reused_from, reuse_key = EXCLUDED.reuse_key),"
+    " rests AS (INSERT INTO evidence.case_basis (case_id, fact, way, kind, outcome, source, source_version,"
+    " row_key, certificate_id, as_of)"
+    " SELECT s.id, b.* FROM saved s, unnest($11::text[], $12::integer[], $13::text[], $14::text[],"
+    " $15::text[], $16::bigint[], $17::bytea[], $18::text[], $19::timestamptz[]) b"
+    " ON CONFLICT ON CONSTRAINT case_basis_pk DO UPDATE SET kind = EXCLUDED.kind,"
+    " outcome = EXCLUDED.outcome, source = EXCLUDED.source, source_version = EXCLUDED.source_version,"
+    " row_key = EXCLUDED.row_key, certificate_id = EXCLUDED.certificate_id, as_of = EXCLUDED.as_of)"
+    " SELECT count(*) > 0 FROM saved"
+)
 
 
 async def load_reusable(

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 
 from evidence.rules.model import (
@@ -39,6 +40,7 @@ class Value:
     field: str = ""
 
 
+@lru_cache(maxsize=10_000)
 def parse_value(text: str) -> Value | None:
     """Read a value; None where it begins like a reference and is none."""
     if not text.startswith("$"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -15,7 +15,7 @@ from core.errors import ShuzhengError
 from evidence.rules.model import CertificateWay, VerificationWay
 from evidence.sources.certificates import build_sought, read_held
 from evidence.sources.datasets import build_check, build_question, read_error, read_judgement, read_rows
-from evidence.sources.model import Ask, Asker, Outcome, Reading
+from evidence.sources.model import Ask, Asker, Outcome, Reading, Sources
 from exchange.access.values import BEIJING
 from exchange.query.service import QueryService
 from exchange.verify.service import VerifyService
@@ -26,6 +26,7 @@ AT_ONCE: Final = 4
 logger = logging.getLogger("shuzheng.evidence")
 
 Batch = Callable[[Sequence[Ask], Asker], Awaitable[list[Reading]]]
+ReadKind = Callable[[Batch, Sequence[Ask], Asker, float], Awaitable[list[Reading]]]
 
 
 class HubSources:
@@ -48,36 +49,39 @@ class HubSources:
         self._verify = verify
         self._held = held
         self._now = now
+        self._batches: Mapping[Scope, Batch] = {
+            Scope.CERTIFICATE_USE: self._open_certificates,
+            Scope.VERIFY: self._verify_facts,
+            Scope.QUERY: self._query_rows,
+        }
 
     async def read(self, asks: Sequence[Ask], *, asker: Asker, limit_s: float) -> list[Reading]:
         """Read all asks at once, within `limit_s` seconds; see `Sources`."""
+        return await self._read(asks, asker, limit_s, self._read_kind)
+
+    @property
+    def one_by_one(self) -> Sources:
+        """The same sources, each ask alone: for asks that failed together."""
+        return _OneByOne(self)
+
+    async def read_alone(self, asks: Sequence[Ask], *, asker: Asker, limit_s: float) -> list[Reading]:
+        """Read each ask alone, a few at a time, within `limit_s` seconds."""
+        return await self._read(asks, asker, limit_s, self._read_each)
+
+    async def _read(
+        self, asks: Sequence[Ask], asker: Asker, limit_s: float, read_kind: ReadKind
+    ) -> list[Reading]:
         until = time.monotonic() + limit_s
-        kinds: dict[Batch, list[int]] = {}
-        readings: dict[int, Reading] = {}
-        for place, ask in enumerate(asks):
-            batch, scope = self._batch_of(ask)
-            if scope in asker.caller.scopes:
-                kinds.setdefault(batch, []).append(place)
-            else:
-                readings[place] = _without_scope(scope)
+        kinds, readings = split_asks(asks, asker)
         done = await asyncio.gather(
             *(
-                self._read_kind(batch, [asks[place] for place in places], asker, until)
-                for batch, places in kinds.items()
+                read_kind(self._batches[scope], [asks[place] for place in places], asker, until)
+                for scope, places in kinds.items()
             )
         )
         for places, found in zip(kinds.values(), done, strict=True):
             readings |= dict(zip(places, found, strict=True))
         return [readings[place] for place in range(len(asks))]
-
-    def _batch_of(self, ask: Ask) -> tuple[Batch, Scope]:
-        match ask.way:
-            case CertificateWay():
-                return self._open_certificates, Scope.CERTIFICATE_USE
-            case VerificationWay():
-                return self._verify_facts, Scope.VERIFY
-            case _:
-                return self._query_rows, Scope.QUERY
 
     async def _read_kind(
         self, batch: Batch, asks: Sequence[Ask], asker: Asker, until: float
@@ -90,6 +94,11 @@ class HubSources:
             if len(asks) == 1:
                 return [_read_failure(asks[0], error)]
             logger.info("reading at once failed, reading one by one: %s", type(error).__name__)
+        return await self._read_each(batch, asks, asker, until)
+
+    async def _read_each(
+        self, batch: Batch, asks: Sequence[Ask], asker: Asker, until: float
+    ) -> list[Reading]:
         places = asyncio.Semaphore(AT_ONCE)
 
         async def read_one(ask: Ask) -> Reading:
@@ -124,6 +133,37 @@ class HubSources:
         )
         today = self._now().astimezone(BEIJING).date()
         return [read_held(ask, each, today=today) for ask, each in zip(asks, found, strict=True)]
+
+
+class _OneByOne:
+    def __init__(self, sources: HubSources) -> None:
+        self._sources = sources
+
+    async def read(self, asks: Sequence[Ask], *, asker: Asker, limit_s: float) -> list[Reading]:
+        return await self._sources.read_alone(asks, asker=asker, limit_s=limit_s)
+
+
+def split_asks(asks: Sequence[Ask], asker: Asker) -> tuple[dict[Scope, list[int]], dict[int, Reading]]:
+    """Group the places of asks by the scope that they need, and refuse those whose scope is lacking."""
+    kinds: dict[Scope, list[int]] = {}
+    refused: dict[int, Reading] = {}
+    for place, ask in enumerate(asks):
+        scope = _scope_of(ask)
+        if scope in asker.caller.scopes:
+            kinds.setdefault(scope, []).append(place)
+        else:
+            refused[place] = _without_scope(scope)
+    return kinds, refused
+
+
+def _scope_of(ask: Ask) -> Scope:
+    match ask.way:
+        case CertificateWay():
+            return Scope.CERTIFICATE_USE
+        case VerificationWay():
+            return Scope.VERIFY
+        case _:
+            return Scope.QUERY
 
 
 def _without_scope(scope: Scope) -> Reading:

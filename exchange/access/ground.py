@@ -7,7 +7,7 @@ mask holds at once in every process, and parsing is paid once.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -17,6 +17,7 @@ import asyncpg
 
 from core.caller import Caller, OrganisationCode, Purpose
 from core.database import Connection
+from core.database.gathering import Gathering, Row
 from core.database.names import check_resource_code
 from core.errors import BadInput, Closed, GrantMissing
 from core.identity.store_standing import confirm_standing, verify_standing
@@ -24,7 +25,7 @@ from exchange.access import store
 from exchange.access.model import Grant, MasksJson, Mode, RowFilter
 from exchange.access.resources import load_known_resource
 from exchange.access.row_filter import parse_row_filter
-from exchange.access.store_ground import Claim, load_ground, load_grounds
+from exchange.access.store_ground import GROUND_COLUMNS, Claim, load_ground, load_grounds, write_grounds
 from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
 
@@ -87,6 +88,15 @@ class Ground:
             return covered, not each.row_filter, not each.grant.terms.masks, len(each.items)
 
         return max(serving, key=merit)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenGrounds:
+    """A reading of grounds within a statement: its number there, and the resources as known before it."""
+
+    number: int
+    modes: tuple[Mode, ...]
+    was: Mapping[str, Resource | None]
 
 
 class GroundReader:
@@ -174,11 +184,45 @@ class GroundReader:
             for row in rows
         }
 
+    def write(
+        self,
+        gathering: Gathering,
+        *,
+        codes: Mapping[Mode, Collection[str]],
+        caller: Caller,
+        at: datetime,
+        locks: Sequence[int] = (),
+    ) -> WrittenGrounds:
+        """Write the reading of grounds in several modes into a statement; `take` reads what it finds."""
+        known = {mode: {code for code in named if is_resource_code(code)} for mode, named in codes.items()}
+        was = {code: self._latest.get(code) for named in known.values() for code in named}
+        number = write_grounds(gathering, codes=known, caller=caller, at=at, locks=locks)
+        return WrittenGrounds(number=number, modes=tuple(known), was=was)
+
+    async def take(
+        self,
+        connection: Connection,
+        written: WrittenGrounds,
+        found: Sequence[Sequence[Row]],
+        *,
+        caller: Caller,
+        at: datetime,
+    ) -> dict[Mode, dict[str, Ground]]:
+        """Read the grounds that a statement found, by mode and code. Raises StandingChanged."""
+        grounds: dict[Mode, dict[str, Ground]] = {mode: {} for mode in written.modes}
+        for each in found[written.number]:
+            row = dict(zip(GROUND_COLUMNS, each, strict=True))
+            code = row["code"]
+            grounds[Mode(row["mode"])][code] = await self._build(
+                connection, code, row, caller=caller, was=written.was[code], at=at
+            )
+        return grounds
+
     async def _build(
         self,
         connection: Connection,
         code: str,
-        row: asyncpg.Record,
+        row: asyncpg.Record | Mapping[str, Any],
         *,
         caller: Caller,
         was: Resource | None,
@@ -261,6 +305,6 @@ def _make_room(kept: dict[Any, Any]) -> None:
         kept.clear()
 
 
-def _mask_rules(row: asyncpg.Record) -> MasksJson:
+def _mask_rules(row: asyncpg.Record | Mapping[str, Any]) -> MasksJson:
     rules = row["masks"]
     return {} if rules is None else store.group_masks(rules)

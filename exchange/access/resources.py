@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from typing import Final
 
 from core.caller import Caller, Purpose
 from core.database import Connection
@@ -15,13 +16,14 @@ from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
 from exchange.catalogue.store import load_resource
 
+UNKNOWN_RESOURCE: Final = "there is no resource of that code in the catalogue"
+
 
 async def load_known_resource(connection: Connection, *, code: str) -> Resource:
     """Load a resource with its items. Raises BadInput for what is no code, or NotFound."""
     resource = await load_resource(connection, code=check_resource_code(code))
     if resource is None:
-        msg = "there is no resource of that code in the catalogue"
-        raise NotFound(msg)
+        raise NotFound(UNKNOWN_RESOURCE)
     return resource
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -11,6 +11,7 @@ import asyncpg
 
 from core.caller import Caller
 from core.database import Connection
+from core.database.gathering import Gathering
 from core.identity.store_standing import write_mark
 from exchange.access.model import Mode
 
@@ -27,22 +28,22 @@ _HAS_DISPUTES: Final = (
 )
 
 
-def _write_grants(organisation: int, at: int, mode: int) -> str:
-    """Write the names of the grants in force; the numbers are those of the parameters."""
+def _write_grants(organisation: str, at: str, mode: str) -> str:
+    """Write the names of the grants in force for what the placeholders stand for."""
     return (
         "(SELECT array_agg(g.id::text || ':' || g.xmin::text ORDER BY g.valid_from, g.id)"
-        f" FROM exchange.grant_ g WHERE g.resource_code = r.code AND g.organisation_code = ${organisation}"
-        f" AND g.revoked_at IS NULL AND g.valid_from <= ${at} AND g.valid_until > ${at}"
-        f" AND ${mode} = ANY(g.modes))"
+        f" FROM exchange.grant_ g WHERE g.resource_code = r.code AND g.organisation_code = {organisation}"
+        f" AND g.revoked_at IS NULL AND g.valid_from <= {at} AND g.valid_until > {at}"
+        f" AND {mode} = ANY(g.modes))"
     )
 
 
 # The locks are taken in the order given; PostgreSQL evaluates an aggregate over unnest in that order.
 _GROUND: Final = (
-    f"SELECT {_FINGERPRINT} AS fingerprint, {_write_grants(2, 3, 4)} AS grants, {_MASKS} AS masks,"
+    f"SELECT {_FINGERPRINT} AS fingerprint, {_write_grants('$2', '$3', '$4')} AS grants, {_MASKS} AS masks,"
     f" {_HAS_DISPUTES} AS has_disputes,"
     " (SELECT count(pg_advisory_xact_lock(l)) FROM unnest($5::bigint[]) l) AS locked,"
-    f" {write_mark(6)} AS mark"
+    f" {write_mark('$6')} AS mark"
     " FROM exchange.resource r WHERE r.code = $1"
 )
 
@@ -50,6 +51,19 @@ _GROUND: Final = (
 _GROUNDS: Final = _GROUND.replace("SELECT ", "SELECT r.code, ", 1).replace(
     "WHERE r.code = $1", "WHERE r.code = ANY($1::text[])"
 )
+
+
+GROUND_COLUMNS: Final = (
+    "mode",
+    "code",
+    "fingerprint",
+    "grants",
+    "masks",
+    "has_disputes",
+    "locked",
+    "mark",
+)
+"""What `write_grounds` selects, in this order."""
 
 
 class GroundChanged(Exception):
@@ -84,16 +98,16 @@ class Claim:
             self.masks,
             self.has_disputes,
         ]
+        grants = _write_grants(f"${first + 1}", f"${first + 2}", f"${first + 3}")
         condition = (
-            f"{_FINGERPRINT} = ${first} AND {_write_grants(first + 1, first + 2, first + 3)} ="
-            f" ${first + 4}::text[] AND {_MASKS} IS NOT DISTINCT FROM ${first + 5}::jsonb"
-            f" AND {_HAS_DISPUTES} = ${first + 6}"
+            f"{_FINGERPRINT} = ${first} AND {grants} = ${first + 4}::text[]"
+            f" AND {_MASKS} IS NOT DISTINCT FROM ${first + 5}::jsonb AND {_HAS_DISPUTES} = ${first + 6}"
         )
         standing = self.caller.standing
         if standing is None or standing.is_confirmed:
             return condition
         parameters += [standing.token_hash, standing.mark]
-        return f"{condition} AND {write_mark(first + 7)} = ${first + 8}"
+        return f"{condition} AND {write_mark(f'${first + 7}')} = ${first + 8}"
 
     def take(self, rows: Sequence[object]) -> None:
         """Take what the statement gave: any row proves the claim. Raises GroundChanged where none is."""
@@ -133,4 +147,31 @@ async def load_ground(
     token_hash = None if caller.standing is None else caller.standing.token_hash
     return await connection.fetchrow(
         _GROUND, resource_code, caller.organisation_code, at, mode, list(locks), token_hash
+    )
+
+
+def write_grounds(
+    gathering: Gathering,
+    *,
+    codes: Mapping[Mode, Collection[str]],
+    caller: Caller,
+    at: datetime,
+    locks: Sequence[int] = (),
+) -> int:
+    """Write the statement that names what calls to resources in several modes stand on, and takes locks.
+
+    As `load_ground` does for one; unknown resources are left out. What does not depend on the resource
+    (locks, mark) is evaluated once.
+    """
+    wanted = [(code, str(mode)) for mode, named in codes.items() for code in sorted(named)]
+    place = gathering.place
+    grants = _write_grants(place(caller.organisation_code), f"{place(at)}::timestamptz", "w.mode")
+    token_hash = None if caller.standing is None else caller.standing.token_hash
+    return gathering.add(
+        f"SELECT w.mode, r.code, {_FINGERPRINT}, {grants}, {_MASKS}, {_HAS_DISPUTES},"
+        f" (SELECT count(pg_advisory_xact_lock(l)) FROM unnest({place(list(locks))}::bigint[]) l),"
+        f" {write_mark(place(token_hash))}"
+        f" FROM unnest({place([code for code, _ in wanted])}::text[],"
+        f" {place([mode for _, mode in wanted])}::text[]) w(code, mode)"
+        " JOIN exchange.resource r ON r.code = w.code"
     )

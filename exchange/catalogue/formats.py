@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 
 from core.errors import BadInput
 
@@ -73,6 +74,7 @@ _FIXED = {
 }
 
 
+@lru_cache(maxsize=10_000)
 def parse_format(text: str) -> Format:
     """Read a format. Raises BadInput that shows the forms there are."""
     if text in _FIXED:

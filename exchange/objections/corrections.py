@@ -119,7 +119,6 @@ class CorrectionService:
                 for item, text in zip(resource.key_items, objection.row_key, strict=True)
             },
             row_filter=read.row_filter,
-            after_key=None,
             limit_rows=1,
         )
         masks = self._masker.choose(

@@ -47,7 +47,7 @@ async def load_disputed_row(
         parameters.append(value)
         tests.append(f"d.{quote_name(name)} = ${len(parameters)}")
     row = await connection.fetchrow(
-        f"SELECT {row_key('d', key_items)} AS key, {row_digest('d', key_items, salt_place=2)} AS digest,"
+        f"SELECT {row_key('d', key_items)} AS key, {row_digest('d', key_items, salt='$2')} AS digest,"
         f" r.current_version AS version FROM exchange.resource r, {table_of(resource_code)} d"
         f" WHERE r.code = $1 AND {' AND '.join(tests)}",
         *parameters,

@@ -98,7 +98,7 @@ async def load_snapshot_place(
     places = ", ".join(f"${first + number}" for number in range(len(keys)))
     row = await connection.fetchrow(
         f"SELECT count(*) AS place, bool_or(({columns}) = ({places})) AS is_there"
-        f" FROM {write_past_rows(resource_code, list(keys), place=1)}"
+        f" FROM {write_past_rows(resource_code, list(keys), version='$1')}"
         f" WHERE {passes} AND ({columns}) <= ({places})",
         *parameters,
     )

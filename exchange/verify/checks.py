@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from core.caller import Purpose
 from core.errors import BadInput, FieldError, SchemaViolation
-from exchange.access.ground import Ground, ReadGrant
-from exchange.access.values import parse_value
+from core.log.writer import LogWriter
+from exchange.access.ground import Ground, GroundReader, ReadGrant
+from exchange.access.model import Mode
+from exchange.access.values import name_identity, parse_value
 from exchange.catalogue.model import Resource
 from exchange.query.questions import parse_values
 from exchange.verify.model import Assertion, Check
@@ -94,6 +97,51 @@ def parse_assertions(resource: Resource, assertions: Sequence[Assertion]) -> lis
         msg = "the assertions are not all right; see errors"
         raise SchemaViolation(msg, errors=tuple(errors))
     return values
+
+
+class SubjectReader:
+    """Reads checks against the grounds of their resources, and names the budgets of their subjects."""
+
+    def __init__(self, *, log: LogWriter, grounds: GroundReader) -> None:
+        self._log = log
+        self._grounds = grounds
+
+    def guess(self, check: Check) -> KnownSubject | None:
+        """Read a subject against the resource as this process knew it last; None where that cannot be."""
+        resource = self._grounds.peek(check.resource_code)
+        if resource is None:
+            return None
+        try:
+            return self._name(resource, parse_subject(resource, check.subject))
+        except BadInput:
+            return None
+
+    def read_check(
+        self, ground: Ground, read: ReadGrant | None, check: Check, *, known: KnownSubject | None = None
+    ) -> ReadCheck:
+        """Read a check; `known` is its subject where that was read already. Raises SchemaViolation."""
+        if known is None:
+            known = self._name(ground.resource, parse_subject(ground.resource, check.subject))
+        return ReadCheck(
+            check=check,
+            ground=ground,
+            read=read,
+            subject=known.subject,
+            values=parse_assertions(ground.resource, check.assertions),
+            budget_key=known.budget_key,
+        )
+
+    def _name(self, resource: Resource, subject: dict[str, object]) -> KnownSubject:
+        key = self._log.hash_subject(name_identity(resource.code, subject))
+        return KnownSubject(subject=subject, budget_key=key)
+
+
+def choose_grant(ground: Ground, purpose: Purpose, check: Check) -> ReadGrant | None:
+    """Return the grant that covers a check, closed or not; None where there is none."""
+    if not any(each.grant.serves(purpose.service_item) for each in ground.grants):
+        return None
+    wanted = {assertion.item for assertion in check.assertions}
+    return replace(ground, closed=None).choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted)
 
 
 def place_errors(wrong: SchemaViolation, position: int) -> list[FieldError]:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 
 from core.caller import Caller, Purpose
 from core.database import Connection
+from core.database.gathering import Gathering, Row
 from core.log.writer import LogWriter
 from exchange.access.holdings import leaf_names_rows, row_salt
 from exchange.access.store_ground import Claim
-from exchange.query.store import save_holders
+from exchange.query.records import Records
+from exchange.query.store import Holder
 from exchange.verify import store
 from exchange.verify.checks import ReadCheck
 from exchange.verify.judge import items_to_read
 from exchange.verify.model import Finding, Outcome
 from exchange.verify.record import describe_finding
+
+WrittenGroup = tuple[store.WrittenSubjects, Sequence[ReadCheck]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,31 +38,15 @@ class Ledger:
     def __init__(self, log: LogWriter) -> None:
         self._log = log
 
-    async def load(
-        self,
-        connection: Connection,
-        caller: Caller,
-        checks: Sequence[ReadCheck],
-        today: date,
-        *,
-        charged: int = 0,
-    ) -> dict[int, store.SubjectRows]:
-        """Load what is on record, by the check's identity: a statement per resource, grant and kind.
-
-        `charged` are mismatches that were charged for the only check, and do not count against it.
-        """
+    def write(
+        self, gathering: Gathering, caller: Caller, checks: Sequence[ReadCheck], today: date
+    ) -> list[WrittenGroup]:
+        """Write the reading of what is on record; a statement per resource, grant and kind of subject."""
         groups: dict[tuple[object, ...], list[ReadCheck]] = defaultdict(list)
         for check in checks:
             assert check.read is not None
             groups[check.resource.code, check.read.grant.id, tuple(sorted(check.subject))].append(check)
-        found: dict[int, store.SubjectRows] = {}
-        for group in groups.values():
-            loaded = await self._load_group(connection, caller, group, today)
-            found |= {
-                id(check): replace(rows, mismatches=rows.mismatches - charged)
-                for check, rows in zip(group, loaded, strict=True)
-            }
-        return found
+        return [(self._write_group(gathering, caller, each, today), each) for each in groups.values()]
 
     async def load_at_once(
         self,
@@ -78,23 +66,25 @@ class Ledger:
         pairs = zip(check.check.assertions, check.values, strict=True)
         asserted = {each.item: value for each, value in pairs if each.item in check.read.items}
         bid = store.Bid(asserted=asserted, lock=check.lock, budget=budget)
-        return (await self._load_group(connection, caller, [check], today, claim=claim, bid=bid))[0]
+        gathering = Gathering()
+        written = self._write_group(gathering, caller, [check], today, claim=claim, bid=bid)
+        return store.read_subjects(written, await gathering.run(connection))[0]
 
-    async def _load_group(
+    def _write_group(
         self,
-        connection: Connection,
+        gathering: Gathering,
         caller: Caller,
         group: Sequence[ReadCheck],
         today: date,
         *,
         claim: Claim | None = None,
         bid: store.Bid | None = None,
-    ) -> list[store.SubjectRows]:
+    ) -> store.WrittenSubjects:
         first = group[0]
         assert first.read is not None
         resource = first.resource
-        return await store.load_subjects(
-            connection,
+        return store.write_subjects(
+            gathering,
             resource=resource,
             names=sorted(first.subject),
             subjects=[check.subject for check in group],
@@ -130,33 +120,41 @@ class Ledger:
                 connection, system_id=caller.system_id, counted_on=today, counts=counts
             )
 
-    async def record(
+    def describe(
         self,
-        connection: Connection,
         *,
         caller: Caller,
         purpose: Purpose,
         checks: Sequence[ReadCheck],
         findings: Sequence[Finding],
         found: Mapping[int, store.SubjectRows],
-    ) -> None:
-        """Write a leaf for each check and, where it does not name the row, who holds what of it now."""
-        leaves = [
-            describe_finding(caller, purpose, check, finding)
-            for check, finding in zip(checks, findings, strict=True)
-        ]
-        owners = {each.resource.code: str(each.resource.provider_code) for each in checks}
-        await self._log.append_all(connection, leaves, owners=owners)
+    ) -> Records:
+        """Describe a leaf for each check and, where it does not name the row, who holds what of it now."""
+        records = Records(owners={each.resource.code: str(each.resource.provider_code) for each in checks})
         for check, finding in zip(checks, findings, strict=True):
+            records.leaves.append(describe_finding(caller, purpose, check, finding))
             rows = found.get(id(check))
-            matched = [each.item for each in finding.judgements if each.outcome is Outcome.MATCH]
+            matched = tuple(each.item for each in finding.judgements if each.outcome is Outcome.MATCH)
             if rows is None or rows.digest is None or not matched or finding.grant_id is None:
                 continue
-            await save_holders(
-                connection,
-                resource_code=finding.resource_code,
-                grant_id=finding.grant_id,
-                version=rows.version,
-                digests=[rows.digest],
-                items=[matched],
+            records.holders.append(
+                Holder(
+                    resource_code=finding.resource_code,
+                    digest=rows.digest,
+                    grant_id=finding.grant_id,
+                    version=rows.version,
+                    items=matched,
+                )
             )
+        return records
+
+
+def read_groups(
+    written: Sequence[WrittenGroup], found: Sequence[Sequence[Row]]
+) -> dict[int, store.SubjectRows]:
+    """Read what the statements of `Ledger.write` found, by the check's identity."""
+    return {
+        id(check): rows
+        for subjects, group in written
+        for check, rows in zip(group, store.read_subjects(subjects, found), strict=True)
+    }

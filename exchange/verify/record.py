@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from core.caller import Caller, Purpose
 from core.log.model import Event
 from core.log.writer import NewLeaf
 from exchange.access.values import name_subject
 from exchange.verify.checks import ReadCheck
-from exchange.verify.model import Finding, Judgement, Outcome
+from exchange.verify.model import Finding, JudgedCheck, Judgement, Outcome
 from exchange.verify.store import SubjectRows
 
 
@@ -22,6 +23,14 @@ def build_finding(check: ReadCheck, rows: SubjectRows | None, judgements: tuple[
         as_of=None if rows is None else rows.as_of,
         judgements=judgements,
     )
+
+
+def pair_findings(checks: Sequence[ReadCheck], findings: Sequence[Finding]) -> list[JudgedCheck]:
+    """Put each finding beside the title of its resource and the key of its subject."""
+    return [
+        JudgedCheck(finding=finding, title=each.resource.title, budget_key=each.budget_key)
+        for each, finding in zip(checks, findings, strict=True)
+    ]
 
 
 def describe_finding(caller: Caller, purpose: Purpose, check: ReadCheck, finding: Finding) -> NewLeaf:

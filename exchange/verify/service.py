@@ -3,41 +3,39 @@
 from __future__ import annotations
 
 import secrets
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
-from dataclasses import replace
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Final
 
 from core.caller import Caller, Purpose
 from core.database import Connection, Database
+from core.database.gathering import Gathering
 from core.database.names import check_resource_code
 from core.errors import BadInput, FieldError, NotFound, SchemaViolation, ShuzhengError
 from core.log.group import LeafGroup
 from core.log.writer import LogWriter
-from exchange.access.ground import Ground, GroundReader, ReadGrant
+from exchange.access.ground import Ground, GroundReader
 from exchange.access.holdings import leaf_names_rows
 from exchange.access.model import Mode
-from exchange.access.quota import take_quota
 from exchange.access.refusal import RefusalLog
 from exchange.access.store_ground import GroundChanged
-from exchange.access.values import BEIJING, name_identity, name_subject
-from exchange.catalogue.model import Resource
-from exchange.guard.model import Sighting, Watcher
-from exchange.verify import store
+from exchange.access.values import BEIJING
+from exchange.guard.model import Watcher
+from exchange.verify.answering import Hearing, Judge
+from exchange.verify.batch import VerifyBatch
 from exchange.verify.budget import refuse_used_up
 from exchange.verify.checks import (
     KnownSubject,
     ReadCheck,
-    parse_assertions,
-    parse_subject,
+    SubjectReader,
+    choose_grant,
     place_errors,
     read_lock,
     refuse_counts,
     refuse_repeats,
 )
-from exchange.verify.judge import judge_check, refuse_all
+from exchange.verify.judge import judge_check
 from exchange.verify.ledger import Charge, Ledger
 from exchange.verify.model import (
     Assertion,
@@ -50,7 +48,7 @@ from exchange.verify.model import (
     Verification,
 )
 from exchange.verify.payload import build_bundle_payload, build_payload
-from exchange.verify.record import build_finding, describe_finding
+from exchange.verify.record import build_finding, describe_finding, pair_findings
 
 DEFAULT_MISMATCHES_A_DAY: Final = 20
 SALT_BYTES: Final = 16
@@ -77,10 +75,11 @@ class VerifyService:
         self._log = log
         self._leaves = leaves
         self._ledger = Ledger(log)
+        self._subjects = SubjectReader(log=log, grounds=grounds)
+        self._judge = Judge(ledger=self._ledger, watcher=watcher, mismatches_a_day=mismatches_a_day)
         self._refusals = refusals
         self._receipts = receipts
         self._grounds = grounds
-        self._watcher = watcher
         self._now = now
         self._mismatches_a_day = mismatches_a_day
         self._random_bytes = random_bytes
@@ -153,10 +152,14 @@ class VerifyService:
         """
         transaction = self._database.unflushed_transaction()
         read, findings = await self._judge_all(caller, purpose, checks, transaction)
-        return [
-            JudgedCheck(finding=finding, title=each.resource.title, budget_key=each.budget_key)
-            for each, finding in zip(read, findings, strict=True)
-        ]
+        return pair_findings(read, findings)
+
+    def begin(self, *, caller: Caller, purpose: Purpose, checks: Sequence[Check]) -> VerifyBatch:
+        """Begin to check facts for a case, read together with whatever else the case asks."""
+        refuse_counts(checks)
+        return VerifyBatch(
+            self._judge, self._subjects, caller=caller, purpose=purpose, checks=checks, at=self._now()
+        )
 
     async def _judge_all(
         self,
@@ -179,7 +182,7 @@ class VerifyService:
         async with self._database.transaction() as connection:
             ground, known = await self._read_ground(connection, caller, check)
             grant = ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted)
-            read = self._read_check(ground, grant, check, known=known)
+            read = self._subjects.read_check(ground, grant, check, known=known)
             (finding,) = await self._answer(
                 connection, caller, purpose, [read], locked=bool(ground.locked), charge=charge
             )
@@ -205,7 +208,7 @@ class VerifyService:
         try:
             wanted = {each.item for each in check.assertions}
             grant = ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted)
-            read = self._read_check(ground, grant, check)
+            read = self._subjects.read_check(ground, grant, check)
         except ShuzhengError:
             return None, nothing
         if grant.grant.terms.quotas.is_limited or not leaf_names_rows(ground.resource):
@@ -225,18 +228,14 @@ class VerifyService:
             return None, Charge(counted_on=today, number=rows.charged)
         leaf = describe_finding(caller, purpose, read, finding)
         await self._leaves.append(leaf, owner=str(ground.resource.provider_code))
-        self._watch(caller, purpose, [read], found)
+        self._judge.watch(Hearing(caller=caller, purpose=purpose, checks=[read], at=now, found=found))
         return (read, finding), nothing
 
     async def _read_ground(
         self, connection: Connection, caller: Caller, check: Check
     ) -> tuple[Ground, KnownSubject | None]:
         """Read the ground of a resource and, where the resource is known here already, lock the subject."""
-        resource = self._grounds.peek(check.resource_code)
-        known: KnownSubject | None = None
-        if resource is not None:
-            with suppress(BadInput):
-                known = self._name_subject(resource, parse_subject(resource, check.subject))
+        resource, known = self._grounds.peek(check.resource_code), self._subjects.guess(check)
         ground = await self._grounds.read(
             connection,
             resource_code=check.resource_code,
@@ -246,24 +245,6 @@ class VerifyService:
             locks=() if known is None else (read_lock(known.budget_key),),
         )
         return ground, known if ground.resource is resource else None
-
-    def _name_subject(self, resource: Resource, subject: dict[str, object]) -> KnownSubject:
-        key = self._log.hash_subject(name_identity(resource.code, subject))
-        return KnownSubject(subject=subject, budget_key=key)
-
-    def _read_check(
-        self, ground: Ground, read: ReadGrant | None, check: Check, *, known: KnownSubject | None = None
-    ) -> ReadCheck:
-        if known is None:
-            known = self._name_subject(ground.resource, parse_subject(ground.resource, check.subject))
-        return ReadCheck(
-            check=check,
-            ground=ground,
-            read=read,
-            subject=known.subject,
-            values=parse_assertions(ground.resource, check.assertions),
-            budget_key=known.budget_key,
-        )
 
     async def _read_checks(
         self, connection: Connection, caller: Caller, purpose: Purpose, checks: Sequence[Check]
@@ -289,12 +270,8 @@ class VerifyService:
                 pointer = f"/checks/{position}/resource"
                 errors.append(FieldError(pointer=pointer, code="UNKNOWN-RESOURCE", detail=detail))
                 continue
-            wanted = {assertion.item for assertion in check.assertions}
-            serves = any(each.grant.serves(purpose.service_item) for each in ground.grants)
-            open_ground = replace(ground, closed=None)
-            grant = open_ground.choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted) if serves else None
             try:
-                read.append(self._read_check(ground, grant, check))
+                read.append(self._subjects.read_check(ground, choose_grant(ground, purpose, check), check))
             except SchemaViolation as wrong:
                 errors += place_errors(wrong, position)
         if errors:
@@ -324,57 +301,12 @@ class VerifyService:
         locked: bool,
         charge: Charge | None = None,
     ) -> list[Finding]:
-        """Judge within the budgets of mismatches, which are held against other calls meanwhile."""
-        now = self._now()
-        today = now.astimezone(BEIJING).date()
-        covered = [check for check in checks if check.read is not None and check.ground.closed is None]
-        if not locked and covered:
-            await store.lock_subjects(connection, locks=sorted({check.lock for check in covered}))
-        await self._take_quotas(connection, covered, now)
-        charged = charge.number if charge is not None and charge.counted_on == today else 0
-        found = await self._ledger.load(connection, caller, covered, today, charged=charged)
-        refuse_used_up(checks, found, now, mismatches_a_day=self._mismatches_a_day)
-        findings = []
-        for check in checks:
-            rows = found.get(id(check))
-            judgements = refuse_all(check) if rows is None else judge_check(check, rows, today=today)
-            findings.append(build_finding(check, rows, judgements))
-        await self._ledger.count(connection, caller, checks, findings, today, charged=charged)
-        await self._ledger.record(
-            connection, caller=caller, purpose=purpose, checks=checks, findings=findings, found=found
-        )
-        self._watch(caller, purpose, covered, found)
-        return findings
-
-    async def _take_quotas(self, connection: Connection, checks: Sequence[ReadCheck], now: datetime) -> None:
-        grants = {check.read.grant.id: check.read.grant for check in checks if check.read is not None}
-        for _, grant in sorted(grants.items()):
-            await take_quota(connection, grant=grant, at=now, row_count=0)
-
-    def _watch(
-        self,
-        caller: Caller,
-        purpose: Purpose,
-        checks: Sequence[ReadCheck],
-        found: Mapping[int, store.SubjectRows],
-    ) -> None:
-        by_resource: dict[str, list[ReadCheck]] = defaultdict(list)
-        for check in checks:
-            by_resource[check.resource.code].append(check)
-        for code, group in by_resource.items():
-            resource = group[0].resource
-            named = [(name_subject(resource.key_items, dict(each.subject)), each) for each in group]
-            self._watcher.note(
-                Sighting(
-                    caller=caller,
-                    purpose=purpose,
-                    resource_code=code,
-                    provider_code=resource.provider_code,
-                    subjects=tuple(
-                        (subject, bool(found[id(each)].rows))
-                        for subject, each in named
-                        if subject is not None
-                    ),
-                    rows=0,
-                )
-            )
+        hearing = Hearing(caller=caller, purpose=purpose, checks=checks, at=self._now())
+        await self._judge.admit(connection, hearing, locked=locked)
+        gathering = Gathering()
+        self._judge.write(gathering, hearing)
+        charged = charge.number if charge is not None and charge.counted_on == hearing.today else 0
+        await self._judge.conclude(connection, hearing, await gathering.run(connection), charged=charged)
+        await hearing.records.save(connection, log=self._log)
+        self._judge.watch(hearing)
+        return hearing.findings

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
-
-import asyncpg
+from typing import Final
 
 from core.caller import SystemId
 from core.database import Connection
+from core.database.gathering import Gathering, Row
 from core.database.names import quote_name
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
@@ -19,9 +19,11 @@ from exchange.catalogue.model import Resource
 from exchange.catalogue.store import table_of
 from exchange.query.store import disputed_items, row_digest
 
-ROWS_THAT_TELL = 2
-_COUNT_JOIN = (
-    " LEFT JOIN exchange.mismatch_count m ON m.system_id = $2 AND m.subject_hmac = q.h AND m.counted_on = $3"
+ROWS_THAT_TELL: Final = 2
+_FIXED_COLUMNS: Final = 6  # subject, version, its time, mismatches, whether there is a row, what is wrong
+_COUNT_JOIN: Final = (
+    " LEFT JOIN exchange.mismatch_count m ON m.system_id = {system} AND m.subject_hmac = q.h"
+    " AND m.counted_on = {day}"
 )
 
 
@@ -41,11 +43,12 @@ class Bid:
             tests.append(f"coalesce((d.{quote_name(name)} <> ${len(parameters)})::int, 0)")
         return " + ".join(tests) or "0"
 
-    def write_charge(self, parameters: list[object]) -> str:
+    def write_charge(self, parameters: list[object], *, system: str, day: str) -> str:
         """Write the call that counts what was wrong before, and charges what is wrong now."""
         parameters += [self.lock, self.budget]
         lock, budget = len(parameters) - 1, len(parameters)
-        return f"exchange.charge_mismatches(${lock}, $2, q.h, $3, coalesce(found._wrong, 0), ${budget}::int)"
+        wrong = "coalesce(found._wrong, 0)"
+        return f"exchange.charge_mismatches(${lock}, {system}, q.h, {day}, {wrong}, ${budget}::int)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +74,21 @@ async def lock_subjects(connection: Connection, *, locks: Sequence[int]) -> None
     )
 
 
-async def load_subjects(
-    connection: Connection,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenSubjects:
+    """A reading of subjects within a statement, and which columns of it are what."""
+
+    number: int
+    items: tuple[str, ...]
+    subjects: int
+    with_disputes: bool
+    with_digest: bool
+    claim: Claim | None
+    bid: Bid | None
+
+
+def write_subjects(
+    gathering: Gathering,
     *,
     resource: Resource,
     names: Sequence[str],
@@ -86,49 +102,64 @@ async def load_subjects(
     row_salt: bytes | None,
     claim: Claim | None = None,
     bid: Bid | None = None,
-) -> list[SubjectRows]:
-    """Load the rows of many subjects, all named by the same key items `names`, in one statement and snapshot.
+) -> WrittenSubjects:
+    """Write the reading of many subjects' rows, all named by the same key items `names`, in one snapshot.
 
     Only the columns `items` are selected. Values travel as parameters, names quoted. With a `claim` the
-    database proves what the call stands on in the same statement; raises GroundChanged where it is otherwise,
-    and then no row has left the database. With a `bid` for the one subject, values that are not the very ones
-    on record are charged to its budget in the same statement, so that others cannot guess meanwhile.
+    database proves what the call stands on in the same statement; `read_subjects` raises GroundChanged where
+    it is otherwise, and then no row has left the database. With a `bid` for the one subject, values that are
+    not the very ones on record are charged to its budget in the same statement, so that others cannot guess
+    meanwhile.
     """
-    parameters: list[object] = [resource.code, system_id, counted_on]
+    place, parameters = gathering.place, gathering.parameters
+    code, system, day = place(resource.code), place(system_id), place(counted_on)
     asked = _write_subjects(resource, names, subjects, budget_keys, parameters)
     tests = [compile_row_filter(row_filter, row="d", parameters=parameters)]
     tests += [f"d.{quote_name(name)} = q.k{n}" for n, name in enumerate(names)]
-    counted, joined, wrong = "coalesce(m.mismatches, 0)", _COUNT_JOIN, "0"
+    counted, joined, wrong = "coalesce(m.mismatches, 0)", _COUNT_JOIN.format(system=system, day=day), "0"
     if bid is not None:
-        counted, joined, wrong = bid.write_charge(parameters), "", bid.write_wrong(parameters)
+        counted, joined = bid.write_charge(parameters, system=system, day=day), ""
+        wrong = bid.write_wrong(parameters)
     keys = [item.name for item in resource.key_items]
     columns = "".join(f", d.{quote_name(name)} AS {quote_name(f'i{n}')}" for n, name in enumerate(items))
     if with_disputes:
-        parameters.append(list(items))
-        columns += f", {disputed_items('d', keys, items_place=len(parameters))} AS _disputed"
+        columns += f", {disputed_items('d', keys, code=code, items=place(list(items)))} AS _disputed"
     if row_salt is not None:
-        parameters.append(row_salt)
-        columns += f", {row_digest('d', keys, salt_place=len(parameters))} AS _digest"
-    columns += f", {wrong} AS _wrong"
+        columns += f", {row_digest('d', keys, salt=place(row_salt))} AS _digest"
     proved = "" if claim is None else f" AND {claim.write(parameters)}"
-    rows = await connection.fetch(
+    number = gathering.add(
         "SELECT q.n, r.current_version AS _at, v.committed_at AS _as_of,"
         f" {counted} AS _mismatches, found.*"
         " FROM exchange.resource r LEFT JOIN exchange.version v"
         " ON v.resource_code = r.code AND v.version = r.current_version"
         f" CROSS JOIN {asked}{joined}"
-        f" LEFT JOIN LATERAL (SELECT true AS _found{columns} FROM {table_of(resource.code)} d"
-        f" WHERE {' AND '.join(tests)} LIMIT {ROWS_THAT_TELL}) found ON true WHERE r.code = $1{proved}"
-        " ORDER BY q.n",
-        *parameters,
+        f" LEFT JOIN LATERAL (SELECT true AS _found, {wrong} AS _wrong{columns}"
+        f" FROM {table_of(resource.code)} d WHERE {' AND '.join(tests)} LIMIT {ROWS_THAT_TELL}) found ON true"
+        f" WHERE r.code = {code}{proved} ORDER BY q.n"
     )
-    if claim is not None:
-        claim.take(rows)
-    with_digest = row_salt is not None
-    found = _group_rows(rows, len(subjects), items, with_disputes=with_disputes, with_digest=with_digest)
-    if bid is None or found[0].mismatches >= bid.budget:
-        return found
-    return [replace(found[0], charged=rows[0]["_wrong"] or 0)]
+    return WrittenSubjects(
+        number=number,
+        items=tuple(items),
+        subjects=len(subjects),
+        with_disputes=with_disputes,
+        with_digest=row_salt is not None,
+        claim=claim,
+        bid=bid,
+    )
+
+
+def read_subjects(written: WrittenSubjects, found: Sequence[Sequence[Row]]) -> list[SubjectRows]:
+    """Read what `write_subjects` asked for, in the order of the subjects. Raises GroundChanged."""
+    rows, bid = found[written.number], written.bid
+    if written.claim is not None:
+        written.claim.take(rows)
+    grouped: list[list[Row]] = [[] for _ in range(written.subjects)]
+    for row in rows:
+        grouped[row[0] - 1].append(row)
+    read = [_subject_rows(each, written) for each in grouped]
+    if bid is None or read[0].mismatches >= bid.budget:
+        return read
+    return [replace(read[0], charged=rows[0][_FIXED_COLUMNS - 1] or 0)]
 
 
 def _write_subjects(
@@ -161,43 +192,18 @@ def _write_subjects(
     return f"unnest({places}) WITH ORDINALITY AS q({fields})"
 
 
-def _group_rows(
-    rows: Sequence[asyncpg.Record],
-    number: int,
-    items: Sequence[str],
-    *,
-    with_disputes: bool,
-    with_digest: bool,
-) -> list[SubjectRows]:
-    grouped: list[list[Mapping[str, object]]] = [[] for _ in range(number)]
-    for row in rows:
-        grouped[row["n"] - 1].append(row)
-    return [
-        _subject_rows(found, items, with_disputes=with_disputes, with_digest=with_digest) for found in grouped
-    ]
-
-
-def _subject_rows(
-    found: Sequence[Mapping[str, object]], items: Sequence[str], *, with_disputes: bool, with_digest: bool
-) -> SubjectRows:
-    first = found[0]
-    present = [row for row in found if row["_found"] is not None]
+def _subject_rows(found: Sequence[Row], written: WrittenSubjects) -> SubjectRows:
+    _, version, as_of, mismatches = found[0][: _FIXED_COLUMNS - 2]
+    width = _FIXED_COLUMNS + len(written.items)
+    present = [row for row in found if row[_FIXED_COLUMNS - 2] is not None]
     only = present[0] if len(present) == 1 else None
-    version, as_of, mismatches = first["_at"], first["_as_of"], first["_mismatches"]
-    assert isinstance(version, int)
-    assert isinstance(mismatches, int)
-    assert as_of is None or isinstance(as_of, datetime)
-    disputed = only["_disputed"] if only is not None and with_disputes else ()
-    digest = only["_digest"] if only is not None and with_digest else None
-    assert isinstance(disputed, list | tuple)
-    assert digest is None or isinstance(digest, bytes)
     return SubjectRows(
         version=version,
         as_of=as_of,
         mismatches=mismatches,
-        rows=tuple({name: row[f"i{n}"] for n, name in enumerate(items)} for row in present),
-        disputed=frozenset(map(str, disputed)),
-        digest=digest,
+        rows=tuple(dict(zip(written.items, row[_FIXED_COLUMNS:width], strict=True)) for row in present),
+        disputed=frozenset(only[width] if only is not None and written.with_disputes else ()),
+        digest=only[width + written.with_disputes] if only is not None and written.with_digest else None,
     )
 
 

@@ -104,3 +104,9 @@ def test_sm4_cbc_of_wrong_size_or_padding_is_refused(ciphertext: bytes) -> None:
 def test_sm4_with_a_key_or_nonce_of_wrong_size_is_refused(key: bytes, nonce: bytes) -> None:
     with pytest.raises(EncodeError):
         sm4.encrypt_gcm(key, nonce, b"text")
+
+
+@given(st.binary(max_size=200), st.lists(st.binary(max_size=200), max_size=4))
+def test_keyed_hash_answers_as_hmac_does_however_often_it_is_asked(key: bytes, messages: list[bytes]) -> None:
+    compute = sm3.keyed_hmac(key)
+    assert [compute(each) for each in messages] == [sm3.hmac(key, each) for each in messages]
