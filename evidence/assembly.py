@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 from fastapi import APIRouter
@@ -18,13 +19,13 @@ from certs.assembly import CertificateServices
 from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
+from evidence.assembly_credit import CreditServices, assemble_credit, build_credit_router
 from evidence.assembly_office import OfficeServices, assemble_office, build_office_routers
 from evidence.cases.copies import CopyMaker
 from evidence.cases.resolve import Resolver
 from evidence.cases.reuse import ReuseDesk
 from evidence.cases.saving import CaseSaver
 from evidence.cases.service import EvidenceService
-from evidence.commitments.credit import CreditDesk
 from evidence.commitments.inquiries import InquiryDesk
 from evidence.commitments.sealing import OrderSeal
 from evidence.commitments.service import UndertakingService
@@ -48,7 +49,7 @@ class EvidenceServices:
     cases: EvidenceService
     undertakings: UndertakingService
     inquiries: InquiryDesk
-    credit: CreditDesk
+    credit: CreditServices
     verifier: Verifier
     office: OfficeServices
     refusals: RefusalLog
@@ -56,7 +57,11 @@ class EvidenceServices:
     @property
     def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """What has to run as long as the hub does, by name."""
-        return {"evidence": self.verifier.run, "cascade": self.office.follower.run}
+        return {
+            "evidence": self.verifier.run,
+            "breaches": self.credit.breaches.run,
+            "cascade": self.office.follower.run,
+        }
 
 
 def assemble(
@@ -68,68 +73,80 @@ def assemble(
     batcher: Batcher,
     derive_key: Callable[[str], bytes],
     limit_s: float,
-    check_interval_s: float,
+    interval_s: float,
+    spool_dir: Path,
     now: Callable[[], datetime],
 ) -> EvidenceServices:
-    """Build the services. `limit_s` is how long a case may wait for its sources, `check_interval_s` how
-    often open undertakings are verified.
+    """Build the services. `limit_s` is how long a case may wait for its sources, `interval_s` how
+    often open undertakings are verified, and breaches published.
     """
     rules = RuleService(database=database, log=log, now=now)
     sources = HubSources(query=exchange.query, verify=exchange.verify, held=certificates.held, now=now)
     resolver = Resolver(sources=sources, limit_s=limit_s)
     seal = OrderSeal(derive_key("evidence-order"))
     undertakings = UndertakingService(database=database, log=log, rules=rules, seal=seal, now=now)
-    reuse = ReuseDesk(log=log, now=now)
     inquiries = InquiryDesk(database=database, log=log, seal=seal, now=now)
+    reuse = ReuseDesk(log=log, now=now)
+    receipts = BatchReceiptIssuer(batcher)
+    saver = CaseSaver(
+        log=log,
+        reuse=reuse,
+        undertakings=undertakings,
+        inquiries=inquiries,
+        mark_key=derive_key("evidence-mark"),
+    )
     return EvidenceServices(
         rules=rules,
-        office=assemble_office(
-            database=database,
-            log=log,
-            rules=rules,
-            receipts=BatchReceiptIssuer(batcher),
-            lag_s=limit_s + 5.0,
-            now=now,
-        ),
         cases=EvidenceService(
             database=database,
             log=log,
             rules=rules,
             resolver=resolver,
-            together=TogetherReader(
-                query=exchange.query,
-                verify=exchange.verify,
-                held=certificates.held,
-                grounds=exchange.grounds,
-                now=now,
-            ),
+            together=_assemble_together(exchange, certificates, now),
             apart=sources,
             reuse=reuse,
             copies=CopyMaker(copies=certificates.copies, now=now),
-            saver=CaseSaver(
-                log=log,
-                reuse=reuse,
-                undertakings=undertakings,
-                inquiries=inquiries,
-                mark_key=derive_key("evidence-mark"),
-            ),
-            receipts=BatchReceiptIssuer(batcher),
+            saver=saver,
+            receipts=receipts,
             at_once=CASES_AT_ONCE,
             now=now,
         ),
         undertakings=undertakings,
         inquiries=inquiries,
-        credit=CreditDesk(database=database, log=log, seal=seal),
         verifier=Verifier(
             database=database,
             log=log,
             rules=rules,
             resolver=resolver,
             seal=seal,
-            interval_s=check_interval_s,
+            interval_s=interval_s,
             now=now,
         ),
+        office=assemble_office(
+            database=database, log=log, rules=rules, receipts=receipts, lag_s=limit_s + 5.0, now=now
+        ),
+        credit=assemble_credit(
+            database=database,
+            log=log,
+            now=now,
+            publisher=exchange.publisher,
+            seal=seal,
+            spool_dir=spool_dir,
+            interval_s=interval_s,
+        ),
         refusals=exchange.refusals,
+    )
+
+
+def _assemble_together(
+    exchange: ExchangeServices, certificates: CertificateServices, now: Callable[[], datetime]
+) -> TogetherReader:
+    return TogetherReader(
+        query=exchange.query,
+        verify=exchange.verify,
+        held=certificates.held,
+        grounds=exchange.grounds,
+        now=now,
     )
 
 
@@ -150,10 +167,10 @@ def build_routers(services: EvidenceServices, *, authentication: Authentication)
         evidence.commitments.api.build_router(
             undertakings=services.undertakings,
             inquiries=services.inquiries,
-            credit=services.credit,
             refusals=services.refusals,
             authentication=authentication,
         ),
+        build_credit_router(services.credit, authentication=authentication),
         evidence.cases.api.build_router(evidence=services.cases, authentication=authentication),
         *build_office_routers(services.office, authentication=authentication),
         evidence.rules.examples_api.build_router(rules=services.rules, authentication=authentication),

@@ -12,6 +12,12 @@ RECORDED: Final = (
     RecordedTable(name="evidence.asking", key=("id",)),
     RecordedTable(name="evidence.cascade_rule", key=("code",)),
     RecordedTable(name="evidence.cascade_effect", key=("id",)),
+    RecordedTable(name="evidence.credit_dataset", key=("only_one",)),
+    RecordedTable(
+        name="evidence.credit_entry",
+        key=("undertaking_id", "told_state"),
+        passing=frozenset({"next_try_at", "tries"}),
+    ),
     RecordedTable(
         name="evidence.undertaking",
         key=("id",),

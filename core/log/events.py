@@ -296,6 +296,13 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     ),
     Event.INQUIRY_READ: _spec("a department read a question put to it", "undertaking"),
     Event.CREDIT_ROWS_READ: _spec("an office wrote its commitments as rows of credit", "rows:integer"),
+    Event.CREDIT_DATASET_NAMED: _spec("a provider named its dataset into which the hub publishes breaches"),
+    Event.CREDIT_DATASET_TAKEN_BACK: _spec("a provider named no dataset for breaches any more"),
+    Event.CREDIT_ENTERED: _spec("breaches of undertakings were entered for the credit dataset"),
+    Event.CREDIT_PUBLISHED: _spec(
+        "the hub published what an undertaking came to into the credit dataset, or was refused there",
+        "undertaking told state batch? reason?",
+    ),
     Event.AUDIT_READ: _spec("an audit trail was read", "view of? leaves:integer"),
     Event.SUBJECTS_NAMED: _spec("further subjects of an act whose own leaf could not hold them all", "leaf"),
     Event.ROWS_RECORDED: _spec(

@@ -170,6 +170,14 @@ def build_router(*, cascade: CascadeService, authentication: Authentication) -> 
             )
         return _render_preview(affected, caller)
 
+    _add_effects(router, cascade, authentication)
+    return router
+
+
+def _add_effects(router: APIRouter, cascade: CascadeService, authentication: Authentication) -> None:
+    known = Annotated[Caller, Depends(authentication.requires())]
+    issuer = Annotated[Caller, Depends(authentication.requires(Scope.CERTIFICATE_ISSUE))]
+
     @router.get("/effects")
     async def list_cascade_effects(
         caller: known,
@@ -189,8 +197,6 @@ def build_router(*, cascade: CascadeService, authentication: Authentication) -> 
     async def dismiss_effect(effect_id: UUID, caller: issuer) -> EffectOut:
         """Decide that an effect that waits does not happen."""
         return _render_effect(await cascade.settle(effect_id, is_confirmed=False, caller=caller))
-
-    return router
 
 
 def _render_rule(kept: KeptRule) -> RuleOut:

@@ -1,18 +1,15 @@
 """Routes of undertakings: commitments, later delivery, questions to departments."""
 
-import csv
-import io
 from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
 from evidence.cases.api import ApplicantIn, read_order
-from evidence.commitments.credit import COLUMNS, CreditDesk
 from evidence.commitments.inquiries import InquiryDesk, OpenedInquiry
 from evidence.commitments.model import Placed, UndertakingKind, UndertakingState
 from evidence.commitments.service import Promise, UndertakingService
@@ -88,7 +85,6 @@ def build_router(
     *,
     undertakings: UndertakingService,
     inquiries: InquiryDesk,
-    credit: CreditDesk,
     refusals: RefusalLog,
     authentication: Authentication,
 ) -> APIRouter:
@@ -107,14 +103,7 @@ def build_router(
         purpose = await refusals.read_purpose(request, caller=caller, resource_code=None, action="evidence")
         made = await undertakings.make(
             case_id,
-            [
-                Promise(
-                    fact=each.fact,
-                    kind=UndertakingKind.COMMITMENT if each.action == "commit" else UndertakingKind.TOLERANCE,
-                    text_sm3=each.text_sm3,
-                )
-                for each in body.promises
-            ],
+            [_read_promise(each) for each in body.promises],
             role=body.role,
             order=read_order(body.applicants, body.inputs),
             caller=caller,
@@ -140,18 +129,22 @@ def build_router(
         """List the undertakings of the caller's cases, newest first; those of some states where named."""
         return [_render(each) for each in await undertakings.list_own(caller=caller, states=state or [])]
 
-    @router.get(
-        "/undertakings/credit-rows",
-        response_class=Response,
-        responses={200: {"content": {"text/csv": {}}, "description": "rows of xy_cn"}},
-    )
-    async def export_credit_rows(caller: office) -> Response:
-        """Write the office's commitments as CSV rows of the credit dataset (xy_cn)."""
-        out = io.StringIO()
-        writer = csv.DictWriter(out, fieldnames=COLUMNS, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(await credit.list_rows(caller=caller))
-        return Response(out.getvalue(), media_type="text/csv; charset=utf-8")
+    @router.post("/undertakings/{undertaking_id}/deliver")
+    async def deliver_material(undertaking_id: UUID, body: NoteIn, caller: office) -> UndertakingOut:
+        """Note that the applicant handed in what was to follow."""
+        return _render(await undertakings.deliver(undertaking_id, note=body.note, caller=caller))
+
+    @router.post("/undertakings/{undertaking_id}/withdraw")
+    async def withdraw_undertaking(undertaking_id: UUID, body: NoteIn, caller: office) -> UndertakingOut:
+        """Withdraw an undertaking."""
+        return _render(await undertakings.withdraw(undertaking_id, note=body.note, caller=caller))
+
+    _add_inquiries(router, inquiries, authentication)
+    return router
+
+
+def _add_inquiries(router: APIRouter, inquiries: InquiryDesk, authentication: Authentication) -> None:
+    office = Annotated[Caller, Depends(authentication.requires(Scope.EVIDENCE))]
 
     @router.get("/inquiries")
     async def list_inquiries(caller: office) -> list[InquiryOut]:
@@ -166,17 +159,13 @@ def build_router(
         )
         return _render(placed)
 
-    @router.post("/undertakings/{undertaking_id}/deliver")
-    async def deliver_material(undertaking_id: UUID, body: NoteIn, caller: office) -> UndertakingOut:
-        """Note that the applicant handed in what was to follow."""
-        return _render(await undertakings.deliver(undertaking_id, note=body.note, caller=caller))
 
-    @router.post("/undertakings/{undertaking_id}/withdraw")
-    async def withdraw_undertaking(undertaking_id: UUID, body: NoteIn, caller: office) -> UndertakingOut:
-        """Withdraw an undertaking."""
-        return _render(await undertakings.withdraw(undertaking_id, note=body.note, caller=caller))
-
-    return router
+def _read_promise(promise: PromiseIn) -> Promise:
+    return Promise(
+        fact=promise.fact,
+        kind=UndertakingKind.COMMITMENT if promise.action == "commit" else UndertakingKind.TOLERANCE,
+        text_sm3=promise.text_sm3,
+    )
 
 
 def _render(placed: Placed) -> UndertakingOut:

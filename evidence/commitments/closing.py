@@ -40,17 +40,21 @@ async def close_undertaking(
 ) -> bool:
     """Move an undertaking to `state`; False where it was closed meanwhile, or is in that state.
 
-    A commitment keeps its sealed order, from which the row for the credit dataset is made; what nothing needs
-    any more is erased. The office is told of what it must act on; for an overdue question the department too.
+    A commitment, and what was told to the credit dataset, keeps its sealed order, from which the row there is
+    made; what nothing needs any more is erased. The office is told of what it must act on; for an overdue
+    question the department too.
     """
     undertaking = placed.undertaking
+    keep = state.is_open or undertaking.kind is UndertakingKind.COMMITMENT
+    if not keep and undertaking.state is UndertakingState.OVERDUE:
+        keep = await store.has_told(connection, undertaking_id=undertaking.id, told_state=undertaking.state)
     moved = await store.set_state(
         connection,
         undertaking_id=undertaking.id,
         state=state,
         reason=reason,
         at=at,
-        keep_sealed=state.is_open or undertaking.kind is UndertakingKind.COMMITMENT,
+        keep_sealed=keep,
     )
     if not moved:
         return False

@@ -12,16 +12,16 @@ from core.caller import Caller, Purpose
 from core.database import Connection, Database
 from core.errors import Conflict, FieldError, NotFound, SchemaViolation
 from core.log.writer import LogWriter
-from evidence.cases.model import Case, EvidenceOrder, FactState
+from evidence.cases.model import Case, EvidenceOrder, FactState, Party
 from evidence.cases.order import fit_order
 from evidence.cases.remedies import template_digest
-from evidence.cases.store import load_case_by_id, load_facts
+from evidence.cases.store import FactRow, load_case_by_id, load_facts
 from evidence.commitments import store
 from evidence.commitments.closing import close_by_person, close_undertaking
 from evidence.commitments.making import build_undertaking, record_undertaking
 from evidence.commitments.model import Placed, Undertaking, UndertakingKind, UndertakingState
 from evidence.commitments.sealing import OrderSeal
-from evidence.rules.model import CommitmentWay, Fact, ToleranceWay
+from evidence.rules.model import CommitmentWay, Fact, ServiceItem, ToleranceWay
 from evidence.rules.service import RuleService
 from evidence.sources.model import Asker, Outcome
 
@@ -83,26 +83,9 @@ class UndertakingService:
             rules = await self._rules.load_kept(connection, case.item_code, case.item_version)
             order = fit_order(order, rules.item)
             found = {each.fact: each for each in await load_facts(connection, case_id=case_id)}
-            errors, ways = [], []
-            for number, promise in enumerate(promises):
-                row = found.get(promise.fact)
-                fact = rules.item.fact(promise.fact) if row is not None else None
-                is_open = row is not None and row.outcome in _PROMISED
-                way = _find_way(promise, fact) if is_open else None
-                ways.append(way)
-                errors += _check_promise(promise, way, f"/promises/{number}")
-            party = next((each for each in order.parties if each.role == role), None)
-            if party is None:
-                errors.append(
-                    FieldError(pointer="/role", code="UNKNOWN-ROLE", detail="nobody fills this role")
-                )
-            if errors:
-                msg = "what was confirmed does not fit the case; see errors"
-                raise SchemaViolation(msg, errors=tuple(errors))
-            assert party is not None
+            ways, party = _read_promises(promises, role=role, order=order, item=rules.item, found=found)
             made = []
             for promise, way in zip(promises, ways, strict=True):
-                assert way is not None
                 undertaking = await build_undertaking(
                     connection, case_id, promise.fact, way, asker=asker, at=self._now()
                 )
@@ -174,6 +157,33 @@ class UndertakingService:
             caller=caller,
             at=self._now(),
         )
+
+
+def _read_promises(
+    promises: Sequence[Promise],
+    *,
+    role: str,
+    order: EvidenceOrder,
+    item: ServiceItem,
+    found: Mapping[str, FactRow],
+) -> tuple[list[CommitmentWay | ToleranceWay], Party]:
+    """Find the way of each promise, and who makes it. Raises SchemaViolation that points at what is wrong."""
+    errors: list[FieldError] = []
+    ways: list[CommitmentWay | ToleranceWay] = []
+    for number, promise in enumerate(promises):
+        row = found.get(promise.fact)
+        is_open = row is not None and row.outcome in _PROMISED
+        way = _find_way(promise, item.fact(promise.fact)) if is_open else None
+        errors += _check_promise(promise, way, f"/promises/{number}")
+        if way is not None:
+            ways.append(way)
+    party = next((each for each in order.parties if each.role == role), None)
+    if party is None:
+        errors.append(FieldError(pointer="/role", code="UNKNOWN-ROLE", detail="nobody fills this role"))
+    if errors or party is None:
+        msg = "what was confirmed does not fit the case; see errors"
+        raise SchemaViolation(msg, errors=tuple(errors))
+    return ways, party
 
 
 def _is_of(case: Case, purpose: Purpose) -> bool:

@@ -123,6 +123,17 @@ async def set_state(
     return done.endswith(" 1")
 
 
+async def has_told(connection: Connection, *, undertaking_id: UUID, told_state: UndertakingState) -> bool:
+    """Tell whether that state of an undertaking was told to the credit dataset."""
+    return bool(
+        await connection.fetchval(
+            "SELECT EXISTS (SELECT FROM evidence.credit_entry WHERE undertaking_id = $1 AND told_state = $2)",
+            undertaking_id,
+            told_state,
+        )
+    )
+
+
 async def set_reminded(connection: Connection, *, undertaking_id: UUID, at: datetime) -> bool:
     """Note that a reminder went out; False where one did before."""
     done = await connection.execute(

@@ -150,6 +150,14 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
             for each in found
         ]
 
+    _add_writing(router, rules, authentication)
+    _add_versions(router, rules, authentication)
+    return router
+
+
+def _add_writing(router: APIRouter, rules: RuleService, authentication: Authentication) -> None:
+    writer = Annotated[Caller, Depends(authentication.requires(Scope.RULES_WRITE, Scope.ADMIN))]
+
     @router.put("/{code}")
     async def save_item(code: str, document: Document, caller: writer) -> SavedOut:
         """Save an item's rules as its draft."""
@@ -158,6 +166,20 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
             detail = "the code in the rules is not the one in the path"
             raise SchemaViolation(detail, errors=(FieldError(pointer="/code", code="CODE", detail=detail),))
         return _render_saved(await rules.save(item, caller=caller))
+
+    @router.post("/{code}/release")
+    async def release_item(code: str, caller: writer) -> VersionOut:
+        """Release an item's draft. The version before it is retired; cases that are open keep theirs."""
+        return VersionOut(**_version(await rules.release(code, caller=caller)))
+
+    @router.post("/{code}/retire")
+    async def retire_item(code: str, caller: writer) -> VersionOut:
+        """Retire an item's released version."""
+        return VersionOut(**_version(await rules.retire(code, caller=caller)))
+
+
+def _add_versions(router: APIRouter, rules: RuleService, authentication: Authentication) -> None:
+    known = Annotated[Caller, Depends(authentication.requires())]
 
     @router.get("/{code}")
     async def load_item(code: str, _caller: known, version: OptionalVersion = None) -> ItemOut:
@@ -179,18 +201,6 @@ def build_router(*, rules: RuleService, authentication: Authentication) -> APIRo
             DifferenceOut(pointer=each.pointer, before=each.before, after=each.after)
             for each in await rules.diff(code, before=before, after=after)
         ]
-
-    @router.post("/{code}/release")
-    async def release_item(code: str, caller: writer) -> VersionOut:
-        """Release an item's draft. The version before it is retired; cases that are open keep theirs."""
-        return VersionOut(**_version(await rules.release(code, caller=caller)))
-
-    @router.post("/{code}/retire")
-    async def retire_item(code: str, caller: writer) -> VersionOut:
-        """Retire an item's released version."""
-        return VersionOut(**_version(await rules.retire(code, caller=caller)))
-
-    return router
 
 
 def _parse(document: object, place: str) -> Any:

@@ -88,6 +88,14 @@ FILLED = (
         " NULL, NULL, 'c', 'notify', 'done', now(), NULL)"
     ),
     (
+        "INSERT INTO evidence.credit_dataset SELECT true, 'xy_cn', s.organisation_code, s.id, now()"
+        " FROM core.system s LIMIT 1"
+    ),
+    (
+        "INSERT INTO evidence.credit_entry SELECT id, 'breached', 'published', 'xy_cn', NULL, 1,"
+        " gen_random_uuid(), NULL, now() FROM evidence.undertaking"
+    ),
+    (
         "INSERT INTO evidence.asking SELECT gen_random_uuid(), id, 1, 'm', NULL, 'not_required', '', 'o',"
         " gen_random_uuid(), now() FROM evidence.case_"
     ),
