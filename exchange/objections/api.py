@@ -68,8 +68,8 @@ class ObjectionOut(BaseModel):
 class CorrectionOut(BaseModel):
     """A correction of a value that this organisation holds.
 
-    `basis`: how it came to hold it; `subscription` reads the change in its feed too. `change` is null where
-    the grant has ended, is for another service item, or allows verification alone (verify again).
+    `basis`: how it came to hold it; `subscription` and `share` read the change there too. `change` is null
+    where the grant has ended, is for another service item, or allows verification alone (verify again).
     """
 
     id: UUID

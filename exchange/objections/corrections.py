@@ -67,7 +67,7 @@ class CorrectionService:
         if (
             read is None
             or not read.grant.is_in_force(self._now())
-            or not read.grant.terms.modes & {Mode.QUERY, Mode.SUBSCRIBE}
+            or not read.grant.terms.modes & {Mode.QUERY, Mode.SUBSCRIBE, Mode.BULK}
             or not read.grant.serves(purpose.service_item)
             or objection.item not in read.items
         ):

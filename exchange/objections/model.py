@@ -33,6 +33,7 @@ class HoldingBasis(StrEnum):
     QUERY = "query"
     VERIFY = "verify"
     SUBSCRIPTION = "subscription"
+    SHARE = "share"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,48 @@
-"""Whether a feed gave an old value: by its change, or on a page of a snapshot that a consumer began with."""
+"""Who read an old value in bulk: in a feed (by its change, or on a page of a snapshot), or in a share."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
 from core.database import Connection
-from exchange.access.model import RowFilter
+from exchange.access.ground import read_grant
+from exchange.access.model import Mode, RowFilter
+from exchange.access.store import load_grant
 from exchange.access.values import parse_value
 from exchange.catalogue.model import Resource
 from exchange.objections import store_readers as store
-from exchange.objections.model import Objection
+from exchange.objections.model import Holder, Objection
+from exchange.objections.store import OldValue
+
+
+async def find_readers(
+    connection: Connection, resource: Resource, objection: Objection, old: OldValue
+) -> list[Holder]:
+    """Find the grants under which the old value was read in bulk, each once; feeds before shares."""
+    keys = [item.name for item in resource.key_items]
+    found: dict[UUID, Holder] = {}
+    for reader in await store.load_readers(connection, objection=objection, old=old):
+        row_filter = await _load_filter(connection, resource, reader.holder, Mode.SUBSCRIBE)
+        if row_filter is not None and await has_read(
+            connection, resource, objection, reader, row_filter, corrected=old.corrected
+        ):
+            found[reader.holder.grant_id] = reader.holder
+    for holder in await store.load_sharers(connection, objection=objection, old=old):
+        row_filter = await _load_filter(connection, resource, holder, Mode.BULK)
+        if row_filter is not None and await store.was_within(
+            connection, objection=objection, key_items=keys, row_filter=row_filter, corrected=old.corrected
+        ):
+            found.setdefault(holder.grant_id, holder)
+    return list(found.values())
+
+
+async def _load_filter(
+    connection: Connection, resource: Resource, holder: Holder, mode: Mode
+) -> RowFilter | None:
+    grant = await load_grant(connection, grant_id=holder.grant_id)
+    if grant is None or mode not in grant.terms.modes:
+        return None
+    return read_grant(resource, grant).row_filter
 
 
 async def has_read(

@@ -16,10 +16,10 @@ from core.text import check_text
 from exchange.access.deadlines import set_deadline
 from exchange.access.ground import ReadGrant, read_grant
 from exchange.access.holdings import leaf_names_rows, row_salt
-from exchange.access.model import Mode, RequestType
+from exchange.access.model import RequestType
 from exchange.access.refusal import RefusalLog
 from exchange.access.resources import load_known_resource
-from exchange.access.store import load_grant, load_grants_in_force
+from exchange.access.store import load_grants_in_force
 from exchange.access.values import name_subject, parse_value
 from exchange.catalogue.model import Resource
 from exchange.catalogue.standing import verify_open
@@ -27,8 +27,7 @@ from exchange.notices.model import NoticeKind
 from exchange.notices.store import save_notice
 from exchange.objections import store
 from exchange.objections.model import Holder, Objection, ObjectionState, Ruling
-from exchange.objections.readers import has_read
-from exchange.objections.store_readers import load_readers
+from exchange.objections.readers import find_readers
 
 MAX_CLAIM_CHARACTERS: Final = 1000
 MAX_PER_ROUND: Final = 200
@@ -276,20 +275,12 @@ class ObjectionService:
     async def _find_holders(
         self, connection: Connection, resource: Resource, objection: Objection, old: store.OldValue
     ) -> list[Holder]:
-        """Find exactly those who were given the old value; a grant counts once, a feed's before others'."""
-        keys = [item.name for item in resource.key_items]
-        readers = []
-        for reader in await load_readers(connection, objection=objection, old=old):
-            grant = await load_grant(connection, grant_id=reader.holder.grant_id)
-            if grant is None or Mode.SUBSCRIBE not in grant.terms.modes:
-                continue
-            row_filter = read_grant(resource, grant).row_filter
-            if await has_read(connection, resource, objection, reader, row_filter, corrected=old.corrected):
-                readers.append(reader.holder)
+        """Find exactly those who were given the old value; a grant counts once, reading in bulk first."""
+        readers = await find_readers(connection, resource, objection, old)
         others = await store.load_holders(
             connection,
             objection=objection,
-            subject_item=keys[0] if leaf_names_rows(resource) else None,
+            subject_item=resource.key_items[0].name if leaf_names_rows(resource) else None,
             old=old,
         )
         known = {reader.grant_id for reader in readers}

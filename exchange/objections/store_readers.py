@@ -81,6 +81,35 @@ async def load_readers(connection: Connection, *, objection: Objection, old: Old
     ]
 
 
+async def load_sharers(connection: Connection, *, objection: Objection, old: OldValue) -> list[Holder]:
+    """Load the grants whose shares were read with the old value in them: whole, or the change to it.
+
+    Files that a reader's own hints left out count as read. Whether the row lay within each grant's row filter
+    is for the caller to look at.
+    """
+    rows = await connection.fetch(
+        "WITH d AS (SELECT l.grant_id, l.body::jsonb -> 'details' AS d FROM core.log_leaf l"
+        " WHERE l.resource_code = $1 AND l.event = 'share.read'),"
+        " reads AS (SELECT grant_id, d ->> 'kind' AS kind, (d ->> 'from')::bigint AS low,"
+        " (d ->> 'to')::bigint AS high FROM d WHERE d -> 'items' ? $2 AND (d ->> 'rows')::bigint > 0)"
+        " SELECT DISTINCT g.id, g.organisation_code FROM reads"
+        " JOIN exchange.grant_ g ON g.id = reads.grant_id"
+        " WHERE CASE kind WHEN 'snapshot' THEN high >= $3 AND high < $4 ELSE low <= $3 AND high >= $3 END",
+        objection.resource_code,
+        objection.item,
+        old.first,
+        old.corrected,
+    )
+    return [
+        Holder(
+            organisation_code=OrganisationCode(row["organisation_code"]),
+            grant_id=row["id"],
+            basis=HoldingBasis.SHARE,
+        )
+        for row in rows
+    ]
+
+
 async def load_snapshot_place(
     connection: Connection,
     *,

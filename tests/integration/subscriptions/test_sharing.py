@@ -12,7 +12,7 @@ from hub.services import utc_now
 from subscriptions.sharing import files
 from tests.hubs import RunningHub
 from tests.sharing_behaviour import FIRST, SharingBehaviour
-from tests.sharing_world import give, open_sharing_world, read_lines
+from tests.sharing_world import SharingWorld, fetch_profile, give, open_sharing_world, read_lines
 
 
 class TestSharingOverADirectory(SharingBehaviour):
@@ -114,3 +114,33 @@ async def test_items_read_in_a_share_are_not_reported_as_unused(hub: RunningHub)
     assert await world.rows()
     told = (await hub.client.get(path, headers=headers)).json()
     assert (told["calls"], told["rows"], told["unused_items"]) == (1, 3, [])
+
+
+async def test_correction_reaches_whoever_read_the_old_value_in_a_share_and_nobody_else(
+    hub: RunningHub,
+) -> None:
+    """Of two grants in bulk one has the row; a third reads the share once the value is corrected."""
+    terms = {"items": ["code", "name"]}
+    world = await open_sharing_world(hub, **terms, row_filter={"some": {"item": "code", "in": ["1", "2"]}})
+    await world.publish(FIRST)
+    assert await world.rows()
+    other = await give(hub, **terms, row_filter={"none": {"item": "code", "equals": "1"}})
+    other_world = SharingWorld(hub=hub, grant_id=other, profile=await fetch_profile(hub, other))
+    assert await other_world.rows()
+    await give(hub, modes=["query"], service_items=["食品经营许可"])
+    police = hub.members["police"].purposeful
+    asked = {"keys": {"code": "2"}, "item": "name", "claim": "有误", "basis": "执照"}
+    raised = await hub.client.post("/v1/resources/things/objections", json=asked, headers=police)
+    await world.publish("code,name\n2,正\n")
+    late = await give(hub, **terms)
+    late_world = SharingWorld(hub=hub, grant_id=late, profile=await fetch_profile(hub, late))
+    assert await late_world.rows()
+    ruled = await hub.client.post(
+        f"/v1/objections/{raised.json()['id']}/ruling",
+        json={"ruling": "uphold", "reason": "已核实"},
+        headers=world.provider.headers,
+    )
+    assert ruled.status_code == 200, ruled.text
+    (correction,) = (await hub.client.get("/v1/corrections", headers=police)).json()
+    assert (correction["grant_id"], correction["basis"]) == (world.grant_id, "share")
+    assert correction["change"]["row"] == {"code": "2", "name": "正"}
