@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -37,6 +37,7 @@ from exchange.access.refusal import RefusalLog
 from exchange.assembly import ExchangeServices
 from exchange.verify.receipts import BatchReceiptIssuer
 from signing.merkle.receipts_async import Batcher
+from signing.trust import TrustPolicy
 
 CASES_AT_ONCE: Final = 4
 
@@ -75,6 +76,7 @@ def assemble(
     limit_s: float,
     interval_s: float,
     spool_dir: Path,
+    trust: Callable[[], Awaitable[TrustPolicy]],
     now: Callable[[], datetime],
 ) -> EvidenceServices:
     """Build the services. `limit_s` is how long a case may wait for its sources, `interval_s` how
@@ -84,7 +86,9 @@ def assemble(
     sources = HubSources(query=exchange.query, verify=exchange.verify, held=certificates.held, now=now)
     resolver = Resolver(sources=sources, limit_s=limit_s)
     seal = OrderSeal(derive_key("evidence-order"))
-    undertakings = UndertakingService(database=database, log=log, rules=rules, seal=seal, now=now)
+    undertakings = UndertakingService(
+        database=database, log=log, rules=rules, seal=seal, trust=trust, now=now
+    )
     inquiries = InquiryDesk(database=database, log=log, seal=seal, now=now)
     reuse = ReuseDesk(log=log, now=now)
     receipts = BatchReceiptIssuer(batcher)

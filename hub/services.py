@@ -225,6 +225,7 @@ def _build(
             limit_s=settings.evidence_limit_s,
             interval_s=settings.evidence_check_interval_s,
             spool_dir=settings.spool_dir,
+            trust=pki.trust_policy,
             now=utc_now,
         ),
         **_build_identity(settings, database=database, writer=writer, derive=derive),

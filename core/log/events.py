@@ -288,7 +288,7 @@ CATALOGUE: Mapping[Event, EventSpec] = {
     Event.CASCADE_SETTLED: _spec("an issuer confirmed or dismissed an effect", "effect state"),
     Event.UNDERTAKING_MADE: _spec(
         "an applicant committed to a fact or to deliver later, or a department was asked for a fact",
-        "undertaking kind case fact text_sm3 due_at department?",
+        "undertaking kind case fact text_sm3 due_at department? confirmation? signature_sm3? signer_sm3?",
     ),
     Event.UNDERTAKING_CLOSED: _spec(
         "an undertaking was kept, breached, answered, delivered, withdrawn, or went overdue",

@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
 from evidence.cases.api import ApplicantIn, read_order
+from evidence.commitments.confirming import ConfirmationForm
 from evidence.commitments.inquiries import InquiryDesk, OpenedInquiry
 from evidence.commitments.model import Placed, UndertakingKind, UndertakingState
 from evidence.commitments.service import Promise, UndertakingService
@@ -27,7 +28,11 @@ class PromiseIn(BaseModel):
 
 
 class PromisesIn(BaseModel):
-    """What the applicant in `role` confirmed; applicants and inputs as in the evidence request."""
+    """What the applicant in `role` confirmed; applicants and inputs as in the evidence request.
+
+    `signature` is the applicant's own: signed data (GB/T 35275, CMS), in base64, over the canonical JSON
+    (RFC 8785) of `{"case", "role", "promises"}`, each promise with `fact`, `action` and `text_sm3`.
+    """
 
     model_config = ConfigDict(extra="forbid")
 
@@ -35,6 +40,7 @@ class PromisesIn(BaseModel):
     role: str = Field(max_length=64)
     applicants: list[ApplicantIn] = Field(min_length=1, max_length=50)
     inputs: dict[str, str] = Field(default_factory=dict, max_length=200)
+    signature: Base64Bytes | None = Field(default=None, max_length=20_000)
 
 
 class NoteIn(BaseModel):
@@ -64,6 +70,8 @@ class UndertakingOut(BaseModel):
     text: str
     text_sm3: str
     role: str | None
+    confirmation: ConfirmationForm | None
+    signature_sm3: str | None
     department: str | None
     operator: str
     made_at: datetime
@@ -108,6 +116,7 @@ def build_router(
             order=read_order(body.applicants, body.inputs),
             caller=caller,
             purpose=purpose,
+            signature=body.signature,
         )
         return [
             _render(
@@ -170,6 +179,7 @@ def _read_promise(promise: PromiseIn) -> Promise:
 
 def _render(placed: Placed) -> UndertakingOut:
     found = placed.undertaking
+    confirmation = found.confirmation
     return UndertakingOut(
         id=found.id,
         case=found.case_id,
@@ -181,6 +191,8 @@ def _render(placed: Placed) -> UndertakingOut:
         text=found.text,
         text_sm3=found.text_sm3,
         role=found.role,
+        confirmation=None if confirmation is None else confirmation.form,
+        signature_sm3=None if confirmation is None else confirmation.signature_sm3,
         department=found.department,
         operator=found.operator,
         made_at=found.made_at,

@@ -66,6 +66,7 @@ async def record_undertaking(
     subject: str | None = None,
 ) -> None:
     """Write the leaf of an undertaking."""
+    confirmation = undertaking.confirmation
     await log.append(
         connection,
         event=Event.UNDERTAKING_MADE,
@@ -80,6 +81,9 @@ async def record_undertaking(
             "text_sm3": undertaking.text_sm3,
             "due_at": undertaking.due_at.isoformat(),
             "department": undertaking.department,
+            "confirmation": None if confirmation is None else confirmation.form,
+            "signature_sm3": None if confirmation is None else confirmation.signature_sm3,
+            "signer_sm3": None if confirmation is None else confirmation.signer_sm3,
         },
     )
 

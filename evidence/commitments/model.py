@@ -8,6 +8,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from core.caller import OrganisationCode, SystemId
+from evidence.commitments.confirming import Confirmation
 
 
 class UndertakingKind(StrEnum):
@@ -46,7 +47,8 @@ class Undertaking:
     """One undertaking of a case. `text` is what was confirmed or asked, `text_sm3` its SM3 in hex.
 
     `role` names the applicant who confirmed, `subject_key` that number's keyed hash. `sealed` holds the order
-    under the hub's key, by which the hub verifies; None where nothing needs it any more.
+    under the hub's key, by which the hub verifies; None where nothing needs it any more. `confirmation` is
+    how the applicant confirmed; None for questions to departments.
     """
 
     id: UUID
@@ -69,6 +71,7 @@ class Undertaking:
     reminded_at: datetime | None = None
     closed_at: datetime | None = None
     reason: str | None = None
+    confirmation: Confirmation | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

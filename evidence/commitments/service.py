@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -18,13 +18,16 @@ from evidence.cases.remedies import template_digest
 from evidence.cases.store import FactRow, load_case_by_id, load_facts
 from evidence.commitments import store
 from evidence.commitments.closing import close_by_person, close_undertaking
+from evidence.commitments.confirming import Confirmation, build_confirmed, verify_confirmation
 from evidence.commitments.making import build_undertaking, record_undertaking
 from evidence.commitments.model import Placed, Undertaking, UndertakingKind, UndertakingState
 from evidence.commitments.sealing import OrderSeal
 from evidence.rules.model import CommitmentWay, Fact, ServiceItem, ToleranceWay
 from evidence.rules.service import RuleService
 from evidence.sources.model import Asker, Outcome
+from signing.trust import TrustPolicy
 
+_ACTIONS: Final = {UndertakingKind.COMMITMENT: "commit", UndertakingKind.TOLERANCE: "deliver-later"}
 _PROMISED: Final = {Outcome.SOURCE_UNAVAILABLE, Outcome.NOT_HELD, Outcome.NOT_AUTHORISED, Outcome.REQUESTED}
 
 
@@ -47,12 +50,14 @@ class UndertakingService:
         log: LogWriter,
         rules: RuleService,
         seal: OrderSeal,
+        trust: Callable[[], Awaitable[TrustPolicy]],
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._log = log
         self._rules = rules
         self._seal = seal
+        self._trust = trust
         self._now = now
 
     async def make(
@@ -64,14 +69,17 @@ class UndertakingService:
         order: EvidenceOrder,
         caller: Caller,
         purpose: Purpose,
+        signature: bytes | None = None,
     ) -> list[Undertaking]:
         """Keep what the applicant in `role` confirmed, so that the case goes on.
 
         Each fact's rules must offer it and the case's last run must have left it open; a commitment's text is
-        confirmed by its digest. Raises NotFound for another office's case, Conflict where the case is closed
-        or the purpose names another, SchemaViolation that points at all that is wrong.
+        confirmed by its digest. `signature` is the applicant's own over what `build_confirmed` writes, and is
+        verified where it is given. Raises NotFound for another office's case, Conflict where the case is
+        closed or the purpose names another, SchemaViolation that points at all that is wrong.
         """
         asker = Asker(caller=caller, purpose=purpose)
+        trust = None if signature is None else await self._trust()
         async with self._database.transaction() as connection:
             case = await load_case_by_id(connection, case_id=case_id)
             if case is None or case.organisation_code != caller.organisation_code:
@@ -84,6 +92,13 @@ class UndertakingService:
             order = fit_order(order, rules.item)
             found = {each.fact: each for each in await load_facts(connection, case_id=case_id)}
             ways, party = _read_promises(promises, role=role, order=order, item=rules.item, found=found)
+            confirmation = Confirmation()
+            if signature is not None and trust is not None:
+                listed = [(each.fact, _ACTIONS[each.kind], each.text_sm3) for each in promises]
+                content = build_confirmed(case_id, role, listed)
+                confirmation = verify_confirmation(
+                    signature, content=content, party=party, trust=trust, at=self._now()
+                )
             made = []
             for promise, way in zip(promises, ways, strict=True):
                 undertaking = await build_undertaking(
@@ -94,6 +109,7 @@ class UndertakingService:
                     role=role,
                     subject_key=self._log.hash_subject(party.code),
                     sealed=self._seal.seal(order, undertaking_id=undertaking.id),
+                    confirmation=confirmation,
                 )
                 if await store.save_undertaking(connection, undertaking=undertaking):
                     await record_undertaking(

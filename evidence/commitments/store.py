@@ -10,6 +10,7 @@ import asyncpg
 
 from core.caller import OrganisationCode, SystemId
 from core.database import Connection
+from evidence.commitments.confirming import Confirmation, ConfirmationForm
 from evidence.commitments.model import Placed, Undertaking, UndertakingKind, UndertakingState
 
 LIST_LIMIT = 500
@@ -21,10 +22,12 @@ _PLACED = (
 
 async def save_undertaking(connection: Connection, *, undertaking: Undertaking) -> bool:
     """Insert an undertaking; False where the case has an open one of that kind for the fact."""
+    confirmation = undertaking.confirmation
     done = await connection.execute(
         "INSERT INTO evidence.undertaking (id, case_id, fact, kind, state, text, text_sm3, role, subject_key,"
-        " department, system_id, operator, made_at, due_at, sealed, next_check_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+        " department, system_id, operator, made_at, due_at, sealed, next_check_at, confirmation,"
+        " signature_sm3, signer_sm3)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)"
         " ON CONFLICT (case_id, fact, kind) WHERE state IN ('open', 'overdue') DO NOTHING",
         undertaking.id,
         undertaking.case_id,
@@ -42,6 +45,9 @@ async def save_undertaking(connection: Connection, *, undertaking: Undertaking) 
         undertaking.due_at,
         undertaking.sealed,
         undertaking.next_check_at,
+        None if confirmation is None else confirmation.form,
+        None if confirmation is None else confirmation.signature_sm3,
+        None if confirmation is None else confirmation.signer_sm3,
     )
     return done.endswith(" 1")
 
@@ -166,6 +172,13 @@ def _undertaking(row: asyncpg.Record) -> Undertaking:
         reminded_at=row["reminded_at"],
         closed_at=row["closed_at"],
         reason=row["reason"],
+        confirmation=None
+        if row["confirmation"] is None
+        else Confirmation(
+            form=ConfirmationForm(row["confirmation"]),
+            signature_sm3=row["signature_sm3"],
+            signer_sm3=row["signer_sm3"],
+        ),
     )
 
 

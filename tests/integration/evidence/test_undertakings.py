@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import json
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import httpx
 
 from evidence.cases.remedies import template_digest
+from evidence.commitments.confirming import build_confirmed
+from signing.cms import build_signed_data
+from signing.x509.names import Name
+from signing.x509.profiles import Profile
 from tests.evidence_rules import ITEM_CODE, build_document
 from tests.evidence_world import EvidenceWorld, fact, material, outcomes
+from tests.unit.signing.hierarchy import END, hierarchy, issue
 
 TEMPLATE = "本人承诺法定代表人信息属实"
 
@@ -242,3 +251,39 @@ async def test_undertakings_of_another_office_are_not_there(world: EvidenceWorld
     path = f"/v1/evidence/undertakings/{(await listed(world))[0]['id']}/withdraw"
     headers = world.hub.members["civil"].headers
     assert (await world.hub.client.post(path, json={"note": "x"}, headers=headers)).status_code == 404
+
+
+async def test_signature_of_the_applicant_is_verified_and_the_form_of_confirmation_kept(
+    world: EvidenceWorld,
+) -> None:
+    await world.release(build_document())
+    case = (await world.ask())["case"]
+    holder = issue(
+        hierarchy().issuing,
+        41,
+        Profile.SEAL_SIGNER,
+        subject=Name.build(common_name="经办人", organization=world.firm["frmc"]),
+        not_after=END - timedelta(days=400),
+    )
+
+    def sign(text_sm3: str) -> str:
+        content = build_confirmed(UUID(case), "company", [("representative", "commit", text_sm3)])
+        signed = build_signed_data(content, signer=holder.key, certificate=holder.certificate, detached=True)
+        return base64.b64encode(signed).decode()
+
+    wrong = await promise(world, case, commit(), signature=sign("0" * 64))
+    assert (wrong.status_code, wrong.json()["errors"][0]["code"]) == (422, "SIGNATURE")
+    assert await listed(world) == []
+    made = await promise(world, case, commit(), signature=sign(template_digest(TEMPLATE)))
+    assert made.status_code == 201, made.text
+    undertaking = (await listed(world))[0]
+    assert undertaking["confirmation"] == "signed_unknown_authority"
+    async with world.hub.services.database.acquire() as connection:
+        body = await connection.fetchval("SELECT body FROM core.log_leaf WHERE event = 'undertaking.made'")
+    assert json.loads(body)["details"]["signature_sm3"] == undertaking["signature_sm3"]
+
+
+async def test_confirmation_without_a_signature_is_stated_by_the_office(world: EvidenceWorld) -> None:
+    await go_on_under_commitment(world)
+    undertaking = (await listed(world))[0]
+    assert (undertaking["confirmation"], undertaking["signature_sm3"]) == ("stated", None)
