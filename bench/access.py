@@ -50,6 +50,7 @@ from exchange.standards.samples import SampleKind, write_sample
 from exchange.standards.schemas import POPULATION
 from hub.services import Services, open_services
 from signing import sm3
+from subscriptions.lake.store import load_versions
 
 ROWS = 1_000_000
 SUBJECTS = 20_000
@@ -104,7 +105,10 @@ def hub_environment(world_url: str, folder: Path, port: int, workers: int) -> di
 
 
 async def prepare(url: str, folder: Path, rows: int) -> World:
-    """Publish the resource, and grant it to a consumer; return the consumer's token."""
+    """Publish the resource, and grant it to a consumer; return the consumer's token.
+
+    The lake has the rows before anything is measured: else each hub would begin to write them under the load.
+    """
     settings = Settings(home=folder / "home", database_url=SecretStr(url), token_ttl_s=86_400)
     path = folder / "people.csv"
     size_bytes = await asyncio.to_thread(write_people, path, rows)
@@ -113,12 +117,23 @@ async def prepare(url: str, folder: Path, rows: int) -> World:
         consumer, made = await register(services, 2)
         await publish(services, provider, path, size_bytes)
         await give_grant(services, provider, consumer)
+        await let_lake_follow(services)
         issued = await services.tokens.issue_token(
             client_id=str(made.system.id), client_secret=made.secret, scope=None
         )
     await settle(url)
     numbers = await asyncio.to_thread(read_numbers, path)
     return World(folder=folder, token=issued.token, subjects=numbers)
+
+
+async def let_lake_follow(services: Services) -> None:
+    """Wait until the lake has the version that was published, whoever of this process writes it."""
+    while True:
+        await services.lake.writer.follow(CODE)
+        async with services.database.acquire() as connection:
+            if await load_versions(connection, code=CODE):
+                return
+        await asyncio.sleep(0.5)
 
 
 def write_people(path: Path, rows: int) -> int:
