@@ -15,6 +15,7 @@ import uvicorn
 from pydantic import SecretStr
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from core import memory
 from core.database.embedded import start_embedded
 from core.settings import Settings
 from hub.app import create_app
@@ -73,6 +74,7 @@ def settle_process() -> None:
 
 def app_from_environment() -> ASGIApp:
     """Build the application from the environment; what each worker process calls."""
+    memory.share_arenas()
     return PlainStart(create_app(Settings()))
 
 

@@ -6,7 +6,7 @@ A hash never misses a repeated key; what it suspects wrongly, the exact comparis
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -20,6 +20,7 @@ from exchange.publish.typed import ROW_COLUMN, decimal_text
 MAX_HASHED_ROWS: Final = 20_000_000
 _SEPARATOR: Final = "\x1f"
 _WORD_BYTES: Final = 8
+_BLOCK_ROWS: Final = 1 << 22  # of 8 bytes: memory of its own, not shared with what comes and goes
 _PART_BITS: Final = 4  # so many bits of a hash say in which part it is sorted: less is held at once
 
 
@@ -37,14 +38,38 @@ class _RowNumbers:
             present = np.zeros(last - self._first + 1, dtype=bool)
             present[numbers - self._first] = True
             self._lacking = np.flatnonzero(~present)
-        self._count = len(numbers)
+        self.count = len(numbers)
 
     def expand(self) -> NDArray[np.int64]:
         """Return the numbers, in their order."""
         if self._numbers is not None:
             return self._numbers
-        whole = np.arange(self._first, self._first + self._count + len(self._lacking), dtype=np.int64)
+        whole = np.arange(self._first, self._first + self.count + len(self._lacking), dtype=np.int64)
         return np.delete(whole, self._lacking)
+
+
+class _Hashes:
+    """Hashes in the order they came, in large blocks: small arrays that stay would leave holes among them."""
+
+    def __init__(self) -> None:
+        self._blocks: list[NDArray[np.uint64]] = []
+        self._count = 0
+
+    def add(self, hashes: NDArray[np.uint64]) -> None:
+        """Take more."""
+        while hashes.size:
+            place = self._count % _BLOCK_ROWS
+            if place == 0:
+                self._blocks.append(np.empty(_BLOCK_ROWS, dtype=np.uint64))
+            taken = hashes[: _BLOCK_ROWS - place]
+            self._blocks[-1][place : place + taken.size] = taken
+            self._count += taken.size
+            hashes = hashes[taken.size :]
+
+    def parts(self) -> Iterator[NDArray[np.uint64]]:
+        """Yield all, block by block."""
+        for number, block in enumerate(self._blocks):
+            yield block[: self._count - number * _BLOCK_ROWS]
 
 
 class KeyWatch:
@@ -52,7 +77,7 @@ class KeyWatch:
 
     def __init__(self, key_names: Sequence[str]) -> None:
         self._key_names = key_names
-        self._hashes: list[NDArray[np.uint64]] = []
+        self._hashes = _Hashes()
         self._rows: list[_RowNumbers] = []
         self._count = 0
         self._secrets = np.frombuffer(secrets.token_bytes(4096), dtype=np.uint64) | np.uint64(1)
@@ -64,28 +89,31 @@ class KeyWatch:
             return
         columns = [_key_text(table.column(name).combine_chunks()) for name in self._key_names]
         keys = columns[0] if len(columns) == 1 else pc.binary_join_element_wise(*columns, _SEPARATOR)
-        self._hashes.append(self._hash(TextColumn(as_text(keys))))
+        self._hashes.add(self._hash(TextColumn(as_text(keys))))
         self._rows.append(_RowNumbers(to_numpy(table.column(ROW_COLUMN).combine_chunks())))
 
     def suspects(self) -> list[int] | None:
         """Return the numbers of rows whose hash came more than once; None where there are too many rows."""
         if self._count > MAX_HASHED_ROWS:
             return None
-        if not self._hashes:
+        if not self._rows:
             return []
         repeated = np.concatenate([self._find_repeated(part) for part in range(1 << _PART_BITS)])
         if not repeated.size:
             return []
+        places = np.flatnonzero(np.concatenate([np.isin(part, repeated) for part in self._hashes.parts()]))
+        ends = np.cumsum([rows.count for rows in self._rows])
+        pieces = np.searchsorted(ends, places, side="right")
         found = [
-            rows.expand()[np.isin(hashes, repeated)]
-            for hashes, rows in zip(self._hashes, self._rows, strict=True)
+            self._rows[piece].expand()[places[pieces == piece] - ends[piece] + self._rows[piece].count]
+            for piece in np.unique(pieces)
         ]
         return sorted(np.concatenate(found).tolist())
 
     def _find_repeated(self, part: int) -> NDArray[np.uint64]:
         """Find the hashes that came more than once among those of one part, which are sorted as a copy."""
         shift = np.uint64(64 - _PART_BITS)
-        ordered = np.concatenate([each[each >> shift == part] for each in self._hashes])
+        ordered = np.concatenate([each[each >> shift == part] for each in self._hashes.parts()])
         ordered.sort()
         return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 

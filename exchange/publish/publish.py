@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
+from core import memory
 from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import (
@@ -37,6 +38,7 @@ from exchange.publish.validate import Validator
 from exchange.quality import store as quality_store
 
 LISTED_BATCHES = 100
+LARGE_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +145,9 @@ class PublishService:
         except (BadInput, PreconditionFailed) as error:
             await self.fail(batch_id, error)
             raise
+        finally:
+            if upload.size_bytes >= LARGE_BYTES:
+                await asyncio.to_thread(memory.give_back)
 
     async def begin(
         self, resource: Resource, upload: Upload, *, caller: Caller, mode: Mode, idempotency_key: str
