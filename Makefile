@@ -28,7 +28,7 @@ test: $(STAMP)  ## run the tests on embedded PostgreSQLs of their own, a process
 	@$(BIN)/python -m pytest -m 'not interop' -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-interop: $(STAMP)  ## run the tests that need Java, Go, openssl, Chromium or an S3 server
-	@$(BIN)/python -m pytest -m interop $(PYTEST_ARGS)
+	@$(BIN)/python -m pytest -m interop -n 2 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 fuzz: $(STAMP)  ## give every parser of signing 100,000 hostile inputs, timed (about an hour; FUZZ_ARGS='--target cms')
 	@$(BIN)/python -m tests.fuzz $(FUZZ_ARGS)

@@ -10,12 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from tests.interop.harness import one_at_a_time
+
 TRIES = 3
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 def require_browser() -> str:
     """Return the browser's path, installing it where apt-get may; skip the test where there is none."""
+    with one_at_a_time("apt"):
+        return _find_or_install()
+
+
+def _find_or_install() -> str:
     for attempt in range(TRIES):
         found = next(filter(None, map(shutil.which, NAMES)), None)
         if found is not None:

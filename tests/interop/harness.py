@@ -1,12 +1,14 @@
 """Build and run the programs of other ecosystems that judge what this project makes.
 
 Builds are kept in `.interop/` at the root of the repository, keyed by a digest of their sources, so that a
-second run costs nothing. A registry that cannot be reached after several tries skips the tests, loudly and
-with the reason; a program that does not compile, or fails, fails them.
+second run costs nothing; one process builds while the others wait for it. A registry that cannot be reached
+after several tries skips the tests, loudly and with the reason; a program that does not compile, or fails,
+fails them.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import re
@@ -14,7 +16,8 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -44,16 +47,26 @@ def require_tool(name: str) -> str:
     return found
 
 
+@contextmanager
+def one_at_a_time(what: str) -> Iterator[None]:
+    """Hold the other processes of the tests back from `what` (a builder, a folder) until the block ends."""
+    CACHE.mkdir(exist_ok=True)
+    with (CACHE / f".{what}.lock").open("wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def maven_jar(project: Path) -> Path:
     """Build a Maven project and return its jar; its dependencies lie beside it in `libraries`."""
     maven = require_tool("mvn")
     require_tool("java")
-    build = _build_directory(project, "mvn")
-    jar = build / "target" / "harness.jar"
-    if not jar.exists():
-        command = [maven, "-q", "-B", "package", "dependency:copy-dependencies"]
-        _install([*command, "-DoutputDirectory=target/libraries"], cwd=build)
-        assert jar.exists(), f"{project.name}: the build made no target/harness.jar"
+    with one_at_a_time("maven"):
+        build = _build_directory(project, "mvn")
+        jar = build / "target" / "harness.jar"
+        if not jar.exists():
+            command = [maven, "-q", "-B", "package", "dependency:copy-dependencies"]
+            _install([*command, "-DoutputDirectory=target/libraries"], cwd=build)
+            assert jar.exists(), f"{project.name}: the build made no target/harness.jar"
     return jar
 
 
@@ -62,10 +75,11 @@ def maven_artifact(coordinates: str) -> Path:
     maven = require_tool("mvn")
     _, artifact, version = coordinates.split(":")
     jar = CACHE / "jars" / f"{artifact}-{version}.jar"
-    if not jar.exists():
-        jar.parent.mkdir(parents=True, exist_ok=True)
-        copy = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={coordinates}"]
-        _install([*copy, f"-DoutputDirectory={jar.parent}"], cwd=CACHE)
+    with one_at_a_time("maven"):
+        if not jar.exists():
+            jar.parent.mkdir(parents=True, exist_ok=True)
+            copy = [maven, "-q", "-B", "dependency:copy", f"-Dartifact={coordinates}"]
+            _install([*copy, f"-DoutputDirectory={jar.parent}"], cwd=CACHE)
     return jar
 
 
@@ -79,10 +93,12 @@ def java_command(project: Path, main_class: str) -> list[str]:
 def go_binary(project: Path) -> Path:
     """Build a Go module's main package and return the program."""
     go = require_tool("go")
-    build = _build_directory(project, "go")
-    binary = build / "harness"
-    if not binary.exists():
-        _install([go, "build", "-o", str(binary), "."], cwd=build, environment={"GOFLAGS": "-buildvcs=false"})
+    with one_at_a_time("go"):
+        build = _build_directory(project, "go")
+        binary = build / "harness"
+        if not binary.exists():
+            command = [go, "build", "-o", str(binary), "."]
+            _install(command, cwd=build, environment={"GOFLAGS": "-buildvcs=false"})
     return binary
 
 
@@ -92,9 +108,10 @@ def go_install(package: str) -> Path:
     path, _, version = package.partition("@")
     folder = CACHE / f"go-{path.rsplit('/', 1)[-1]}-{version}"
     program = folder / path.rsplit("/", 1)[-1]
-    if not program.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _install([go, "install", package], cwd=folder, environment={"GOBIN": str(folder)})
+    with one_at_a_time("go"):
+        if not program.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            _install([go, "install", package], cwd=folder, environment={"GOBIN": str(folder)})
     return program
 
 
@@ -104,12 +121,13 @@ def python_venv(name: str, packages: Sequence[str]) -> Path:
     directory = CACHE / f"venv-{name}-{digest}"
     python = directory / "bin" / "python"
     ready = directory / ".ready"
-    if not ready.exists():
-        shutil.rmtree(directory, ignore_errors=True)
-        run([sys.executable, "-m", "venv", str(directory)])
-        pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        _install([*pip, *packages], cwd=CACHE)
-        ready.touch()
+    with one_at_a_time(directory.name):
+        if not ready.exists():
+            shutil.rmtree(directory, ignore_errors=True)
+            run([sys.executable, "-m", "venv", str(directory)])
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            _install([*pip, *packages], cwd=CACHE)
+            ready.touch()
     return python
 
 
@@ -125,12 +143,13 @@ def newer_libcrypto() -> Path:
     found = sorted(python.parents[1].glob("lib/python*/site-packages/psycopg_binary.libs"))
     assert found, "psycopg-binary carries no libraries here"
     folder = python.parents[1] / "openssl"
-    folder.mkdir(exist_ok=True)
-    for name in ("libcrypto", "libssl"):
-        (library,) = found[0].glob(f"{name}-*.so.3")
-        link = folder / f"{name}.so.3"
-        if not link.exists():
-            link.symlink_to(library)
+    with one_at_a_time("openssl"):
+        folder.mkdir(exist_ok=True)
+        for name in ("libcrypto", "libssl"):
+            (library,) = found[0].glob(f"{name}-*.so.3")
+            link = folder / f"{name}.so.3"
+            if not link.exists():
+                link.symlink_to(library)
     return folder
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pymysql
 import pytest
 
-from tests.interop.harness import CACHE
+from tests.interop.harness import CACHE, one_at_a_time
 
 PACKAGES = ("mariadb-server-core", "mariadb-common", "mysql-common", "liburing2", "libaio1", "libnuma1")
 PASSWORD = "only-for-tests"
@@ -42,6 +42,11 @@ def find_server() -> tuple[str, Path, dict[str, str]]:
         return installed, Path("/usr/share/mysql"), dict(os.environ)
     if shutil.which("apt-get") is None or shutil.which("dpkg") is None:
         pytest.skip("mariadbd is not installed, and there is no apt-get to fetch it with")
+    with one_at_a_time("mariadb"):
+        return _fetch_server()
+
+
+def _fetch_server() -> tuple[str, Path, dict[str, str]]:
     root = CACHE / "mariadb" / "root"
     program = root / "usr/sbin/mariadbd"
     if not program.exists():
