@@ -22,8 +22,6 @@ from hub.app import create_app
 from hub.keys import open_master_key
 from signing.errors import ShuzhengError
 
-# Young objects die with their call: looking at them less often finds as much.
-GC_THRESHOLDS: Final = (10_000, 20, 20)
 SWITCH_INTERVAL_S: Final = 0.001
 
 
@@ -68,7 +66,6 @@ def settle_process() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(*GC_THRESHOLDS)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 

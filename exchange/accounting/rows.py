@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from core.database import Connection
+from core.threads import make_in_thread
 from exchange.accounting import store
 from exchange.accounting.store import RowQuery
 
@@ -32,7 +33,7 @@ async def read_rows(
             return
         reader = await asyncio.to_thread(_open, path, names)
         try:
-            while (batch := await asyncio.to_thread(next, reader, None)) is not None:
+            while (batch := await make_in_thread(next, reader, None)) is not None:
                 yield pa.Table.from_batches([batch])
         finally:
             reader.close()

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from exchange.accounting.digest import RowsDigest, digest_table
 
-MAX_WAITING_BYTES: Final = 96 * 1024 * 1024
+MAX_WAITING_BYTES: Final = 64 * 1024 * 1024
 
 
 class DigestQueue:

@@ -21,6 +21,7 @@ MAX_HASHED_ROWS: Final = 20_000_000
 _SEPARATOR: Final = "\x1f"
 _WORD_BYTES: Final = 8
 _BLOCK_ROWS: Final = 1 << 22  # of 8 bytes: memory of its own, not shared with what comes and goes
+_PART_ROWS: Final = 1 << 17
 _PART_BITS: Final = 4  # so many bits of a hash say in which part it is sorted: less is held at once
 
 
@@ -67,9 +68,10 @@ class _Hashes:
             hashes = hashes[taken.size :]
 
     def parts(self) -> Iterator[NDArray[np.uint64]]:
-        """Yield all, block by block."""
+        """Yield all, in parts of which copies are small."""
         for number, block in enumerate(self._blocks):
-            yield block[: self._count - number * _BLOCK_ROWS]
+            filled = block[: self._count - number * _BLOCK_ROWS]
+            yield from np.split(filled, range(_PART_ROWS, len(filled), _PART_ROWS))
 
 
 class KeyWatch:

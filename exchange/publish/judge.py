@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from core.database import Connection
+from core.threads import make_in_thread
 from exchange.accounting.digest import digest_table
 from exchange.catalogue.model import Resource, RuleKind, Severity
 from exchange.publish import store_staging as staging
@@ -85,7 +86,7 @@ async def enforce(
         batch = next(batches, None)
         return None if batch is None else list(_judged_in(batch, judgement))
 
-    while (rows := await asyncio.to_thread(next_rows)) is not None:
+    while (rows := await make_in_thread(next_rows)) is not None:
         await tally.refuse(connection, [row for row in rows if row.row_number in refused])
         await tally.flag(connection, [row for row in rows if row.row_number not in refused])
 

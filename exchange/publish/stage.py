@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from core.database import Connection
 from core.errors import Unavailable
+from core.threads import make_in_thread
 from exchange.catalogue.model import Resource
 from exchange.publish import store_staging as staging
 from exchange.publish.decode import open_upload
@@ -94,10 +95,10 @@ async def stage(
 
     async def prepare_next() -> _Piece | None:
         found = await anext(validated, None)
-        return None if found is None else await asyncio.to_thread(prepare, *found)
+        return None if found is None else await make_in_thread(prepare, *found)
 
     async with (
-        aclosing(_ahead(lambda: asyncio.to_thread(validate_next))) as validated,
+        aclosing(_ahead(lambda: make_in_thread(validate_next))) as validated,
         aclosing(_ahead(prepare_next)) as pieces,
     ):
         async for piece in pieces:

@@ -9,15 +9,14 @@ from typing import Any
 
 import pytest
 
-from hub.serve import GC_THRESHOLDS, SWITCH_INTERVAL_S, PlainStart
+from hub.serve import SWITCH_INTERVAL_S, PlainStart
 
 
 @pytest.fixture
 def restored() -> Iterator[None]:
-    thresholds, interval_s = gc.get_threshold(), sys.getswitchinterval()
+    interval_s = sys.getswitchinterval()
     yield
     gc.unfreeze()
-    gc.set_threshold(*thresholds)
     sys.setswitchinterval(interval_s)
 
 
@@ -40,5 +39,4 @@ async def test_process_settles_once_it_has_started_and_not_where_it_fails(*, is_
     await PlainStart(start)({"type": "lifespan"}, receive, note)
     assert sent == [kind]
     assert (gc.get_freeze_count() > before) is not is_failed
-    assert (gc.get_threshold() == GC_THRESHOLDS) is not is_failed
     assert (sys.getswitchinterval() == pytest.approx(SWITCH_INTERVAL_S)) is not is_failed
