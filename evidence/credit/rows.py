@@ -28,7 +28,6 @@ _COMMITMENT_STATES: Final = {
     UndertakingState.KEPT: "已履行",
     UndertakingState.BREACHED: _BROKEN,
 }
-_TOLERANCE_STATES: Final = {UndertakingState.OVERDUE: _BROKEN, UndertakingState.DELIVERED: "已履行"}
 
 
 class RowBuilder:
@@ -38,22 +37,21 @@ class RowBuilder:
         self._seal = seal
 
     def find_party(self, placed: Placed) -> Party | None:
-        """Return who made an undertaking; None where that is not kept."""
+        """Return who made a commitment; None where that is not kept."""
         undertaking = placed.undertaking
-        if undertaking.kind is UndertakingKind.REQUEST or undertaking.sealed is None:
+        if undertaking.kind is not UndertakingKind.COMMITMENT or undertaking.sealed is None:
             return None
         order = self._seal.open(undertaking.sealed, undertaking_id=undertaking.id)
         return next((each for each in order.parties if each.role == undertaking.role), None)
 
     def build(self, placed: Placed, *, office_name: str, told: UndertakingState) -> dict[str, str] | None:
-        """Build the row that tells of an undertaking in a state; None where nobody is named any more."""
+        """Build the row that tells of a commitment in a state; None where nobody is named any more."""
         party = self.find_party(placed)
         if party is None:
             return None
         undertaking = placed.undertaking
         is_firm = party.kind is PartyKind.ORGANISATION
-        is_commitment = undertaking.kind is UndertakingKind.COMMITMENT
-        fulfilment = (_COMMITMENT_STATES if is_commitment else _TOLERANCE_STATES)[told]
+        fulfilment = _COMMITMENT_STATES[told]
         return {
             "CNBH": str(undertaking.id),
             "CNRMC": party.name,
@@ -61,7 +59,7 @@ class RowBuilder:
             "CNRZJHM": "" if is_firm else party.code,
             "CNRLB": "法人及非法人组织" if is_firm else "自然人",
             "SXBM": placed.item_code[:50],
-            "CNLX": "证明事项" if is_commitment else "容缺",
+            "CNLX": "证明事项",
             "CNNR": undertaking.text,
             "CNSZY": undertaking.text_sm3,
             "CNRQ": _day(undertaking.made_at),

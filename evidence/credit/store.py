@@ -45,17 +45,14 @@ async def delete_dataset(connection: Connection) -> None:
 
 
 async def enter_due(connection: Connection, *, at: datetime) -> bool:
-    """Enter what undertakings came to and was not entered yet, for the dataset that is named.
+    """Enter the commitments that were breached and not entered yet, for the dataset that is named.
 
-    A commitment that was breached, what was not delivered in time, and what was delivered after all.
+    What is overdue is not: nobody knows, or the office has yet to say that the material came.
     """
     done = await connection.execute(
         "INSERT INTO evidence.credit_entry (undertaking_id, told_state, resource_code, next_try_at)"
         " SELECT u.id, u.state, d.resource_code, $1 FROM evidence.undertaking u, evidence.credit_dataset d"
-        " WHERE u.sealed IS NOT NULL AND ((u.kind = 'commitment' AND u.state = 'breached')"
-        " OR (u.kind = 'tolerance' AND u.state = 'overdue')"
-        " OR (u.kind = 'tolerance' AND u.state = 'delivered' AND EXISTS (SELECT FROM evidence.credit_entry t"
-        " WHERE t.undertaking_id = u.id AND t.told_state = 'overdue')))"
+        " WHERE u.sealed IS NOT NULL AND u.kind = 'commitment' AND u.state = 'breached'"
         " AND NOT EXISTS (SELECT FROM evidence.credit_entry e"
         " WHERE e.undertaking_id = u.id AND e.told_state = u.state)"
         " ON CONFLICT ON CONSTRAINT credit_entry_pk DO NOTHING",

@@ -23,9 +23,9 @@ CREATE TABLE evidence.credit_entry (
     settled_at     timestamptz,
     CONSTRAINT credit_entry_pk PRIMARY KEY (undertaking_id, told_state),
     CONSTRAINT credit_entry_undertaking_fk FOREIGN KEY (undertaking_id) REFERENCES evidence.undertaking (id),
-    CONSTRAINT credit_entry_told_known CHECK (told_state IN ('breached', 'overdue', 'delivered')),
+    CONSTRAINT credit_entry_told_known CHECK (told_state = 'breached'),
     CONSTRAINT credit_entry_state_known CHECK (state IN ('waiting', 'published', 'refused'))
 );
 CREATE INDEX credit_entry_try_idx ON evidence.credit_entry (next_try_at) WHERE next_try_at IS NOT NULL;
-CREATE INDEX undertaking_told_idx ON evidence.undertaking (kind, state)
-    WHERE state IN ('breached', 'overdue', 'delivered');
+CREATE INDEX undertaking_told_idx ON evidence.undertaking (kind)
+    WHERE state = 'breached';

@@ -109,7 +109,7 @@ async def test_breach_from_before_the_dataset_was_named_is_published_too(world: 
     assert [row["LXZT"] for row in await current(world)] == ["未履行"]
 
 
-async def test_what_was_not_delivered_in_time_is_published_and_corrected_once_it_is(
+async def test_what_was_not_delivered_in_time_is_told_to_the_office_and_published_nowhere(
     world: EvidenceWorld,
 ) -> None:
     await register_dataset(world)
@@ -125,15 +125,8 @@ async def test_what_was_not_delivered_in_time_is_published_and_corrected_once_it
         await connection.execute("UPDATE evidence.undertaking SET made_at = made_at - interval '60 days'")
     await verify(world)
     await publish_due(world)
-    assert [(row["CNLX"], row["LXZT"]) for row in await current(world)] == [("容缺", "未履行")]
-    delivered = await world.hub.client.post(
-        f"/v1/evidence/undertakings/{made.json()[0]['id']}/deliver",
-        json={"note": "已补交租赁合同"},
-        headers=world.hub.members["approval"].headers,
-    )
-    assert delivered.status_code == 200, delivered.text
-    await publish_due(world)
-    assert [(row["LXZT"], row["_version"]) for row in await current(world)] == [("已履行", 2)]
+    assert await current(world) == []
+    assert [each["state"] for each in await notices(world)] == ["overdue"]
 
 
 async def test_row_that_the_dataset_refuses_is_told_and_not_tried_for_ever(world: EvidenceWorld) -> None:
