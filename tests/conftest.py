@@ -33,7 +33,7 @@ settings.load_profile("untimed")
 
 
 def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of the garbage collector's rounds, and let it come less often.
+    """Leave what was imported out of the garbage collector's rounds, and let it come less often.
 
     A full round over some two million objects takes a third of a second, which hundreds of hubs called for.
     """
