@@ -14,12 +14,14 @@ from pathlib import Path
 import asyncpg
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from core.database import Database
 from core.database.embedded import EmbeddedPostgres, start_embedded
 from core.database.migrate import apply_migrations, load_migrations
+from core.identity import hashing
 from core.settings import Settings
 from hub.app import create_app
 from hub.services import MIGRATED_PACKAGES, Services, open_services
@@ -40,6 +42,18 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_secrets() -> Iterator[None]:
+    """Hash secrets at next to no cost: the tests make thousands, and none of them is worth guessing."""
+
+    def build_hasher(**_shipped: int) -> PasswordHasher:
+        return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashing, "PasswordHasher", build_hasher)
+        yield
 
 
 @pytest.fixture(scope="session")
