@@ -10,6 +10,8 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
+import asyncpg
+
 from core.caller import Caller, Purpose, Scope
 from core.database import Connection, Database
 from core.errors import Conflict, NotFound
@@ -40,6 +42,10 @@ RECEIPT_KIND = "shuzheng-evidence/1"
 # All that a case asks goes by keys. PostgreSQL would plan its long statements anew for every case, because it
 # takes a list of unknown length for ten rows.
 _BEGIN: Final = "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan"
+
+
+# A run is undone and begun anew where another of its case overtook it, or each waits for the other.
+_AGAIN: Final = (Overtaken, asyncpg.DeadlockDetectedError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +176,7 @@ class EvidenceService:
                     outgoing = self._outgoing(opened, attempt, resolution)
                     outgoing.records.add(session.records)
                     answer = await self._saver.save(connection, outgoing)
-            except Overtaken:
+            except _AGAIN:
                 continue
             except ReadApart:
                 return None
@@ -194,7 +200,7 @@ class EvidenceService:
                     opened = replace(opened, case=fresh.case or opened.case)
                     outgoing = self._outgoing(opened, attempt, resolution)
                     return await self._saver.save(connection, replace(outgoing, copies=copies))
-            except Overtaken:
+            except _AGAIN:
                 continue
 
     async def _resolve(self, opened: _Opened, attempt: _Attempt, sources: Sources) -> Resolution:

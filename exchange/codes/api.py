@@ -27,24 +27,24 @@ def build_router(*, codes: CodeListService, authentication: Authentication) -> A
         """Register a code list of the caller's organisation, which items of any resource may then name."""
         return asdict(await codes.register(body.build(body.name), caller=caller))
 
-    @router.get("/code-lists/{name}")
-    async def read_code_list(name: str, _caller: known) -> dict[str, Any]:
+    @router.get("/code-lists/{list_name}")
+    async def read_code_list(list_name: str, _caller: known) -> dict[str, Any]:
         """Read a code list, and the codes of the resources that name it."""
-        held, used_by = await codes.load(name)
+        held, used_by = await codes.load(list_name)
         return asdict(held) | {"used_by": used_by}
 
-    @router.put("/code-lists/{name}")
-    async def change_code_list(name: str, body: CodeListIn, caller: provider) -> dict[str, Any]:
+    @router.put("/code-lists/{list_name}")
+    async def change_code_list(list_name: str, body: CodeListIn, caller: provider) -> dict[str, Any]:
         """Send a new version of a code list of the caller's organisation.
 
         A code that items of resources take is retired, not left out: its rows are still understood, and new
         ones that come with it are flagged.
         """
-        return asdict(await codes.change(body.build(name), caller=caller))
+        return asdict(await codes.change(body.build(list_name), caller=caller))
 
-    @router.get("/code-lists/{name}/versions")
-    async def list_code_list_versions(name: str, _caller: known) -> list[dict[str, Any]]:
+    @router.get("/code-lists/{list_name}/versions")
+    async def list_code_list_versions(list_name: str, _caller: known) -> list[dict[str, Any]]:
         """Tell what each version of a registered code list changed, the newest first."""
-        return [asdict(each) for each in await codes.load_versions(name)]
+        return [asdict(each) for each in await codes.load_versions(list_name)]
 
     return router
