@@ -7,6 +7,7 @@ from typing import Any
 
 import httpx
 
+from core.database import Connection
 from tests.evidence_rules import ITEM_CODE, build_document
 from tests.evidence_world import EvidenceWorld, certificate_way, fact, outcomes
 
@@ -124,3 +125,45 @@ async def test_value_in_a_wrong_form_takes_no_other_material_with_it(world: Evid
             "SELECT count(*) FROM core.log_leaf WHERE event = 'data.queried' AND service_item = $1", ITEM_CODE
         )
     assert count == 1
+
+
+async def test_first_run_that_waits_for_a_run_that_waits_for_it_is_run_again(world: EvidenceWorld) -> None:
+    await world.grant_all()
+    await world.release(build_document())
+    database = world.hub.services.database
+    async with database.acquire() as table, database.acquire() as other:
+        held = table.transaction()
+        await held.start()
+        await table.execute("LOCK TABLE data.fr_jbxx IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.create_task(world.post_evidence())
+        lock = await until_locked(other)
+        await other.execute(
+            "INSERT INTO evidence.case_ (id, organisation_code, item_code, item_version, case_number,"
+            " opened_at, last_run_at, runs, outcomes, marks)"
+            " VALUES (gen_random_uuid(), $1, $2, 1, $3, now(), now(), 1, '{}', '{}')",
+            world.hub.members["approval"].code,
+            ITEM_CODE,
+            "2026-1",
+        )
+        async with other.transaction():
+            await other.execute("SET LOCAL deadlock_timeout = '1h'")  # the case finds out, not this one
+            await other.execute("SELECT FROM evidence.case_ FOR UPDATE")
+            waiting = asyncio.create_task(other.execute("SELECT pg_advisory_xact_lock($1)", lock))
+            await held.rollback()
+            await waiting
+    answer = await first
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["evidence"]["run"] == 2
+
+
+async def until_locked(connection: Connection) -> int:
+    """Wait until a case holds the lock of its subject and waits for a table; return the lock's key."""
+    while True:
+        row = await connection.fetchrow(
+            "SELECT (a.classid::bigint << 32) | a.objid::bigint AS key FROM pg_locks a"
+            " JOIN pg_locks w ON w.pid = a.pid AND NOT w.granted AND w.locktype = 'relation'"
+            " WHERE a.locktype = 'advisory' AND a.granted AND a.objsubid = 1 ORDER BY 1 LIMIT 1"
+        )
+        if row is not None:
+            return int(row["key"])
+        await asyncio.sleep(0.01)
