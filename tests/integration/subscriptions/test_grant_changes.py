@@ -71,7 +71,7 @@ steps = st.lists(
 
 @pytest.mark.xfail(
     strict=False,
-    reason="open: about one whole run in several finds a reader without rows that a wider filter lets in",
+    reason="open: in one whole run of the tests a reader ended without rows that a wider filter lets in",
 )
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
