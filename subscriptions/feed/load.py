@@ -21,7 +21,7 @@ from subscriptions.feed.replay import LakeReplay
 from subscriptions.feed.store_announce import Shown, select_announcement
 from subscriptions.feed.store_masks import choose_sql_masks
 from subscriptions.ground import Ground
-from subscriptions.model import Cursor, Key, Position
+from subscriptions.model import Announcing, Cursor, Key, Position
 
 MAX_SILENT: Final = 10_000
 
@@ -92,7 +92,7 @@ class PageLoader:
             resource,
             place=Position(version=cursor.position.version, sequence=told.place.sequence),
             is_inside=is_inside,
-            shown=Shown(filters=tuple((ground.filter_of(piece.epoch), piece.upto) for piece in told.pieces)),
+            shown=_describe_shown(ground, told),
             row_filter=ground.filter_of(ground.epoch),
             items=items,
             reached=told.reached,
@@ -137,6 +137,17 @@ class PageLoader:
 
 def _empty(ground: Ground) -> pa.Table:
     return build_schema(ground.resource, ground.grant.open_items(ground.resource)).empty_table()
+
+
+def _describe_shown(ground: Ground, told: Announcing) -> Shown:
+    *broken_off, last = told.pieces
+    return Shown(
+        broken_off=tuple(
+            (ground.filter_of(each.epoch), each.upto) for each in broken_off if each.upto is not None
+        ),
+        row_filter=ground.filter_of(last.epoch),
+        bound=last.upto,
+    )
 
 
 def _last_key(table: pa.Table, resource: Resource) -> Key:

@@ -18,14 +18,15 @@ from subscriptions.model import Key, Operation, Position
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shown:
-    """Under which filters rows were shown: by the first bound that a key lies in, and None bounds all."""
+    """Under which filters rows were shown, by the first bound that a key lies in.
 
-    filters: tuple[tuple[RowFilter, Key | None], ...]
+    Those `broken_off` are of announcements, each of which told the whole of its version up to a key. What
+    they did not reach was shown under `row_filter` up to `bound`; None bounds nothing.
+    """
 
-    @property
-    def bound(self) -> Key | None:
-        """The last key that was shown; None where all were."""
-        return self.filters[-1][1]
+    broken_off: tuple[tuple[RowFilter, Key], ...]
+    row_filter: RowFilter
+    bound: Key | None
 
 
 def select_announcement(
@@ -130,30 +131,34 @@ class _Writer:
             for name in self._items
         )
         told = self._tell("(b.was_held)", "(b.now_held)", keys, absent=True)
+        for _, bound in self._shown.broken_off:
+            differs = f"({differs}) AND ({', '.join(keys)}) > {self.place_key(bound)}"
         names = ", ".join(f"k.k{number}" for number in range(len(keys)))
         return (
-            f"(SELECT {names}, CASE WHEN k.now THEN k.now_held ELSE k.was_held END AS held, k.was, k.now"
-            f" FROM (SELECT b.*, {told}, ({differs}) AS differs FROM ({rest}) b) k"
+            f"(SELECT {names}, CASE WHEN k.now THEN k.now_held ELSE coalesce(k.was_held, k.now_held) END AS"
+            f" held, k.was, k.now FROM (SELECT b.*, {told}, ({differs}) AS differs FROM ({rest}) b) k"
             " WHERE k.was <> k.now OR (k.was AND k.now AND k.differs))"
         )
 
     def _tell(self, old: str, new: str, keys: Sequence[str], *, absent: bool = False) -> str:
         """Write whether a row was shown and whether it is to be; with `absent` it may not have been there."""
         row = f"({', '.join(keys)})"
-        pieces, last = [], "false"
-        for row_filter, upto in self._shown.filters:
-            test = compile_row_filter(row_filter, row=old, parameters=self.parameters)
-            if upto is None:
-                last = test
-            else:
-                pieces.append(f"WHEN {row} <= {self.place_key(upto)} THEN {test}")
-        was = f"CASE {' '.join(pieces)} ELSE {last} END" if pieces else last
-        now = compile_row_filter(self._filter, row=new, parameters=self.parameters)
-        bound = self._shown.bound
-        if bound is not None:
-            now = f"{now} AND {row} <= {self.place_key(bound)}"
-        if absent:
-            was, now = (f"{side} IS DISTINCT FROM NULL AND {test}" for side, test in ((old, was), (new, now)))
+
+        def test(row_filter: RowFilter, side: str) -> str:
+            found = compile_row_filter(row_filter, row=side, parameters=self.parameters)
+            return f"({side} IS DISTINCT FROM NULL AND {found})" if absent else found
+
+        shown = self._shown
+        was, now = test(shown.row_filter, old), test(self._filter, new)
+        if shown.bound is not None:
+            within = f"{row} <= {self.place_key(shown.bound)}"
+            was, now = f"{was} AND {within}", f"{now} AND {within}"
+        if shown.broken_off:
+            pieces = (
+                f"WHEN {row} <= {self.place_key(upto)} THEN {test(row_filter, new)}"
+                for row_filter, upto in shown.broken_off
+            )
+            was = f"CASE {' '.join(pieces)} ELSE {was} END"
         return f"({was}) AS was, ({now}) AS now"
 
     def _after(self, keys: Sequence[str]) -> str:
