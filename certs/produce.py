@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from certs.copies.model import Annotate
-from certs.issue.model import china_day
 from certs.issue.production import LayOut, Produce, ProducedFile, Production
 from certs.ofd.derive import derive_package
 from certs.ofd.font_search import FontShelf
@@ -16,6 +15,7 @@ from certs.ofd.signatures import read_signature_list
 from certs.seals.model import OpenSeal
 from certs.templates import Template, lay_out_certificate, load_template
 from certs.watermark import draw_watermark
+from core.china_time import china_day
 from core.errors import BadInput
 from signing import sm3
 from signing.seals.build import TimestampHook

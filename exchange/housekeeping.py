@@ -8,11 +8,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
+from core.china_time import china_day
 from core.database import Database
 from core.errors import Unavailable
 from core.log.writer import LogWriter
 from exchange.access.escalation import escalate_overdue
-from exchange.access.values import BEIJING
 from exchange.guard.store import delete_volumes
 from exchange.objections.service import ObjectionService
 from exchange.verify.store import delete_mismatches
@@ -56,6 +56,6 @@ class Housekeeper:
         escalated += await self._objections.escalate_overdue()
         before = self._now() - timedelta(days=KEPT_DAYS)
         async with self._database.transaction() as connection:
-            await delete_mismatches(connection, before=before.astimezone(BEIJING).date())
+            await delete_mismatches(connection, before=china_day(before))
             await delete_volumes(connection, before=before)
         return escalated

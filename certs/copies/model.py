@@ -8,10 +8,10 @@ from datetime import datetime
 from typing import Final, Protocol
 from uuid import UUID
 
-from certs.issue.model import CHINA_TIME
 from certs.issue.production import ProducedFile
 from certs.seals.model import OpenSeal
 from core.caller import OrganisationCode
+from core.china_time import CHINA_TIME
 
 MAX_CAUSE_CHARACTERS: Final = 200
 

@@ -9,8 +9,9 @@ from html import escape
 
 from certs.identifiers import parse_identifier
 from certs.issue import store
-from certs.issue.model import CertificateStatus, china_day
+from certs.issue.model import CertificateStatus
 from certs.use.verdict import InfoResult, national_code, result_of
+from core.china_time import china_day
 from core.database import Database
 from core.log.model import Event
 from core.log.writer import LogWriter

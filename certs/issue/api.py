@@ -17,13 +17,13 @@ from certs.issue.model import (
     IssueOrder,
     SourceFingerprint,
     StatusChange,
-    china_day,
 )
 from certs.issue.record import RequestKey
 from certs.issue.rows import RowReference
 from certs.issue.service import IssueService
 from certs.types.model import HolderCodeType
 from core.caller import Caller, Purpose, Scope
+from core.china_time import china_day
 from core.http.authentication import Authentication, read_purpose_if_sent
 from core.http.busy_route import busy_route
 from signing import sm3

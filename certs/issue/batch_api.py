@@ -12,10 +12,10 @@ from pydantic import BaseModel, ValidationError
 
 from certs.issue.api import OrderIn, digest_order, parse_order, parse_reference
 from certs.issue.batch import BatchIssuer, BatchItem, BatchOutcome
-from certs.issue.model import china_day
 from certs.issue.orphans import OrphanCollector
 from certs.issue.record import RequestKey
 from core.caller import Caller, Purpose, Scope
+from core.china_time import china_day
 from core.errors import BadInput, FieldError, SchemaViolation, TooLarge
 from core.http.authentication import Authentication, read_purpose_if_sent
 from signing.errors import ShuzhengError

@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Final
 
-from certs.issue.model import CHINA_TIME, Certificate, IssueOrder
+from certs.issue.model import Certificate, IssueOrder
 from certs.types.model import CertificateType
+from core.china_time import CHINA_TIME
 
 IDENTIFIER: Final = "ZZBS"
 

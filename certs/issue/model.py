@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -12,7 +12,6 @@ from uuid import UUID
 from certs.types.model import HolderCodeType
 from core.caller import OrganisationCode
 
-CHINA_TIME: Final = timezone(timedelta(hours=8), "CST")
 """Days on the face of a certificate are days of this zone (GB/T 7408, UTC+8)."""
 
 
@@ -150,8 +149,3 @@ def read_status(
     if valid_until is not None and day > valid_until:
         return CertificateStatus.EXPIRED
     return CertificateStatus.NOT_ACTIVATED if day < valid_from else CertificateStatus.ACTIVE
-
-
-def china_day(moment: datetime) -> date:
-    """Return the day that a moment falls on in China."""
-    return moment.astimezone(CHINA_TIME).date()

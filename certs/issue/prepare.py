@@ -11,13 +11,14 @@ from certs.identifiers import build_identifier, derive_serial
 from certs.issue import store
 from certs.issue.check import check_order, standardise_data
 from certs.issue.metadata import build_metadata
-from certs.issue.model import REPLACEABLE, Certificate, CertificateStatus, IssueOrder, china_day
+from certs.issue.model import REPLACEABLE, Certificate, CertificateStatus, IssueOrder
 from certs.issue.production import ProducedFile, Production
 from certs.issue.store_register import NUMBER_TAKEN
 from certs.seals.model import OpenSeal
 from certs.types.model import CertificateType
 from certs.types.store import UNKNOWN, load_types_by_code
 from core.caller import Caller
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.errors import Conflict, FieldError, NotFound, SchemaViolation, ShuzhengError
 from core.identity.store_standing import StandingChanged, find_changed

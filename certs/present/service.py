@@ -10,11 +10,12 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from certs.authorise.service import AuthoriseService
-from certs.issue.model import Certificate, CertificateStatus, Holder, china_day
+from certs.issue.model import Certificate, CertificateStatus, Holder
 from certs.issue.store import load_certificate
 from certs.present import store
 from certs.present.model import DECISION_LIFE, SHOWN_LIFE, Presentation, PresentationStatus
 from core.caller import Caller, Purpose
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.errors import Conflict, NotFound
 from core.log.model import Event

@@ -12,7 +12,7 @@ from typing import Any, Final, NoReturn
 from certs.copies.model import AnnotatedCopy
 from certs.copies.service import CopyService
 from certs.issue.metadata import describe_metadata
-from certs.issue.model import CHINA_TIME, Certificate, CertificateStatus, Holder, china_day
+from certs.issue.model import Certificate, CertificateStatus, Holder
 from certs.ofd.package import OfdPackage
 from certs.preview.service import PreviewFormat, PreviewService
 from certs.sharing.errors import HolderTypeWrong, InputEmpty, TypeUnknown
@@ -25,6 +25,7 @@ from certs.verify.model import DocumentStatus
 from certs.verify.register import Verification
 from certs.verify.service import VerifyService
 from core.caller import Caller, Purpose
+from core.china_time import CHINA_TIME, china_day
 from core.codes import citizen, credit
 from core.errors import BadInput, FieldError, NotFound
 

@@ -9,11 +9,12 @@ from enum import StrEnum
 
 from certs.authorise.service import AuthoriseService
 from certs.issue import store
-from certs.issue.model import Certificate, CertificateStatus, china_day
+from certs.issue.model import Certificate, CertificateStatus
 from certs.types.kept import KeptTypes
 from certs.types.model import CertificateType, HolderCodeType
 from certs.use.rule import UseBasis, find_basis
 from core.caller import Caller, Purpose
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.database.gathering import Gathering, Row
 from core.log.model import Event

@@ -13,11 +13,12 @@ from certs.authorise.store import is_copies_only
 from certs.face.payload import read_face
 from certs.identifiers import parse_identifier
 from certs.issue import store
-from certs.issue.model import Certificate, CertificateStatus, china_day
+from certs.issue.model import Certificate, CertificateStatus
 from certs.types.model import HolderCodeType
 from certs.types.store import load_type, load_types
 from certs.use.rule import UseBasis, UseRefused, find_basis, may_have_original, refuse_use
 from core.caller import Caller, Purpose
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.errors import BadInput, Conflict, Forbidden, Unavailable
 from core.log.model import Event

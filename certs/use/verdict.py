@@ -9,10 +9,11 @@ from datetime import datetime
 from enum import IntEnum
 from typing import Final
 
-from certs.issue.model import CertificateStatus, Holder, china_day
+from certs.issue.model import CertificateStatus, Holder
 from certs.use.rule import UseRefused, refuse_use
 from certs.use.store_statements import Asked, Stated, StatedCertificate, load_stated
 from core.caller import Caller, Purpose
+from core.china_time import china_day
 from core.database import Database
 from core.grouping import Grouper
 from core.identity.store_standing import StandingChanged, confirm_standing

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from certs.copies.model import AnnotatedCopy
-from certs.issue.model import CHINA_TIME, Certificate, StatusChange, china_day
+from certs.issue.model import Certificate, StatusChange
 from certs.verify.register import (
     STATUS_OF,
     Match,
@@ -16,6 +16,7 @@ from certs.verify.register import (
     describe_invalid,
     note,
 )
+from core.china_time import CHINA_TIME, china_day
 from signing.findings import Severity
 
 

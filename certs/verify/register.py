@@ -11,8 +11,9 @@ from typing import Final
 from certs.identifiers import CheckStatus, Identifier, parse_identifier
 from certs.identifiers.identifier import IdentifierInvalid
 from certs.issue.metadata import IDENTIFIER
-from certs.issue.model import Certificate, CertificateStatus, StatusChange, china_day
+from certs.issue.model import Certificate, CertificateStatus, StatusChange
 from certs.verify.model import DocumentReport, DocumentStatus
+from core.china_time import china_day
 from signing.findings import Finding, Severity
 
 

@@ -6,9 +6,10 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Final
 
+from core.china_time import CHINA_TIME
 from core.database import Connection, Database
 from core.errors import ShuzhengError
 from core.log import check_rows, store_check
@@ -25,7 +26,6 @@ from core.log.writer import LogWriter
 
 logger = logging.getLogger("shuzheng.log")
 
-BEIJING: Final = timezone(timedelta(hours=8))
 LOOK_EVERY_S: Final = 60.0
 FINDINGS_IN_LEAF: Final = 20
 
@@ -147,7 +147,7 @@ class SelfCheck:
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _is_due(self, connection: Connection, hour: int) -> bool:
-        now = self._now().astimezone(BEIJING)
+        now = self._now().astimezone(CHINA_TIME)
         due_at = now.replace(hour=hour, minute=0, second=0, microsecond=0)
         if now < due_at:
             due_at -= timedelta(days=1)

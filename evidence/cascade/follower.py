@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from certs.issue.model import china_day
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.errors import Unavailable
 from core.log.writer import LogWriter

@@ -7,9 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from certs.identifiers import parse_identifier
-from certs.issue.model import china_day
 from certs.issue.store import load_certificate
 from core.caller import Caller, Scope
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.errors import Conflict, FieldError, Forbidden, NotFound, SchemaViolation
 from core.log.model import Event

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
+from core.china_time import china_day
 from core.database import Connection
 from core.log.model import Event
 from core.log.writer import LogWriter
@@ -14,7 +15,6 @@ from evidence.rules.model import CommitmentWay, RequestWay, ToleranceWay
 from evidence.sources.model import Asker
 from exchange.access.deadlines import compute_due_at
 from exchange.access.store_applications import load_calendar_days
-from exchange.access.values import BEIJING
 
 
 async def build_undertaking(
@@ -89,6 +89,6 @@ async def record_undertaking(
 
 
 async def _working_days(connection: Connection, at: datetime, days: int) -> datetime:
-    first = at.astimezone(BEIJING).date()
+    first = china_day(at)
     exceptions = await load_calendar_days(connection, first=first)
     return compute_due_at(at, working_days=days, exceptions=exceptions)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from core.china_time import china_day
 from evidence.cases.model import FactState
 from evidence.cases.remedies import may_promise
 from evidence.commitments.model import Undertaking, UndertakingKind, UndertakingState
@@ -47,7 +48,7 @@ def lay_over(state: FactState, undertakings: Sequence[Undertaking]) -> FactState
     }
     for key, (outcome, code, words) in _MEANING.items():
         if key in newest:
-            due = newest[key].due_at.date().isoformat()
+            due = china_day(newest[key].due_at).isoformat()
             supplied = outcome is Outcome.SUPPLIED
             return replace(
                 state,

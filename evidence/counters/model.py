@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from certs.issue.model import CHINA_TIME
+from core.china_time import CHINA_TIME
 from core.errors import FieldError, SchemaViolation
 
 _MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])", re.ASCII)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from core.caller import Caller
+from core.china_time import CHINA_TIME
 from core.database import Database
 from core.identity.store import load_organisation
 from core.log.model import Event
@@ -15,7 +16,6 @@ from evidence.commitments import store
 from evidence.commitments.model import Placed, UndertakingKind, UndertakingState
 from evidence.commitments.sealing import OrderSeal
 from evidence.rules.model import PartyKind
-from exchange.access.values import BEIJING
 
 COLUMNS: Final = (
     *("CNBH", "CNRMC", "CNRDM", "CNRZJHM", "CNRLB", "SXBM", "CNLX", "CNNR"),
@@ -109,4 +109,4 @@ class CreditDesk:
 
 
 def _day(moment: datetime) -> str:
-    return moment.astimezone(BEIJING).strftime("%Y%m%d")
+    return moment.astimezone(CHINA_TIME).strftime("%Y%m%d")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from core.china_time import china_day
 from core.errors import Closed, GrantMissing, NotFound, RateLimited, ShuzhengError, Unavailable
 from evidence.rules.model import Clean, CreditWay, DatasetWay, VerificationWay
 from evidence.sources.model import Ask, Basis, Outcome, Reading
 from evidence.sources.requirements import judge_requirements
-from exchange.access.values import BEIJING, render_value
+from exchange.access.values import render_value
 from exchange.query.model import FoundRows, Question
 from exchange.verify.model import Assertion, Check, JudgedCheck, Operator
 from exchange.verify.model import Outcome as Judged
@@ -83,7 +84,7 @@ def _find_fault(ask: Ask, way: DatasetWay, found: FoundRows, basis: Basis, now: 
         detail = f"the grant shows {', '.join(hidden)} masked, which cannot be tested"
         return _not_authorised(ask, "MASKED", detail, basis=basis)
     values = {name: render_value(value) for name, value in snapshot.rows[0].items()}
-    today = now.astimezone(BEIJING).date()
+    today = china_day(now)
     failed = judge_requirements(way.requires, ask.wanted, values, today=today)
     if failed is None:
         return None

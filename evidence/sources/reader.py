@@ -11,12 +11,12 @@ from typing import Final
 
 from certs.use.held import HeldService
 from core.caller import Scope
+from core.china_time import china_day
 from core.errors import ShuzhengError
 from evidence.rules.model import CertificateWay, VerificationWay
 from evidence.sources.certificates import build_sought, read_held
 from evidence.sources.datasets import build_check, build_question, read_error, read_judgement, read_rows
 from evidence.sources.model import Ask, Asker, Outcome, Reading, Sources
-from exchange.access.values import BEIJING
 from exchange.query.service import QueryService
 from exchange.verify.service import VerifyService
 
@@ -131,7 +131,7 @@ class HubSources:
             caller=asker.caller,
             purpose=asker.purpose,
         )
-        today = self._now().astimezone(BEIJING).date()
+        today = china_day(self._now())
         return [read_held(ask, each, today=today) for ask, each in zip(asks, found, strict=True)]
 
 

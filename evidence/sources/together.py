@@ -10,6 +10,7 @@ from typing import Final
 
 from certs.use.held import HeldBatch, HeldService
 from core.caller import Scope
+from core.china_time import china_day
 from core.database import Connection
 from core.database.gathering import Gathering
 from core.identity.store_standing import StandingChanged
@@ -19,7 +20,6 @@ from evidence.sources.model import Ask, Asker, Reading
 from evidence.sources.reader import split_asks
 from exchange.access.ground import Ground, GroundReader
 from exchange.access.model import Mode
-from exchange.access.values import BEIJING
 from exchange.query.batch import QueryBatch
 from exchange.query.records import Records
 from exchange.query.service import QueryService
@@ -113,7 +113,7 @@ class Session:
         await self._allow(query, verify, asker)
         await self._take(query, verify, held)
         now = self._reader.now()
-        today = now.astimezone(BEIJING).date()
+        today = china_day(now)
         answered = {
             Scope.QUERY: [read_rows(*pair, now=now) for pair in zip(queries, query.found, strict=True)],
             Scope.VERIFY: []

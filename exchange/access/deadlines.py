@@ -8,10 +8,10 @@ from datetime import date, datetime, time, timedelta
 from chinese_calendar import is_workday
 
 from core.caller import OrganisationCode
+from core.china_time import CHINA_TIME, china_day
 from core.database import Connection
 from exchange.access import store_applications as store
 from exchange.access.model import RequestType
-from exchange.access.values import BEIJING
 from exchange.catalogue.model import ShareType
 
 SATURDAY = 5
@@ -36,12 +36,12 @@ def compute_due_at(created_at: datetime, *, working_days: int, exceptions: Mappi
 
     `exceptions` tells of days that are not what the statutory calendar says.
     """
-    day = created_at.astimezone(BEIJING).date()
+    day = china_day(created_at)
     left = working_days
     while left:
         day += timedelta(days=1)
         left -= is_working_day(day, exceptions)
-    return datetime.combine(day + timedelta(days=1), time(), tzinfo=BEIJING)
+    return datetime.combine(day + timedelta(days=1), time(), tzinfo=CHINA_TIME)
 
 
 async def set_deadline(
@@ -53,7 +53,7 @@ async def set_deadline(
     at: datetime,
 ) -> datetime:
     """Return when a provider must have answered what is asked of it at `at`, by the table of rules."""
-    today = at.astimezone(BEIJING).date()
+    today = china_day(at)
     rule = await store.load_deadline(
         connection, provider_code=provider_code, request_type=request_type, share_type=share_type, on=today
     )
@@ -79,7 +79,7 @@ async def extend_deadline(
         provider_code=provider_code,
         request_type=request_type,
         share_type=share_type,
-        on=created_at.astimezone(BEIJING).date(),
+        on=china_day(created_at),
     )
     if not rule.extension_days:
         return None
@@ -87,5 +87,5 @@ async def extend_deadline(
     return compute_due_at(
         last_day,
         working_days=rule.extension_days,
-        exceptions=await store.load_calendar_days(connection, first=last_day.astimezone(BEIJING).date()),
+        exceptions=await store.load_calendar_days(connection, first=china_day(last_day)),
     )

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
+from core.china_time import CHINA_TIME, china_day
 from core.database import Connection
 from core.errors import RateLimited
 from exchange.access import store
 from exchange.access.model import Grant
-from exchange.access.values import BEIJING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class TakenQuota:
 
 async def take_quota(connection: Connection, *, grant: Grant, at: datetime, row_count: int) -> TakenQuota:
     """Count a call against the grant's day (Beijing time), and reserve rows. Raises RateLimited."""
-    today = at.astimezone(BEIJING).date()
+    today = china_day(at)
     quotas = grant.terms.quotas
     if not quotas.is_limited:
         return TakenQuota(grant_id=None, used_on=today, reserved_rows=row_count, row_count=row_count)
@@ -47,7 +47,7 @@ async def take_quota(connection: Connection, *, grant: Grant, at: datetime, row_
         connection, grant_id=grant.id, quotas=quotas, used_on=today, row_count=row_count
     )
     if room is None:
-        midnight = datetime.combine(today + timedelta(days=1), datetime.min.time(), tzinfo=BEIJING)
+        midnight = datetime.combine(today + timedelta(days=1), datetime.min.time(), tzinfo=CHINA_TIME)
         msg = "the grant's quota for today is used up; it is renewed at midnight in Beijing"
         raise RateLimited(msg, retry_after_s=max(1, round((midnight - at).total_seconds())))
     return TakenQuota(grant_id=grant.id, used_on=today, reserved_rows=row_count, row_count=room)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 
+from core.china_time import CHINA_TIME
 from core.errors import BadInput
 from exchange.catalogue.formats import Kind, parse_format
 from exchange.catalogue.model import CheckRule, Item
 
-BEIJING = timezone(timedelta(hours=8))
 MAX_VALUE_CHARACTERS = 10_000
 _DAY = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日|(\d{2})(\d{2}))", re.ASCII)
 _SECOND = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})", re.ASCII)
@@ -89,9 +89,9 @@ def _parse_second(item: Item, text: str) -> datetime:
     try:
         if found := _SECOND.fullmatch(text):
             year, month, day, hour, minute, second = (int(part) for part in found.groups())
-            return datetime(year, month, day, hour, minute, second, tzinfo=BEIJING)
+            return datetime(year, month, day, hour, minute, second, tzinfo=CHINA_TIME)
         moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=BEIJING)
+        return moment if moment.tzinfo is not None else moment.replace(tzinfo=CHINA_TIME)
     except ValueError as wrong:
         msg = f"the value for {item.name} must be a time such as 2026-01-02T03:04:05+08:00"
         raise BadInput(msg) from wrong

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 
+from core.china_time import china_day
 from core.errors import Closed
 from exchange.catalogue.model import Resource, ResourceState
-
-BEIJING = timezone(timedelta(hours=8))
 
 
 def verify_open(resource: Resource, *, at: datetime) -> None:
@@ -15,7 +14,7 @@ def verify_open(resource: Resource, *, at: datetime) -> None:
     if resource.state is ResourceState.RECALLED:
         msg = f"the provider recalled this resource from the catalogue: {resource.state_reason}"
         raise Closed(msg)
-    if resource.readable_until is not None and at.astimezone(BEIJING).date() > resource.readable_until:
+    if resource.readable_until is not None and china_day(at) > resource.readable_until:
         msg = (
             f"this major version could be read until {resource.readable_until.isoformat()}; "
             f"its successor is {resource.superseded_by}"

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from core.caller import Caller
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.errors import (
     Conflict,
@@ -24,7 +25,6 @@ from core.log.writer import LogWriter
 from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import Resource, ResourceState
 from exchange.catalogue.service import CatalogueService, verify_description
-from exchange.catalogue.standing import BEIJING
 from exchange.catalogue.wire import DescriptionIn, build_resource
 from exchange.evolution import store
 from exchange.evolution.impact import find_broken
@@ -112,7 +112,7 @@ class EvolutionService:
         predecessor stays readable through `readable_until`, and every grant that does not break is carried
         over.
         """
-        if readable_until < self._now().astimezone(BEIJING).date():
+        if readable_until < china_day(self._now()):
             detail = "the predecessor stays readable until a day that is not past"
             error = FieldError(pointer="/readable_until", code="PAST", detail=detail)
             raise SchemaViolation(detail, errors=(error,))

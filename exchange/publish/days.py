@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from core.china_time import china_day
 from exchange.publish.columns import Bytes, Mask, TextColumn, to_mask
 
 LAST_YEAR: Final = 9999
@@ -109,8 +110,11 @@ def standardise_seconds(column: pa.Array) -> tuple[pa.Array, Mask]:
 
 
 def is_after(values: pa.Array, moment: datetime) -> Mask:
-    """Mask the days or times that are later than `moment`; 9999-12-31 means "without end" and is not."""
-    end: date | datetime = moment.date()
+    """Mask the times later than `moment`, and the days later than its day in Beijing.
+
+    9999-12-31 means "without end" and is not.
+    """
+    end: date | datetime = china_day(moment)
     if not pa.types.is_date(values.type):
         end = moment.astimezone(UTC)
     late = pc.greater(values, pa.scalar(end, values.type))

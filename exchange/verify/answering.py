@@ -8,10 +8,11 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
 from core.caller import Caller, Purpose
+from core.china_time import china_day
 from core.database import Connection
 from core.database.gathering import Gathering, Row
 from exchange.access.quota import take_quota
-from exchange.access.values import BEIJING, name_subject
+from exchange.access.values import name_subject
 from exchange.guard.model import Sighting, Watcher
 from exchange.query.records import Records
 from exchange.verify import store
@@ -39,7 +40,7 @@ class Hearing:
     @property
     def today(self) -> date:
         """The day that budgets and dates are counted by (Beijing time)."""
-        return self.at.astimezone(BEIJING).date()
+        return china_day(self.at)
 
     @property
     def covered(self) -> list[ReadCheck]:

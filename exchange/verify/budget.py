@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from core.china_time import CHINA_TIME
 from core.errors import FieldError, RateLimited
-from exchange.access.values import BEIJING
 from exchange.verify.checks import ReadCheck
 from exchange.verify.store import SubjectRows
 
@@ -29,6 +29,6 @@ def refuse_used_up(
     )
     if errors:
         msg = "too many values that did not match were tried for this subject today; ask again tomorrow"
-        past = now.astimezone(BEIJING)
+        past = now.astimezone(CHINA_TIME)
         left_s = 86_400 - (past.hour * 3600 + past.minute * 60 + past.second)
         raise RateLimited(msg, errors=errors if len(checks) > 1 else (), retry_after_s=left_s)

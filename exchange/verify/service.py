@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from core.caller import Caller, Purpose
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.database.gathering import Gathering
 from core.database.names import check_resource_code
@@ -20,7 +21,6 @@ from exchange.access.holdings import leaf_names_rows
 from exchange.access.model import Mode
 from exchange.access.refusal import RefusalLog
 from exchange.access.store_ground import GroundChanged
-from exchange.access.values import BEIJING
 from exchange.guard.model import Watcher
 from exchange.verify.answering import Hearing, Judge
 from exchange.verify.batch import VerifyBatch
@@ -197,7 +197,7 @@ class VerifyService:
         `_answer_one` says why. Values that seem wrong were charged then, to be judged by `_answer_one`.
         """
         now = self._now()
-        today = now.astimezone(BEIJING).date()
+        today = china_day(now)
         nothing = Charge(counted_on=today, number=0)
         presumed = self._grounds.presume(
             resource_code=check.resource_code, caller=caller, mode=Mode.VERIFY, at=now

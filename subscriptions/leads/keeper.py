@@ -9,6 +9,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from core.caller import OrganisationCode
+from core.china_time import china_day
 from core.database import Connection, Database
 from core.errors import Conflict, Forbidden
 from core.log.model import Event
@@ -17,7 +18,6 @@ from exchange.access.deadlines import compute_due_at
 from exchange.access.model import Grant
 from exchange.access.row_filter import parse_row_filter
 from exchange.access.store_applications import load_calendar_days
-from exchange.access.values import BEIJING
 from exchange.catalogue.model import Resource
 from exchange.notices.model import NoticeKind
 from exchange.notices.store import save_notice
@@ -140,7 +140,7 @@ class LeadKeeper:
         terms: LeadTerms,
     ) -> list[Lead]:
         at = self._now()
-        calendar = await load_calendar_days(connection, first=at.astimezone(BEIJING).date())
+        calendar = await load_calendar_days(connection, first=china_day(at))
         sign_due_at, answer_due_at = (
             compute_due_at(at, working_days=days, exceptions=calendar)
             for days in (terms.sign_working_days, terms.answer_working_days)

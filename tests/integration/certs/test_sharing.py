@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from certs.issue.model import CHINA_TIME
 from certs.ofd.package import OfdPackage
+from core.china_time import CHINA_TIME
 from core.log.model import Event
 from tests.hubs import RunningHub
 from tests.integration.certs.conftest import LICENCE, SERVICE_ITEM

@@ -10,10 +10,11 @@ import pytest
 
 from certs.issue.check import check_order, standardise_data
 from certs.issue.metadata import build_metadata
-from certs.issue.model import TRANSITIONS, Certificate, CertificateStatus, Holder, IssueOrder, china_day
+from certs.issue.model import TRANSITIONS, Certificate, CertificateStatus, Holder, IssueOrder
 from certs.types.model import HolderCodeType
 from certs.types.shipped import BUSINESS_LICENCE
 from core.caller import OrganisationCode
+from core.china_time import china_day
 
 TODAY = date(2026, 11, 24)
 DATA = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from certs.identifiers.identifier import build_identifier, parse_identifier
 from core.caller import OrganisationCode
+from core.china_time import CHINA_TIME
 from core.codes import citizen, credit
 from core.errors import BadInput, UnsupportedContent
 from exchange.publish import check_digits, csv_rows, days, decode, encodings
@@ -105,10 +106,7 @@ def test_days_that_mean_without_end_and_cells_that_are_no_day() -> None:
     assert bad.tolist() == [False] * 4 + [True] * 4
 
 
-BEIJING = timezone(timedelta(hours=8))
-
-
-@given(st.lists(st.datetimes(timezones=st.just(BEIJING)), min_size=1))
+@given(st.lists(st.datetimes(timezones=st.just(CHINA_TIME)), min_size=1))
 def test_seconds_are_beijing_time(times: list[datetime]) -> None:
     whole = [
         time.replace(microsecond=0, year=1900 + time.year % 200)
@@ -213,3 +211,12 @@ def test_reject_line_runs_no_formula_and_keeps_the_raw_line() -> None:
 def test_cell_that_a_spreadsheet_would_run_is_defused_in_reject_files(start: str) -> None:
     cells = next(csv.reader([render_line([f"{start}1+1", "plain"])]))
     assert cells == [f"'{start}1+1", "plain"]
+
+
+@pytest.mark.parametrize(
+    ("now", "late"),
+    [("2026-11-30T15:59:59+00:00", [False, True, True]), ("2026-11-30T16:00:00+00:00", [False, False, True])],
+)
+def test_day_is_ahead_of_now_by_the_calendar_in_china(now: str, late: list[bool]) -> None:
+    values = pa.array([date(2026, 11, 30), date(2026, 12, 1), date(2026, 12, 2)])
+    assert days.is_after(values, datetime.fromisoformat(now)).tolist() == late
