@@ -9,7 +9,9 @@ Rules kept here, each of them a mistake that is easy to make:
 * the pkey context given to `EVP_MD_CTX_set_pkey_ctx` stays ours and is freed by us.
 
 An `EVP_PKEY` is shared by all threads; contexts are not, so each call, or each batch, makes its own
-(4 µs of 250). Source: the OpenSSL 3.0 manual, EVP_SIGNATURE-SM2(7) and EVP_PKEY_fromdata(3).
+(4 µs of 250). Signing is in `signing.engines.libcrypto_sign`.
+
+Source: the OpenSSL 3.0 manual, EVP_SIGNATURE-SM2(7) and EVP_PKEY_fromdata(3).
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
 
-from signing import curve
+from signing import curve, sm3
 from signing.engines import encoding
 from signing.engines.libcrypto_api import (
     SELECT_KEYPAIR,
@@ -30,9 +32,8 @@ from signing.engines.libcrypto_api import (
     Libcrypto,
     build_key_params,
 )
-from signing.errors import DecodeError, DecryptionFailed, EngineUnavailable, SigningError
-
-_MAX_SIGNATURE_BYTES: Final = 80
+from signing.engines.libcrypto_sign import Group, SigningNumber, SigningSession, refusal
+from signing.errors import DecodeError, DecryptionFailed, EngineUnavailable
 
 
 class LibcryptoEngine:
@@ -42,14 +43,11 @@ class LibcryptoEngine:
 
     def __init__(self, api: Libcrypto) -> None:
         self._api = api
-        self._group = api.EC_GROUP_new_by_curve_name(SM2_NID)
-        if not self._group or not api.sm3:
+        self._group = Group(api, api.EC_GROUP_new_by_curve_name(SM2_NID))
+        if not self._group.order or not api.sm3:
             api.ERR_clear_error()
             message = f"{api.version} was built without SM2 or SM3"
             raise EngineUnavailable(message)
-
-    def __del__(self) -> None:
-        self._api.EC_GROUP_free(self._group)
 
     @property
     def version(self) -> str:
@@ -63,21 +61,21 @@ class LibcryptoEngine:
 
     def derive_point(self, scalar: bytes) -> bytes:
         """Multiply the base point (constant time inside libcrypto)."""
-        api = self._api
+        api, group = self._api, self._group.address
         number = api.BN_bin2bn(scalar, len(scalar), None)
-        point = api.EC_POINT_new(self._group)
+        point = api.EC_POINT_new(group)
         try:
             if not number or not point:
-                raise _refusal(api, "allocate")
-            if api.EC_POINT_mul(self._group, point, number, None, None, None) != 1:
-                raise _refusal(api, "multiply a point")
+                raise refusal(api, "allocate")
+            if api.EC_POINT_mul(group, point, number, None, None, None) != 1:
+                raise refusal(api, "multiply a point")
             buffer = ctypes.create_string_buffer(curve.POINT_BYTES)
-            size = api.EC_POINT_point2oct(self._group, point, UNCOMPRESSED, buffer, len(buffer), None)
+            size = api.EC_POINT_point2oct(group, point, UNCOMPRESSED, buffer, len(buffer), None)
         finally:
             api.EC_POINT_free(point)
             api.BN_clear_free(number)
         if size != curve.POINT_BYTES:
-            raise _refusal(api, "write a point")
+            raise refusal(api, "write a point")
         return buffer.raw
 
     def load_public(self, point: bytes) -> LibcryptoPublicHandle:
@@ -85,8 +83,9 @@ class LibcryptoEngine:
         return LibcryptoPublicHandle(self._api, _load_key(self._api, point, None))
 
     def load_private(self, scalar: bytes, point: bytes) -> LibcryptoPrivateHandle:
-        """Make an `EVP_PKEY` of a scalar and its point."""
-        return LibcryptoPrivateHandle(self._api, _load_key(self._api, point, scalar))
+        """Make an `EVP_PKEY` of a scalar and its point, and the number that signs."""
+        key = _load_key(self._api, point, scalar)
+        return LibcryptoPrivateHandle(key, SigningNumber(self._group, scalar), point)
 
 
 class _Key:
@@ -113,9 +112,9 @@ def _load_key(api: Libcrypto, point: bytes, scalar: bytes | None) -> _Key:
     context = api.EVP_PKEY_CTX_new_from_name(None, b"SM2", None)
     try:
         if not context or api.EVP_PKEY_fromdata_init(context) != 1:
-            raise _refusal(api, "prepare an SM2 key")
+            raise refusal(api, "prepare an SM2 key")
         if api.EVP_PKEY_fromdata(context, ctypes.byref(key), selection, params) != 1 or not key.value:
-            raise _refusal(api, "load an SM2 key")
+            raise refusal(api, "load an SM2 key")
     finally:
         api.EVP_PKEY_CTX_free(context)
         if scalar is not None:
@@ -138,7 +137,7 @@ class _Session:
     def __enter__(self) -> _Session:
         if not (self._digest and self._pkey):
             self._free()
-            raise _refusal(self._api, "allocate")
+            raise refusal(self._api, "allocate")
         return self
 
     def __exit__(
@@ -153,28 +152,17 @@ class _Session:
     def _set_identity(self) -> None:
         """Set the identifier; only possible between an Init and the first data (OpenSSL 3.0)."""
         if self._api.EVP_PKEY_CTX_set1_id(self._pkey, self._identity, len(self._identity)) != 1:
-            raise _refusal(self._api, "set the distinguishing identifier")
+            raise refusal(self._api, "set the distinguishing identifier")
 
     def verify(self, signature: bytes, message: bytes) -> bool:
         api = self._api
         if api.EVP_DigestVerifyInit(self._digest, None, api.sm3, None, self._key.address) != 1:
-            raise _refusal(api, "begin to verify")
+            raise refusal(api, "begin to verify")
         self._set_identity()
         if api.EVP_DigestVerify(self._digest, signature, len(signature), message, len(message)) == 1:
             return True
         api.ERR_clear_error()
         return False
-
-    def sign(self, message: bytes) -> bytes:
-        api = self._api
-        if api.EVP_DigestSignInit(self._digest, None, api.sm3, None, self._key.address) != 1:
-            raise _refusal(api, "begin to sign")
-        self._set_identity()
-        buffer = ctypes.create_string_buffer(_MAX_SIGNATURE_BYTES)
-        size = ctypes.c_size_t(_MAX_SIGNATURE_BYTES)
-        if api.EVP_DigestSign(self._digest, buffer, ctypes.byref(size), message, len(message)) != 1:
-            raise _refusal(api, "sign")
-        return buffer.raw[: size.value]
 
 
 class LibcryptoPublicHandle:
@@ -205,19 +193,21 @@ class LibcryptoPublicHandle:
             with _cipher_context(self._api, self._key, self._api.EVP_PKEY_encrypt_init) as context:
                 ciphertext = _run_cipher(self._api.EVP_PKEY_encrypt, context, plaintext)
             if ciphertext is None:
-                raise _refusal(self._api, "encrypt")
+                raise refusal(self._api, "encrypt")
             if encoding.parse_ciphertext(ciphertext).masked != plaintext:
                 return ciphertext
 
 
 class LibcryptoPrivateHandle:
-    """A private key as an `EVP_PKEY`."""
+    """A private key as an `EVP_PKEY`, and as the number that signs."""
 
-    __slots__ = ("_api", "_key")
+    __slots__ = ("_api", "_key", "_number", "_point")
 
-    def __init__(self, api: Libcrypto, key: _Key) -> None:
-        self._api = api
+    def __init__(self, key: _Key, number: SigningNumber, point: bytes) -> None:
+        self._api = number.group.api
         self._key = key
+        self._number = number
+        self._point = point
 
     def __reduce__(self) -> str:
         message = "a private key cannot be pickled"
@@ -225,13 +215,13 @@ class LibcryptoPrivateHandle:
 
     def sign(self, message: bytes, identity: bytes) -> bytes:
         """Sign; the nonce comes from libcrypto's generator, which notices a fork."""
-        with _Session(self._api, self._key, identity) as session:
-            return session.sign(message)
+        return self.sign_many((message,), identity)[0]
 
     def sign_many(self, messages: Iterable[bytes], identity: bytes) -> list[bytes]:
-        """Sign each message with one pair of contexts."""
-        with _Session(self._api, self._key, identity) as session:
-            return [session.sign(message) for message in messages]
+        """Sign each message with one set of numbers."""
+        owner = curve.identity_digest(self._point, identity)
+        with SigningSession(self._number) as session:
+            return [session.sign(sm3.digest_parts((owner, message))) for message in messages]
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """Decrypt; raise DecryptionFailed. libcrypto's DER reader is lenient, so ours goes first."""
@@ -252,7 +242,7 @@ def _cipher_context(api: Libcrypto, key: _Key, begin: Callable[[int], int]) -> I
     context = api.EVP_PKEY_CTX_new(key.address, None)
     try:
         if not context or begin(context) != 1:
-            raise _refusal(api, "begin to encrypt or decrypt")
+            raise refusal(api, "begin to encrypt or decrypt")
         yield context
     finally:
         api.EVP_PKEY_CTX_free(context)
@@ -267,9 +257,3 @@ def _run_cipher(run: Callable[..., int], context: int, data: bytes) -> bytes | N
     if run(context, buffer, ctypes.byref(size), data, len(data)) != 1:
         return None
     return buffer.raw[: size.value]
-
-
-def _refusal(api: Libcrypto, action: str) -> SigningError:
-    """Empty the error queue and say what could not be done; libcrypto's own words stay inside."""
-    api.ERR_clear_error()
-    return SigningError(f"{api.version} refused to {action}")

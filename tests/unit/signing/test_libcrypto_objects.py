@@ -25,6 +25,8 @@ MAKERS = {
     "EVP_MD_CTX_new": "EVP_MD_CTX_free",
     "EC_POINT_new": "EC_POINT_free",
     "BN_bin2bn": "BN_clear_free",
+    "BN_new": "BN_clear_free",
+    "BN_CTX_new": "BN_CTX_free",
     "EVP_PKEY_fromdata": "EVP_PKEY_free",
 }
 FREERS = set(MAKERS.values())
@@ -35,7 +37,14 @@ FALLIBLE = [
     "EVP_PKEY_fromdata_init",
     "EVP_PKEY_encrypt_init",
     "EVP_PKEY_decrypt_init",
-    "EVP_DigestSignInit",
+    "BN_add_word",
+    "BN_mod_exp_mont_consttime",
+    "BN_priv_rand_range",
+    "BN_mod_add",
+    "BN_mod_mul",
+    "BN_mod_sub",
+    "BN_bn2binpad",
+    "EC_POINT_get_affine_coordinates",
     "EVP_DigestVerifyInit",
     "EC_POINT_point2oct",
     *_LONG,
@@ -78,7 +87,7 @@ class Ledger(Libcrypto):
                 self.lent[name, arguments[0]] -= 1
             elif name == "EVP_PKEY_fromdata" and result == 1:
                 self.lent[MAKERS[name], arguments[1]._obj.value] += 1
-            elif name in MAKERS and name != "EVP_PKEY_fromdata" and result:
+            elif name in MAKERS and name != "EVP_PKEY_fromdata" and result and arguments[-1:] != (result,):
                 self.lent[MAKERS[name], result] += 1
             return result
 
