@@ -261,13 +261,13 @@ async def publish_version(
         )
         await catalogue_store.ensure_partition(connection, code=resource.code, version=version)
         log = (
-            f"INSERT INTO {changes} SELECT $1, $2, CASE WHEN $3::{table} IS NULL THEN 'insert'"
-            f" WHEN $4::{table} IS NULL THEN 'delete' ELSE 'update' END, $3, $4"
+            f"INSERT INTO {changes} SELECT $1, $2, CASE WHEN $3::text IS NULL THEN 'insert'"
+            f" WHEN $4::text IS NULL THEN 'delete' ELSE 'update' END, $3::text::{table}, $4::text::{table}"
         )
         for sequence, (identity, row) in enumerate(
             [*((row["GMSFHM"], row) for row in upserts), *((number, None) for number in deletes)], start=1
         ):
-            whole = f"SELECT d FROM {table} d WHERE {key} = $1"
+            whole = f"SELECT d::text FROM {table} d WHERE {key} = $1"
             before = await connection.fetchval(whole, identity)
             if row is None:
                 await connection.execute(f"DELETE FROM {table} WHERE {key} = $1", identity)
@@ -280,7 +280,6 @@ async def publish_version(
                 )
             after = await connection.fetchval(whole, identity)
             if before is not None or after is not None:
-                before, after = (each and tuple(each) for each in (before, after))
                 await connection.execute(log, version, sequence, before, after)
         batch = uuid4()
         await connection.execute(

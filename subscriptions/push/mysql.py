@@ -66,7 +66,6 @@ def _deliver(message: Message, place: Place, password: str) -> None:
     )
     try:
         with connection.cursor() as cursor:
-            store_mysql.apply(cursor, message)
-        connection.commit()
+            store_mysql.apply(cursor, message, commit=connection.commit)
     finally:
         connection.close()

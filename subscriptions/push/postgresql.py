@@ -34,8 +34,7 @@ class PostgresCarrier:
             async with asyncio.timeout(TIMEOUT_S):
                 connection = await self._connect(message, secret)
                 try:
-                    async with connection.transaction():
-                        await store_postgresql.apply(connection, message)
+                    await _apply(connection, message)
                 finally:
                     connection.terminate()
         except asyncpg.PostgresError as trouble:
@@ -57,6 +56,15 @@ class PostgresCarrier:
             timeout=CONNECT_TIMEOUT_S,
             server_settings={"application_name": "shuzheng", "timezone": "UTC"},
         )
+
+
+async def _apply(connection: asyncpg.Connection[asyncpg.Record], message: Message) -> None:
+    async with connection.transaction():
+        withdrawn = await store_postgresql.apply(connection, message)
+    if withdrawn:
+        await store_postgresql.empty(connection, message, withdrawn)
+        async with connection.transaction():
+            await store_postgresql.apply(connection, message, emptied=withdrawn)
 
 
 def _explain(trouble: asyncpg.PostgresError) -> DeliveryFailed:

@@ -66,3 +66,12 @@ async def work(worker: Pusher, rounds: int = 30) -> None:
     for _ in range(rounds):
         if not await worker.work_once():
             return
+
+
+async def resume(feed: Feed, target: Target) -> None:
+    await feed.services.push.targets.resume(
+        caller=feed.world.consumer,
+        subscription_id=target.subscription_id,
+        name=target.consumer,
+        reason="已改表",
+    )

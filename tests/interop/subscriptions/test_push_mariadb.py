@@ -8,17 +8,26 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from random import Random
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from core.database import Database
+from exchange.access.grants import Shrink
 from subscriptions.model import Start
-from subscriptions.push.model import Target, TargetKind
+from subscriptions.push.model import Target, TargetKind, TargetState
 from subscriptions.push.mysql import MySqlCarrier
 from tests.exchange_world import World, build_row
 from tests.integration.subscriptions.conftest import build_push_world
 from tests.integration.subscriptions.feed_world import Feed, open_feed
-from tests.integration.subscriptions.push_world import add, work
+from tests.integration.subscriptions.push_world import add, look, resume, work
+from tests.integration.subscriptions.schema_world import (
+    PHONE,
+    POINTS,
+    Midway,
+    add_items,
+    change_format,
+)
 from tests.integration.subscriptions.test_push_database import LOCAL, build_worker
 from tests.integration.subscriptions.test_subscriber_killed import (
     expected_rows,
@@ -111,6 +120,86 @@ async def test_message_that_comes_again_changes_nothing_and_refused_rows_are_par
     )
     assert [letter.rows for letter in letters] == [1]
     assert "太长" not in letters[0].reason
+
+
+async def test_columns_follow_the_items_of_the_grant_in_mid_stream(
+    world: World, feed: Feed, mariadb: MariaDb
+) -> None:
+    grant = await world.give(items=("GMSFHM", "XM", "CSRQ"))
+    await world.publish([build_row(n) for n in range(6)])
+    await add_table(feed, mariadb, "grows", start=Start.START, batch_rows=2)
+    connection = mariadb.connect()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE grows (GMSFHM varchar(18) PRIMARY KEY, XM varchar(20), CSRQ date,"
+            " XB varchar(4) DEFAULT 'mine') CHARSET utf8mb4"
+        )
+        cursor.execute("DROP TABLE IF EXISTS shuzheng_place")
+        cursor.execute(  # as hubs made it that did not note items yet
+            "CREATE TABLE shuzheng_place (subscription char(36), consumer varchar(40), place varchar(100)"
+            " NOT NULL, updated_at datetime NOT NULL, PRIMARY KEY (subscription, consumer))"
+        )
+    connection.close()
+
+    async def change() -> None:
+        grown = await add_items(world, grant, PHONE, POINTS)
+        await grown.publish([build_row(n, LXDH=f"139{n}", JF=Decimal("2.5"), XM="改") for n in (0, 5, 6)])
+        left = ("GMSFHM", "CSRQ", "LXDH", "JF")
+        await world.grants.shrink(caller=world.consumer, grant_id=grant.id, shrink=Shrink(items=left))
+
+    worker = build_worker(feed, TargetKind.MYSQL, Midway(MySqlCarrier(addresses=LOCAL), change, after=2))
+    await work(worker)
+    born = {n: build_row(n)["CSRQ"] for n in range(7)}
+    assert read_rows(mariadb, "grows", "XM, CSRQ, XB, LXDH, JF") == {
+        str(build_row(n)["GMSFHM"]): (
+            None,
+            born[n],
+            "mine",
+            *((f"139{n}", Decimal("2.5")) if n in {0, 5, 6} else (None, None)),
+        )
+        for n in range(7)
+    }
+
+
+async def test_decimal_that_grows_widens_its_column_and_a_mask_stops_one_that_takes_no_text(
+    world: World, feed: Feed, mariadb: MariaDb
+) -> None:
+    await world.give(items=("GMSFHM", "SR", "CSRQ"))
+    target = await add_table(feed, mariadb, "widens", batch_rows=1)
+    await world.publish([build_row(1)])
+    worker = build_worker(feed, TargetKind.MYSQL, MySqlCarrier(addresses=LOCAL))
+    await work(worker)
+    wider = await change_format(world, "SR", "N..20,2")
+    large = Decimal("999999999999999999.99")
+    await wider.publish([build_row(2, SR=large)])
+    await work(worker)
+    assert read_rows(mariadb, "widens", "SR")[str(build_row(2)["GMSFHM"])] == (large,)
+    await world.grants.set_masks(caller=world.provider, resource_code="people", masks={"CSRQ": {"*": "full"}})
+    await world.publish([build_row(3)])
+    await work(worker)
+    stopped = await look(feed, target)
+    assert stopped.state is TargetState.STOPPED
+    assert "CSRQ" in str(stopped.state_reason)
+    connection = mariadb.connect()
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE widens MODIFY COLUMN CSRQ varchar(20) NOT NULL")
+    connection.close()
+    await resume(feed, target)
+    await work(worker)
+    assert read_rows(mariadb, "widens", "CSRQ")[str(build_row(3)["GMSFHM"])] == ("***",)
+    await world.grants.shrink(
+        caller=world.consumer, grant_id=(await only_grant(world)), shrink=Shrink(items=("GMSFHM", "SR"))
+    )
+    await world.publish([build_row(4)])
+    await work(worker)
+    stopped = await look(feed, target)
+    assert stopped.state is TargetState.STOPPED
+    assert "cannot be emptied" in str(stopped.state_reason)
+
+
+async def only_grant(world: World) -> UUID:
+    (grant,) = await world.grants.list_grants(caller=world.consumer, as_provider=False)
+    return grant.id
 
 
 async def test_database_killed_at_random_moments_has_every_effect_once(

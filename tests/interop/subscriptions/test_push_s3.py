@@ -20,6 +20,7 @@ from tests.exchange_world import World, build_row
 from tests.integration.subscriptions.conftest import build_push_world
 from tests.integration.subscriptions.feed_world import Feed, open_feed
 from tests.integration.subscriptions.push_world import add, look, work
+from tests.integration.subscriptions.schema_world import take_away
 from tests.integration.subscriptions.test_push_database import LOCAL, build_worker
 from tests.interop.s3_server import running_s3_server
 
@@ -40,7 +41,7 @@ async def feed(world: World) -> AsyncIterator[Feed]:
 async def test_bucket_gets_files_and_a_wrong_key_makes_the_target_wait(
     world: World, feed: Feed, tmp_path: Path
 ) -> None:
-    await world.give()
+    grant = await world.give()
     await world.publish([build_row(n) for n in range(5)])
     folder = tmp_path / "s3"
     folder.mkdir()
@@ -76,3 +77,9 @@ async def test_bucket_gets_files_and_a_wrong_key_makes_the_target_wait(
         assert len(files) == 2
         assert {f"{key}.manifest.json" for key in files} == set(keys) - set(files)
         assert sum(pq.read_table(io.BytesIO(store.get(key))).num_rows for key in files) == 5
+        await take_away(world, grant, "XM")
+        await world.publish([build_row(9)])
+        await work(worker)
+        (added,) = {key for key in list(store.keys()) if key.endswith(".parquet")} - set(files)
+        before, after = (pq.read_table(io.BytesIO(store.get(key))) for key in (files[0], added))
+        assert set(before.column_names) - set(after.column_names) == {"XM"}
