@@ -1,7 +1,8 @@
 """Collect items from many coroutines, sign them together, and hand each its receipt.
 
 While one batch is being signed in a worker thread the next one fills, so under load the batches grow by
-themselves and the signature's cost is shared by more items.
+themselves and the signature's cost is shared by more items. The larger the last batch was, the longer the
+next one waits for more: who comes alone is signed at once.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from signing.errors import SigningError
 from signing.merkle.receipts import BatchSigner, SignedBatch
 
 DEFAULT_MAX_ITEMS: Final = 1024
-DEFAULT_MAX_WAIT_MS: Final = 5.0
+DEFAULT_MAX_WAIT_MS: Final = 10.0
+BUSY_ITEMS: Final = 8  # after a batch of so many and one the next waits for the whole of `max_wait_ms`
 DEFAULT_MAX_WAITING: Final = 16_384
 
 
@@ -52,6 +54,7 @@ class Batcher:
         self._executor = executor
         self._places = asyncio.Semaphore(max_waiting)
         self._waiting: list[tuple[bytes, asyncio.Future[tuple[SignedBatch, int]]]] = []
+        self._last_items = 0
         self._arrived = asyncio.Event()
         self._full = asyncio.Event()
         self._open = False
@@ -99,14 +102,16 @@ class Batcher:
             del self._waiting[: self._max_items]
             if self._open:
                 self._reset_events()
+            self._last_items = len(batch)
             await self._sign([each for each in batch if not each[1].done()])
 
     async def _next_batch_is_due(self) -> bool:
         """Wait until a batch is full or old enough; return False when closed and empty."""
         await self._arrived.wait()
-        if self._open and not self._full.is_set():
+        wait_s = self._max_wait_s * min(1.0, max(0, self._last_items - 1) / BUSY_ITEMS)
+        if wait_s and self._open and not self._full.is_set():
             try:
-                async with asyncio.timeout(self._max_wait_s):
+                async with asyncio.timeout(wait_s):
                     await self._full.wait()
             except TimeoutError:
                 pass

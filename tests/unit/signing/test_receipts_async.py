@@ -77,6 +77,23 @@ async def test_items_that_arrive_during_a_signature_form_the_next_batch(counting
     assert counting.signatures == 2
 
 
+async def test_items_that_come_one_by_one_are_signed_at_once_and_after_many_wait_for_each_other(
+    counting: CountingSigner,
+) -> None:
+    async with Batcher(batch_signer(counting), max_wait_ms=3_600_000) as batcher:
+        async with asyncio.timeout(30):
+            for n in range(3):
+                await batcher.submit(b"%d" % n)
+            assert counting.signatures == 3
+            await asyncio.gather(*(batcher.submit(b"%d" % n) for n in range(9)))
+            assert counting.signatures == 4
+        waiting = asyncio.create_task(batcher.submit(b"waits for others"))
+        await asyncio.sleep(0.05)
+        assert not waiting.done()
+    verify_receipt(await waiting, trust=TRUST, payload=b"waits for others")
+    assert counting.signatures == 5
+
+
 async def test_close_signs_what_waits_and_takes_no_more(counting: CountingSigner) -> None:
     batcher = Batcher(batch_signer(counting), max_items=4, max_wait_ms=3_600_000)
     async with batcher:
