@@ -10,7 +10,7 @@ from core.database import Connection
 from core.errors import FieldError, SchemaViolation
 from core.identity.model import Organisation
 from core.text import check_text
-from exchange.access.model import Application, FilterOperator, Finding, Grant, Mode, Terms
+from exchange.access.model import Application, FilterOperator, Finding, Grant, Mode, RowFilterJson, Terms
 from exchange.access.refusal import NOT_SHARED_CODE
 from exchange.access.row_filter import assess_row_filter, trim_division
 from exchange.catalogue.formats import parse_format
@@ -30,10 +30,10 @@ def verify_terms(resource: Resource, terms: Terms, *, at: datetime) -> None:
     refuse_errors(assess_terms(resource, terms, at=at))
 
 
-def refuse_errors(errors: Sequence[FieldError]) -> None:
+def refuse_errors(errors: Sequence[FieldError], *, what: str = "application cannot be accepted") -> None:
     """Raise SchemaViolation where there are errors."""
     if errors:
-        msg = "the application cannot be accepted as it is; errors lists everything that stands in its way"
+        msg = f"the {what} as it is; errors lists everything that stands in its way"
         raise SchemaViolation(msg, errors=tuple(errors))
 
 
@@ -48,15 +48,18 @@ def assess_terms(resource: Resource, terms: Terms, *, at: datetime) -> list[Fiel
     return [
         *_check_items(resource, terms.items),
         *check_whole_rows(resource, items=terms.items, modes=terms.modes),
-        *_check_filter(resource, terms),
+        *assess_filter(resource, terms.row_filter, modes=terms.modes),
         *_check_reasons(terms, at=at),
         *_check_limits(terms),
     ]
 
 
-def _check_filter(resource: Resource, terms: Terms) -> list[FieldError]:
-    errors, conditions = assess_row_filter(resource, terms.row_filter)
-    if terms.modes & WHOLE_ROW_MODES and any(c.operator is FilterOperator.IN_OWN for c in conditions):
+def assess_filter(
+    resource: Resource, row_filter: RowFilterJson, *, modes: Iterable[Mode]
+) -> list[FieldError]:
+    """Check that a row filter is well formed and that whoever follows or copies rows can be told of it."""
+    errors, conditions = assess_row_filter(resource, row_filter)
+    if WHOLE_ROW_MODES & set(modes) and any(c.operator is FilterOperator.IN_OWN for c in conditions):
         detail = "own subjects change by themselves, which no feed or copy follows; ask for query and verify"
         errors.append(FieldError(pointer="/row_filter", code="OWN-SUBJECTS", detail=detail))
     return errors
@@ -77,11 +80,11 @@ def _check_limits(terms: Terms) -> Iterable[FieldError]:
 
 
 async def assess_own_filters(
-    connection: Connection, resource: Resource, terms: Terms, *, holder: OrganisationCode
+    connection: Connection, resource: Resource, row_filter: RowFilterJson, *, holder: OrganisationCode
 ) -> list[FieldError]:
     """Check that conditions on own subjects name an item of the same kind of a resource of the holder's."""
     errors = []
-    for condition in assess_row_filter(resource, terms.row_filter)[1]:
+    for condition in assess_row_filter(resource, row_filter)[1]:
         if condition.operator is not FilterOperator.IN_OWN:
             continue
         code, name = (str(value) for value in condition.values)

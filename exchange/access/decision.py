@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from core.caller import Caller
 from core.errors import FieldError, Forbidden, NotFound, SchemaViolation
 from core.text import check_text
-from exchange.access.check import check_whole_rows
+from exchange.access.check import assess_filter, check_whole_rows
 from exchange.access.masks import assess_masks
 from exchange.access.model import Application, Decision, MasksJson, Mode, RowFilterJson, Terms
-from exchange.access.row_filter import assess_row_filter
 from exchange.catalogue.model import Resource, ShareType
 
 MAX_REASON_CHARACTERS = 500
@@ -69,7 +68,7 @@ def apply_verdict(application: Application, resource: Resource, verdict: Verdict
     errors += _check_wanted(application, resource, verdict.decision, wanted)
     if not refusing:
         errors += check_whole_rows(resource, items=wanted, modes=modes)
-        errors += check_narrower_filter(resource, terms, verdict.row_filter)
+        errors += check_narrower_filter(resource, terms, verdict.row_filter, modes=modes)
         errors += assess_masks(resource, verdict.masks, pointer="/masks")
         errors += check_masked_keys(resource, modes, verdict.masks)
     if errors:
@@ -98,9 +97,11 @@ def narrow_terms(
     )
 
 
-def check_narrower_filter(resource: Resource, terms: Terms, more: RowFilterJson) -> list[FieldError]:
-    """Check conditions to be added: well formed, and none in the place of one that is there."""
-    errors = assess_row_filter(resource, more)[0]
+def check_narrower_filter(
+    resource: Resource, terms: Terms, more: RowFilterJson, *, modes: Iterable[Mode]
+) -> list[FieldError]:
+    """Check conditions to be added: such as the modes allow, and none in the place of one that is there."""
+    errors = assess_filter(resource, more, modes=modes)
     for label in set(more) & set(terms.row_filter):
         if more[label] != terms.row_filter[label]:
             detail = f"a condition labelled {label} is there already; conditions are added, not replaced"

@@ -14,8 +14,13 @@ from core.log.model import Event
 from core.log.writer import LogWriter
 from core.text import check_text
 from exchange.access import store, store_use
-from exchange.access.check import check_whole_rows
-from exchange.access.decision import MAX_REASON_CHARACTERS, check_narrower_filter, narrow_terms
+from exchange.access.check import assess_own_filters, check_whole_rows, refuse_errors
+from exchange.access.decision import (
+    MAX_REASON_CHARACTERS,
+    check_masked_keys,
+    check_narrower_filter,
+    narrow_terms,
+)
 from exchange.access.masks import assess_masks
 from exchange.access.model import Grant, GrantUse, MasksJson, Mode, Quotas, RowFilterJson, Terms
 from exchange.access.resources import load_known_resource
@@ -94,6 +99,10 @@ class GrantService:
                 raise Conflict(msg)
             by_provider = resource.provider_code == caller.organisation_code
             terms = _narrow(resource, grant.terms, shrink, reason_required=by_provider)
+            errors = await assess_own_filters(
+                connection, resource, shrink.row_filter, holder=grant.organisation_code
+            )
+            refuse_errors(errors, what="grant cannot be shrunk")
             await store.update_terms(connection, grant_id=grant.id, terms=terms)
             await self._record(
                 connection, Event.GRANT_SHRUNK, caller, replace(grant, terms=terms), shrink.reason
@@ -211,8 +220,9 @@ def _narrow(resource: Resource, terms: Terms, shrink: Shrink, *, reason_required
         detail = "a shrunk grant does not end later than before; ask for a renewal"
         errors.append(FieldError(pointer="/valid_until", code="NOT-NARROWER", detail=detail))
     errors += check_whole_rows(resource, items=items, modes=modes)
-    errors += check_narrower_filter(resource, terms, shrink.row_filter)
+    errors += check_narrower_filter(resource, terms, shrink.row_filter, modes=modes)
     errors += assess_masks(resource, shrink.masks, pointer="/masks")
+    errors += check_masked_keys(resource, modes, shrink.masks)
     for item in set(shrink.masks) & set(terms.masks):
         if shrink.masks[item] != terms.masks[item]:
             detail = f"{item} is masked already"

@@ -145,6 +145,10 @@ class AccessService:
         async with self._database.transaction() as connection:
             application, resource = await self._load_pending(connection, caller, application_id)
             narrowed = apply_verdict(application, resource, verdict)
+            errors = await assess_own_filters(
+                connection, resource, verdict.row_filter, holder=application.organisation_code
+            )
+            refuse_errors(errors, what="decision cannot be taken")
             approved = verdict.decision is Decision.APPROVE
             if approved and narrowed.terms.valid_until <= self._now():
                 msg = "the validity that was asked for is over; refuse this application and ask for a new one"
@@ -210,7 +214,9 @@ class AccessService:
         self, connection: Connection, caller: Caller, resource: Resource, terms: Terms
     ) -> list[FieldError]:
         errors = assess_terms(resource, terms, at=self._now())
-        return errors + await assess_own_filters(connection, resource, terms, holder=caller.organisation_code)
+        return errors + await assess_own_filters(
+            connection, resource, terms.row_filter, holder=caller.organisation_code
+        )
 
     async def _receive(
         self,

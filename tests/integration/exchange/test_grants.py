@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
 
@@ -132,6 +133,54 @@ async def test_filter_that_cannot_be_kept_is_refused(world: World, condition, mo
     with pytest.raises(SchemaViolation) as refused:
         await world.give(modes=modes, row_filter={"mine": condition})
     assert code in {error.code for error in refused.value.errors}
+
+
+IN_OWN = {"item": "GMSFHM", "in_own": {"resource": "insured", "item": "GMSFHM"}}
+IN_OTHERS = {"item": "GMSFHM", "in_own": {"resource": "people", "item": "GMSFHM"}}
+MASKED_KEY = {"GMSFHM": {"*": "id_number"}}
+
+
+@pytest.mark.parametrize(
+    ("change", "modes", "code"),
+    [
+        ({"row_filter": {"mine": IN_OWN}}, frozenset({Mode.QUERY, Mode.SUBSCRIBE}), "OWN-SUBJECTS"),
+        ({"row_filter": {"mine": IN_OWN}}, frozenset({Mode.BULK}), "OWN-SUBJECTS"),
+        ({"row_filter": {"mine": IN_OTHERS}}, QUERY, "OWN"),
+        ({"masks": MASKED_KEY}, frozenset({Mode.SUBSCRIBE}), "KEY-ITEMS"),
+    ],
+)
+@pytest.mark.parametrize("by", ["provider", "holder", "decision"])
+async def test_narrowing_keeps_to_what_could_have_been_asked_for(
+    world: World, change: dict[str, Any], modes: frozenset[Mode], code: str, by: str
+) -> None:
+    own = replace(build_resource("insured"), provider_code=CONSUMER)
+    async with world.database.transaction() as connection:
+        await catalogue_store.save_resource(connection, resource=own)
+        await catalogue_store.create_tables(connection, resource=own)
+    with pytest.raises(SchemaViolation) as refused:  # noqa: PT012 (the decision alone needs an application)
+        if by == "decision":
+            application = await world.access.apply(
+                caller=world.consumer, resource_code="people", terms=build_terms(modes=modes)
+            )
+            verdict = Verdict(decision=Decision.APPROVE, **change)
+            await world.access.decide(caller=world.provider, application_id=application.id, verdict=verdict)
+        else:
+            grant = await world.give(modes=modes)
+            caller = world.provider if by == "provider" else world.consumer
+            shrink = Shrink(reason="收窄", **change)
+            await world.grants.shrink(caller=caller, grant_id=grant.id, shrink=shrink)
+    assert code in {error.code for error in refused.value.errors}
+
+
+async def test_shrinking_to_query_allows_own_subjects(world: World) -> None:
+    own = replace(build_resource("insured"), provider_code=CONSUMER)
+    async with world.database.transaction() as connection:
+        await catalogue_store.save_resource(connection, resource=own)
+        await catalogue_store.create_tables(connection, resource=own)
+    grant = await world.give(modes=frozenset({Mode.QUERY, Mode.SUBSCRIBE}))
+    shrink = Shrink(modes=QUERY, row_filter={"mine": IN_OWN})
+    narrowed = await world.grants.shrink(caller=world.consumer, grant_id=grant.id, shrink=shrink)
+    assert narrowed.terms.row_filter == {"mine": IN_OWN}
 
 
 async def test_masks_hide_by_service_item_and_close_the_search(world: World) -> None:
