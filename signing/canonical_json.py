@@ -9,7 +9,7 @@ escape only what JSON demands; the bytes are UTF-8.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from signing.errors import DecodeError, EncodeError
@@ -22,6 +22,7 @@ _SORTER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separator
 _CONTAINERS: Final = frozenset({dict, list})
 _PLAIN: Final = frozenset({type(None), bool, str})
 _MAX_INTEGER_DIGITS: Final = 17
+_FIRST_SURROGATE: Final = "\ud800"
 
 JsonValue = None | bool | int | str | list["JsonValue"] | tuple["JsonValue", ...] | Mapping[str, "JsonValue"]
 
@@ -31,7 +32,7 @@ _ENCODER: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separato
 def build_canonical_json(value: object) -> bytes:
     """Write a value canonically; raise EncodeError for what has no canonical form here."""
     try:
-        if _is_plain(value, MAX_DEPTH):
+        if type(value) in _PLAIN or _is_plain(value, MAX_DEPTH):
             return _SORTER.encode(value).encode()
         return _ENCODER.encode(_ordered(value, MAX_DEPTH)).encode()
     except UnicodeEncodeError as error:
@@ -106,24 +107,36 @@ def _check_depth(value: object) -> None:
 
 
 def _is_plain(value: object, depth: int) -> bool:
-    """Tell whether a value is of the exact types that JSON has, with names that C sorts as we must."""
-    kind = type(value)
-    if kind in _PLAIN:
-        return True
-    if isinstance(value, int):
-        return kind is int and -MAX_SAFE_INTEGER <= value <= MAX_SAFE_INTEGER
-    if depth == 0:
+    """Tell whether a value is of the exact types that JSON has, with names that C sorts as we must.
+
+    Looks at one level of the whole value after the other. False is no verdict: `_ordered` gives that.
+    """
+    level: list[Any] = [value]
+    for _ in range(depth):
+        inner: list[Any] = []
+        for each in level:
+            kind = type(each)
+            if kind is dict:
+                if not _names_sort_alike(each):
+                    return False
+                inner += each.values()
+            elif kind is list or kind is tuple:
+                inner += each
+            elif kind is not int or not -MAX_SAFE_INTEGER <= each <= MAX_SAFE_INTEGER:
+                return False
+        level = [each for each in inner if type(each) not in _PLAIN]
+        if not level:
+            return True
+    return False
+
+
+def _names_sort_alike(value: dict[Any, object]) -> bool:
+    """Tell whether all names are text that sorts by code points, as C has it, and by UTF-16 units alike."""
+    try:
+        names = "".join(value)
+    except TypeError:
         return False
-    inner: Iterable[object]
-    if isinstance(value, dict):
-        if not all(type(name) is str for name in value) or not "".join(value).isascii():
-            return False
-        inner = value.values()
-    elif isinstance(value, list | tuple):
-        inner = value
-    else:
-        return False
-    return all(type(each) in _PLAIN or _is_plain(each, depth - 1) for each in inner)
+    return names.isascii() or max(names) < _FIRST_SURROGATE
 
 
 def _ordered(value: object, depth: int) -> object:

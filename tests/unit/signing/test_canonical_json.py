@@ -36,6 +36,14 @@ def test_members_stand_in_the_order_of_utf16_code_units() -> None:
     assert list(json.loads(text)) == ["\r", "1", "\u0080", "\u00f6", "\u20ac", "\U0001f600", "\ufb33"]
 
 
+@pytest.mark.parametrize("name", ["企业名称", "\ud7ff", "\ue000", "\U0001f600", "\uffff"])
+def test_member_beyond_ascii_stands_where_its_utf16_code_units_sort(name: str) -> None:
+    names = [name, "住所", "a", "\ufb33", "\U0001f601"]
+    text = build_canonical_json({"outer": [dict.fromkeys(names, ())]}).decode()
+    sorted_names = sorted(dict.fromkeys(names), key=lambda each: each.encode("utf-16-be"))
+    assert list(json.loads(text)["outer"][0]) == sorted_names
+
+
 def test_strings_escape_only_what_json_demands() -> None:
     value = '\x00\x1f\b\t\n\f\r"\\/\x7f€中\u2028😀'
     expected = '"\\u0000\\u001f\\b\\t\\n\\f\\r\\"\\\\/\x7f€中\u2028😀"'
