@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from operator import mul
 
 WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 CHECK_CHARACTERS = "10X98765432"
@@ -17,7 +18,7 @@ def compute_check_character(first17: str) -> str:
     if len(first17) != LENGTH - 1 or not (first17.isascii() and first17.isdigit()):
         msg = "a citizen number begins with 17 digits"
         raise ValueError(msg)
-    total = sum(weight * int(digit) for weight, digit in zip(WEIGHTS, first17, strict=True))
+    total = sum(map(mul, WEIGHTS, map(int, first17)))
     return CHECK_CHARACTERS[total % 11]
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from operator import mul
+
 ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 VALUES = {character: value for value, character in enumerate(ALPHABET)}
 WEIGHTS = tuple(pow(3, position, 31) for position in range(17))
@@ -14,10 +16,11 @@ def compute_check_character(first17: str) -> str:
 
     ValueError where `first17` is not 17 characters of the alphabet (no I, O, S, V, Z).
     """
-    if len(first17) != LENGTH - 1 or any(character not in VALUES for character in first17):
+    values = [VALUES[character] for character in first17 if character in VALUES]
+    if len(first17) != LENGTH - 1 or len(values) != LENGTH - 1:
         msg = "a unified social credit code begins with 17 characters of 0-9 A-Z without I O S V Z"
         raise ValueError(msg)
-    total = sum(weight * VALUES[c] for weight, c in zip(WEIGHTS, first17, strict=True))
+    total = sum(map(mul, WEIGHTS, values))
     return ALPHABET[(31 - total % 31) % 31]
 
 
@@ -32,9 +35,12 @@ def compute_organisation_check(first8: str) -> str:
 
 def is_check_valid(code: str) -> bool:
     """Tell whether `code` is a unified social credit code whose outer check character is right."""
-    if len(code) != LENGTH or any(character not in VALUES for character in code[:17]):
+    if len(code) != LENGTH:
         return False
-    return compute_check_character(code[:17]) == code[17]
+    try:
+        return compute_check_character(code[:17]) == code[17]
+    except ValueError:
+        return False
 
 
 def is_inner_check_valid(code: str) -> bool:

@@ -40,6 +40,7 @@ class EventSpec:
 
     when: str
     fields: Mapping[str, Field]
+    required: frozenset[str]
 
 
 def _spec(when: str, fields: str = "") -> EventSpec:
@@ -47,7 +48,11 @@ def _spec(when: str, fields: str = "") -> EventSpec:
     for text in fields.split():
         name, _, kind = text.removesuffix("?").partition(":")
         parsed.append(Field(name=name, kind=Kind(kind or "text"), is_optional=text.endswith("?")))
-    return EventSpec(when=when, fields={field.name: field for field in parsed})
+    return EventSpec(
+        when=when,
+        fields={field.name: field for field in parsed},
+        required=frozenset(field.name for field in parsed if not field.is_optional),
+    )
 
 
 _ACCOUNTING = (
@@ -369,18 +374,18 @@ def check_details(event: Event, details: Mapping[str, object]) -> dict[str, obje
     Raises ValueError, which is a mistake in the code that writes the leaf: declare the field in CATALOGUE and
     in `docs/audit-events.md`.
     """
-    fields = CATALOGUE[event].fields
+    spec = CATALOGUE[event]
     present = {name: value for name, value in details.items() if value is not None}
     for name, value in present.items():
-        field = fields.get(name)
+        field = spec.fields.get(name)
         if field is None:
             msg = f"the event {event} declares no field {name}; declare it in core/log/events.py"
             raise ValueError(msg)
         if not _IS_KIND[field.kind](value):
             msg = f"the field {name} of the event {event} is declared as {field.kind}"
             raise ValueError(msg)
-    missing = [field.name for field in fields.values() if not field.is_optional and field.name not in present]
-    if missing:
+    if not spec.required <= present.keys():
+        missing = [name for name in spec.fields if name in spec.required and name not in present]
         msg = f"the event {event} lacks its fields {', '.join(missing)}"
         raise ValueError(msg)
     return present

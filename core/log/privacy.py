@@ -7,7 +7,9 @@ from collections.abc import Callable
 
 from core.codes import citizen
 
-_EIGHTEEN = re.compile(r"(?<![0-9A-Za-z])[1-9][0-9]{16}[0-9Xx](?![0-9A-Za-z])")
+# That nothing goes before is looked at after the first digit: a pattern that begins with what it may begin
+# with is searched for three times as fast, and every leaf is searched.
+_EIGHTEEN = re.compile(r"[1-9](?<![0-9A-Za-z].)[0-9]{16}[0-9Xx](?![0-9A-Za-z])", re.DOTALL)
 
 
 def contains_number(text: str) -> bool:

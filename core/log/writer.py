@@ -26,6 +26,7 @@ MAX_SUBJECTS: Final = 200
 _encode: Final = json.JSONEncoder(
     ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False
 ).encode
+Known = tuple[UUID, datetime, Sequence[bytes]]
 MAX_BODY_BYTES: Final = 40_000  # with the links of 200 chains an entry stays within C2SP's 65,535 bytes
 
 
@@ -216,13 +217,13 @@ class LogWriter:
                 "id": str(leaf_id),
                 "time": recorded_at.isoformat(timespec="microseconds"),
                 "event": str(event),
-                **context.members(),
+                **context.members,
                 **name_subjects(subjects),
                 "details": dict(details),
             },
             suite=self._suite,
             mask=self.mask,
-            leaf_id=leaf_id,
+            known=(leaf_id, recorded_at, subjects),
         )
 
 
@@ -239,7 +240,7 @@ class _Context:
         grant_id: UUID | None,
         certificate_id: str | None,
     ) -> None:
-        self._members = {
+        self.members: Mapping[str, object] = {
             "organisation": HUB_ORGANISATION if caller is None else str(caller.organisation_code),
             "system": None if caller is None else str(caller.system_id),
             "person": caller and caller.person,
@@ -252,9 +253,6 @@ class _Context:
             "grant": None if grant_id is None else str(grant_id),
             "certificate": certificate_id,
         }
-
-    def members(self) -> dict[str, object]:
-        return dict(self._members)
 
 
 def build_leaf_id(at: datetime) -> UUID:
@@ -277,9 +275,12 @@ def build_leaf(
     *,
     suite: HashSuite,
     mask: Callable[[str], str],
-    leaf_id: UUID | None = None,
+    known: Known | None = None,
 ) -> Leaf:
-    """Build a leaf from the members of its body, of which `leaf_id` is one; absent ones are left out."""
+    """Build a leaf from the members of its body; absent ones are left out.
+
+    `known` are those that the caller has as what they are written from: id, time and subjects.
+    """
     present = {name: value for name, value in members.items() if value is not None}
     body = render_body(present)
     if contains_number(body):
@@ -290,7 +291,7 @@ def build_leaf(
         body = mask(render_body(present | {"details": _shorten(present["details"])}))
         present, octets = json.loads(body), body.encode()
     leaf_hash = suite.leaf_hash(octets)
-    return _read_members(present, body=body, leaf_hash=leaf_hash, leaf_index=None, leaf_id=leaf_id)
+    return _read_members(present, body=body, leaf_hash=leaf_hash, leaf_index=None, known=known)
 
 
 def render_body(members: Mapping[str, object]) -> str:
@@ -309,12 +310,12 @@ def _read_members(
     body: str,
     leaf_hash: bytes,
     leaf_index: int | None,
-    leaf_id: UUID | None = None,
+    known: Known | None = None,
 ) -> Leaf:
-    one, several = members.get("subject_hmac"), members.get("subjects", [])
+    leaf_id, recorded_at, subjects = known or _read_known(members)
     return Leaf(
-        id=leaf_id or UUID(members["id"]),
-        recorded_at=datetime.fromisoformat(members["time"]),
+        id=leaf_id,
+        recorded_at=recorded_at,
         event=Event(members["event"]),
         organisation_code=members["organisation"],
         system_id=_read_uuid(members["system"]) if "system" in members else None,
@@ -326,13 +327,19 @@ def _read_members(
         resource_code=members.get("resource"),
         grant_id=_read_uuid(members["grant"]) if "grant" in members else None,
         certificate_id=members.get("certificate"),
-        subjects=tuple(bytes.fromhex(each) for each in ([one] if one else several)),
+        subjects=tuple(subjects),
         details=members.get("details", {}),
         body=body,
         leaf_hash=leaf_hash,
         leaf_index=leaf_index,
         person=members.get("person"),
     )
+
+
+def _read_known(members: Mapping[str, Any]) -> Known:
+    one, several = members.get("subject_hmac"), members.get("subjects", [])
+    subjects = [bytes.fromhex(each) for each in ([one] if one else several)]
+    return UUID(members["id"]), datetime.fromisoformat(members["time"]), subjects
 
 
 @lru_cache(maxsize=10_000)
