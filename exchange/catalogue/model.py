@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -170,6 +171,14 @@ class Resource:
     supersedes: str | None = None
     superseded_by: str | None = None
     readable_until: date | None = None
+    key_items: tuple[Item, ...] = field(init=False, repr=False, compare=False)
+    """The items that identify a row."""
+    _by_name: Mapping[str, Item] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Find the key items, and the items by their names, once."""
+        object.__setattr__(self, "key_items", tuple(item for item in self.items if item.is_key))
+        object.__setattr__(self, "_by_name", {item.name: item for item in reversed(self.items)})
 
     @property
     def share_type(self) -> ShareType:
@@ -177,11 +186,6 @@ class Resource:
         order = list(ShareType)
         return min((item.share_type for item in self.items), key=order.index, default=ShareType.NOT_SHARED)
 
-    @property
-    def key_items(self) -> tuple[Item, ...]:
-        """The items that identify a row."""
-        return tuple(item for item in self.items if item.is_key)
-
     def item(self, name: str) -> Item | None:
         """Return the item of that name, or None."""
-        return next((item for item in self.items if item.name == name), None)
+        return self._by_name.get(name)

@@ -107,10 +107,11 @@ class Guard:
     ) -> list[_Pattern]:
         touched: dict[tuple[str, bytes], Sighting] = {}
         pairs: set[tuple[str, bytes, bytes]] = set()
+        hashes: dict[tuple[str, ...], bytes] = {}
         for number, sighting in enumerate(noted):
             if number % SLICE == SLICE - 1:
                 await asyncio.sleep(0)  # calls are answered meanwhile
-            for kind, key, member in self._describe(sighting):
+            for kind, key, member in self._describe(sighting, hashes):
                 touched[kind, key] = sighting
                 pairs.add((kind, key, member))
         if not pairs:
@@ -134,20 +135,32 @@ class Guard:
             for (kind, key), seen in counts.items()
         ]
 
-    def _describe(self, sighting: Sighting) -> list[tuple[str, bytes, bytes]]:
-        """List what a call adds to the windows: (kind, key, member), all keyed hashes."""
+    def _describe(
+        self, sighting: Sighting, hashes: dict[tuple[str, ...], bytes]
+    ) -> list[tuple[str, bytes, bytes]]:
+        """List what a call adds to the windows: (kind, key, member), all keyed hashes.
+
+        `hashes` keeps those of one round: its calls name the same systems, cases and subjects often.
+        """
+
+        def name(*parts: str) -> bytes:
+            found = hashes.get(parts)
+            if found is None:
+                found = hashes[parts] = self._hash(*parts)
+            return found
+
         system = str(sighting.caller.system_id)
         operator, case = sighting.purpose.operator, sighting.purpose.case_number
         found = []
         for subject, exists in sighting.subjects:
-            member = self._hash(subject)
+            member = name(subject)
             found += [
-                (AlertKind.SEQUENTIAL, self._hash(system, subject[:-BLOCK_PLACES]), member),
-                (AlertKind.OPERATOR_CASE, self._hash(system, operator, "case", case), member),
-                (AlertKind.OPERATOR_SUBJECTS, self._hash(system, operator), member),
+                (AlertKind.SEQUENTIAL, name(system, subject[:-BLOCK_PLACES]), member),
+                (AlertKind.OPERATOR_CASE, name(system, operator, "case", case), member),
+                (AlertKind.OPERATOR_SUBJECTS, name(system, operator), member),
             ]
             if not exists:
-                found.append((AlertKind.MISSES, self._hash(system), member))
+                found.append((AlertKind.MISSES, name(system), member))
         return [(str(kind), key, member) for kind, key, member in found]
 
     async def _count_volumes(

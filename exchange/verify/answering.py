@@ -81,10 +81,12 @@ class Judge:
 
         `charged` are mismatches that were charged for the only check, and do not count against it.
         """
-        hearing.found = {
-            check: replace(rows, mismatches=rows.mismatches - charged)
-            for check, rows in read_groups(hearing.written, found).items()
-        }
+        hearing.found = read_groups(hearing.written, found)
+        if charged:
+            hearing.found = {
+                check: replace(rows, mismatches=rows.mismatches - charged)
+                for check, rows in hearing.found.items()
+            }
         refuse_used_up(hearing.checks, hearing.found, hearing.at, mismatches_a_day=self._mismatches_a_day)
         for check in hearing.checks:
             rows = hearing.found.get(id(check))

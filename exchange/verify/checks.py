@@ -141,7 +141,8 @@ def choose_grant(ground: Ground, purpose: Purpose, check: Check) -> ReadGrant | 
     if not any(each.grant.serves(purpose.service_item) for each in ground.grants):
         return None
     wanted = {assertion.item for assertion in check.assertions}
-    return replace(ground, closed=None).choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted)
+    opened = ground if ground.closed is None else replace(ground, closed=None)
+    return opened.choose(purpose=purpose, mode=Mode.VERIFY, wanted=wanted)
 
 
 def place_errors(wrong: SchemaViolation, position: int) -> list[FieldError]:

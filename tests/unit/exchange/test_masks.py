@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from exchange.access.addresses import is_same_address, parse_address
 from exchange.access.deadlines import is_working_day
 from exchange.access.masks import Mask, MaskKind, mask_text, parse_mask
-from exchange.catalogue.model import Item, Resource
+from exchange.catalogue.model import Item
 from exchange.verify.compare import find_difference, find_former_item, is_match, standardise_text
 from exchange.verify.model import Difference
 from tests.exchange_world import build_resource
@@ -121,8 +122,6 @@ def test_difference_says_the_kind(item: Item, stored, asserted, former, kind: Di
 def test_former_names_are_found_by_title() -> None:
     people = build_resource()
     former = Item(name="CYM", title="曾用名", format="C..50")
-    resource = Resource(
-        **{name: getattr(people, name) for name in people.__slots__} | {"items": (NAME, former)}
-    )
+    resource = replace(people, items=(NAME, former))
     assert find_former_item(resource, NAME) is former
     assert find_former_item(resource, NUMBER) is None
