@@ -23,6 +23,7 @@ from hub.keys import open_master_key
 from signing.errors import ShuzhengError
 
 SWITCH_INTERVAL_S: Final = 0.001
+GC_ALLOCATIONS: Final = 10_000
 
 
 class PlainStart:
@@ -61,11 +62,13 @@ def settle_process() -> None:
     """Keep a process from pausing: for the garbage collector, or for its own threads.
 
     Some hundred thousand objects stay as long as the process does; a full round over them takes a tenth of a
-    second and more, in which no call is answered. And whoever computes in a thread gives way to the calls
-    after a millisecond, not after five.
+    second and more, in which no call is answered. A round over the young comes after several calls, not
+    several times in each: by then nearly all of them are gone without it. And whoever computes in a thread
+    gives way to the calls after a millisecond, not after five.
     """
     gc.collect()
     gc.freeze()
+    gc.set_threshold(GC_ALLOCATIONS, *gc.get_threshold()[1:])
     sys.setswitchinterval(SWITCH_INTERVAL_S)
 
 
