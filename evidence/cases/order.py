@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -51,24 +51,25 @@ def _check_parties(order: EvidenceOrder, item: ServiceItem) -> Iterator[FieldErr
     for number, party in enumerate(order.parties):
         pointer = f"/applicants/{number}"
         role = roles.get(party.role)
+        kinds = kinds_of(party.code)
         if role is None:
             detail = f"the item has the roles {', '.join(roles)}"
             yield FieldError(pointer=f"{pointer}/role", code="UNKNOWN-ROLE", detail=detail)
         elif counts[party.role] > 1:
             detail = "a role is filled once"
             yield FieldError(pointer=f"{pointer}/role", code="DUPLICATE", detail=detail)
-        elif role.kind not in {PartyKind.ANY, *kinds_of(party.code)}:
+        elif role.kind not in {PartyKind.ANY, *kinds}:
             detail = f"the number is not that of a {role.kind}, which {role.title} is"
             yield FieldError(pointer=f"{pointer}/code", code="KIND", detail=detail)
-        yield from _check_party(party, pointer)
+        yield from _check_party(party, kinds, pointer)
     for role in item.roles:
         if role.required and role.name not in counts:
             detail = f"the role {role.name} ({role.title}) must be filled"
             yield FieldError(pointer="/applicants", code="MISSING-ROLE", detail=detail)
 
 
-def _check_party(party: Party, pointer: str) -> Iterator[FieldError]:
-    if not kinds_of(party.code):
+def _check_party(party: Party, kinds: Sequence[PartyKind], pointer: str) -> Iterator[FieldError]:
+    if not kinds:
         detail = "neither a citizen number nor a unified social credit code with a right check character"
         yield FieldError(pointer=f"{pointer}/code", code="NUMBER", detail=detail)
     yield from check_text(f"{pointer}/name", party.name, max_characters=MAX_NAME)

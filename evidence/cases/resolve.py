@@ -17,24 +17,13 @@ from evidence.cases.model import (
     MaterialState,
     Resolution,
 )
+from evidence.cases.plan import FactPlan, ItemPlan, Planner
 from evidence.rules.conditions import holds
-from evidence.rules.model import (
-    AbolishedWay,
-    CertificateWay,
-    Confirm,
-    CreditWay,
-    DatasetWay,
-    Fact,
-    Material,
-    ServiceItem,
-    SourceWay,
-    VerificationWay,
-)
-from evidence.rules.values import facts_needed
+from evidence.rules.model import AbolishedWay, Confirm, Fact, Material, ServiceItem, SourceWay
 from evidence.sources.model import Ask, Asker, Outcome, Reading, Sources
 from evidence.sources.requirements import normalise
 
-SOURCES: Final = (CertificateWay, DatasetWay, VerificationWay, CreditWay)
+_RANKS: Final = {outcome: rank for rank, outcome in enumerate(WORST_FIRST)}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,6 +51,7 @@ class Resolver:
     def __init__(self, *, sources: Sources, limit_s: float) -> None:
         self._sources = sources
         self._limit_s = limit_s
+        self._planner = Planner()
 
     async def resolve(
         self,
@@ -84,11 +74,12 @@ class Resolver:
             for each in item.materials
             if each.when is None or holds(each.when, roles=order.kinds, inputs=order.inputs)
         ]
-        needed = _close(item, {code for each in required for code in each.facts})
+        plan = self._planner.plan(item)
+        needed = plan.close({code for each in required for code in each.facts})
         states = {code: known[code] for code in needed if code in known}
         until = time.monotonic() + self._limit_s - spent_s
         calls = await self._ask_all(
-            item,
+            plan,
             order,
             states,
             needed=needed,
@@ -111,11 +102,12 @@ class Resolver:
     ) -> dict[str, FactState]:
         """Establish single facts, and those that they wait for, outside any run of their case."""
         states: dict[str, FactState] = {}
+        plan = self._planner.plan(item)
         await self._ask_all(
-            item,
+            plan,
             order,
             states,
-            needed=_close(item, facts),
+            needed=plan.close(facts),
             asker=asker,
             now=now,
             sources=self._sources,
@@ -125,7 +117,7 @@ class Resolver:
 
     async def _ask_all(
         self,
-        item: ServiceItem,
+        plan: ItemPlan,
         order: EvidenceOrder,
         states: dict[str, FactState],
         *,
@@ -136,7 +128,7 @@ class Resolver:
         until: float,
     ) -> int:
         """Establish the facts `needed` into `states`, in rounds; return how many times a source was asked."""
-        works = {code: _begin(item.fact(code)) for code in sorted(needed - states.keys())}
+        works = {code: _begin(plan.facts[code]) for code in sorted(needed - states.keys())}
         filler = Filler(order, states)
         calls = 0
         while works:
@@ -161,13 +153,15 @@ def gather_materials(
     gathered = []
     for material in required:
         facts = tuple(states[code] for code in dict.fromkeys(material.facts))
-        outcome = min((each.outcome for each in facts), key=WORST_FIRST.index)
+        outcome = min((each.outcome for each in facts), key=_RANKS.__getitem__)
         gathered.append(MaterialState(material=material, outcome=outcome, facts=facts))
     return tuple(gathered)
 
 
 def with_facts(resolution: Resolution, states: Mapping[str, FactState]) -> Resolution:
     """Return a resolution with other states of its facts, and its materials accordingly."""
+    if all(states[code] is state for code, state in resolution.facts.items()):
+        return resolution
     required = [each.material for each in resolution.materials]
     return replace(resolution, facts=states, materials=gather_materials(required, states))
 
@@ -229,13 +223,11 @@ def _disagree(name: str, one: Attempt, other: Attempt) -> Attempt:
 
 
 def _worst(tried: Sequence[Attempt]) -> Attempt:
-    return min(tried, key=lambda each: WORST_FIRST.index(each.reading.outcome))
+    return min(tried, key=lambda each: _RANKS[each.reading.outcome])
 
 
-def _begin(fact: Fact) -> _Work:
-    left = [(number, way) for number, way in enumerate(fact.ways) if isinstance(way, SOURCES)]
-    needs = frozenset[str]().union(*(facts_needed(way) for _, way in left))
-    return _Work(fact=fact, left=left, needs=needs)
+def _begin(plan: FactPlan) -> _Work:
+    return _Work(fact=plan.fact, left=list(plan.ways), needs=plan.needs)
 
 
 def _next_asks(work: _Work, filler: Filler) -> list[Ask]:
@@ -249,15 +241,3 @@ def _next_asks(work: _Work, filler: Filler) -> list[Ask]:
         else:
             asks.append(ask)
     return asks
-
-
-def _close(item: ServiceItem, codes: Set[str]) -> frozenset[str]:
-    """Add the facts that others wait for."""
-    found: set[str] = set()
-    left = list(codes)
-    while left:
-        code = left.pop()
-        if code not in found:
-            found.add(code)
-            left += [need for way in item.fact(code).ways for need in facts_needed(way)]
-    return frozenset(found)
