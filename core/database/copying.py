@@ -1,10 +1,32 @@
-"""What a query answers, written to a file by COPY."""
+"""Rows into the database, and what a query answers out of it into a file, by COPY."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from core.database.pool import Connection
+
+PIECE_BYTES: Final = 512 * 1024
+
+
+async def copy_rows(connection: Connection, table: str, *, columns: Sequence[str], data: bytes) -> None:
+    """Copy rows in the format of binary COPY into a table, however long that takes.
+
+    They go in pieces of our own: around a file, asyncpg makes a class for each copy, and what the file holds
+    stays in memory until the garbage collector comes by.
+    """
+    await connection.copy_to_table(
+        table, source=_cut(data), columns=list(columns), format="binary", timeout=None
+    )
+
+
+async def _cut(data: bytes) -> AsyncIterator[memoryview]:
+    with memoryview(data) as view:
+        for start in range(0, len(view), PIECE_BYTES):
+            with view[start : start + PIECE_BYTES] as piece:
+                yield piece
 
 
 async def copy_to_file(connection: Connection, query: str, *parameters: object, path: Path) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import asyncpg
 
 from core.database import Connection
+from core.database.copying import copy_rows
 from core.database.names import quote_name
 from exchange.catalogue.formats import Format, Kind, parse_format
 from exchange.catalogue.model import Item, Resource, Rule
@@ -43,9 +43,7 @@ def _staged(resource: Resource, name: str) -> str:
 
 async def copy_to_staging(connection: Connection, *, item_names: Sequence[str], data: bytes) -> None:
     """Copy rows (binary COPY, `_row` first) into the staging table."""
-    await connection.copy_to_table(
-        STAGING, source=io.BytesIO(data), columns=[ROW, *item_names], format="binary", timeout=None
-    )
+    await copy_rows(connection, STAGING, columns=[ROW, *item_names], data=data)
 
 
 async def find_duplicates(

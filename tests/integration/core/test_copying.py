@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 from pathlib import Path
 
 from core.database import Database
-from core.database.copying import copy_to_file
+from core.database.copying import PIECE_BYTES, copy_rows, copy_to_file
 
 QUERY = "SELECT n, NULL, '名' FROM generate_series(1, $1::int) AS n"
 
@@ -29,3 +30,19 @@ async def test_copy_to_file_cancelled_at_any_step_closes_its_file(database: Data
             copying.cancel()
             await asyncio.gather(copying, return_exceptions=True)
     gc.collect()  # a file left open is a ResourceWarning, and that an error, here
+
+
+async def test_rows_that_were_copied_are_let_go_at_once(database: Database) -> None:
+    """Not when the garbage collector comes by: a large batch goes in many pieces, each of them large."""
+    rows = 3 * PIECE_BYTES // 10
+    data = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\0\1\0\0\0\4\0\0\0\7" * rows + b"\xff\xff"
+    held = sys.getrefcount(data)
+    gc.disable()
+    try:
+        async with database.transaction() as connection:
+            await connection.execute("CREATE TEMP TABLE taken (n integer) ON COMMIT DROP")
+            await copy_rows(connection, "taken", columns=["n"], data=data)
+            assert await connection.fetchval("SELECT count(*) FROM taken WHERE n = 7") == rows
+        assert sys.getrefcount(data) == held
+    finally:
+        gc.enable()
