@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from core.database import Connection
+from core.database.writes import Writes
 from core.errors import Conflict
 from core.log.model import ChainLink, Checkpoint, Leaf, Pending
 
@@ -36,19 +37,19 @@ LEAF_COLUMNS = (
 MAX_IN_STATEMENT: Final = 24  # beyond, COPY takes less time than a statement so long
 
 
-@cache
-def _insert_leaves(number: int) -> str:
-    """Write the statement that inserts so many leaves and queues them."""
+_HAS_TOUCHED: Final = "coalesce(current_setting('shuzheng.touched_rows', true), '') <> ''"
+_QUEUE: Final = "INSERT INTO core.log_pending (recorded_at, leaf_id) SELECT recorded_at, id FROM leaf"
+
+
+@lru_cache(maxsize=1000)
+def _insert_leaves(number: int, after: int) -> str:
+    """Write the statement that inserts so many leaves, whose values come after so many others."""
     width = len(LEAF_COLUMNS)
     rows = ", ".join(
-        f"({', '.join(f'${row * width + place + 1}' for place in range(width))})" for row in range(number)
+        f"({', '.join(f'${after + row * width + place + 1}' for place in range(width))})"
+        for row in range(number)
     )
-    return (
-        f"WITH leaf AS (INSERT INTO core.log_leaf ({', '.join(LEAF_COLUMNS)}) VALUES {rows}"
-        " RETURNING recorded_at, id)"
-        " INSERT INTO core.log_pending (recorded_at, leaf_id) SELECT recorded_at, id FROM leaf"
-        " RETURNING coalesce(current_setting('shuzheng.touched_rows', true), '') <> ''"
-    )
+    return f"INSERT INTO core.log_leaf ({', '.join(LEAF_COLUMNS)}) VALUES {rows} RETURNING recorded_at, id"
 
 
 def leaf_row(leaf: Leaf) -> tuple[object, ...]:
@@ -81,7 +82,8 @@ async def save_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> bool
     """
     if 1 <= len(leaves) <= MAX_IN_STATEMENT:
         values = [value for leaf in leaves for value in leaf_row(leaf)]
-        return bool(await connection.fetchval(_insert_leaves(len(leaves)), *values))
+        written = f"WITH leaf AS ({_insert_leaves(len(leaves), 0)}) {_QUEUE} RETURNING {_HAS_TOUCHED}"
+        return bool(await connection.fetchval(written, *values))
     await copy_leaves(connection, leaves=leaves)
     await connection.copy_records_to_table(
         "log_pending",
@@ -94,9 +96,20 @@ async def save_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> bool
 
 async def has_touched_rows(connection: Connection) -> bool:
     """Tell whether the transaction touched rows that a leaf has yet to record."""
-    return bool(
-        await connection.fetchval("SELECT coalesce(current_setting('shuzheng.touched_rows', true), '') <> ''")
-    )
+    return bool(await connection.fetchval(f"SELECT {_HAS_TOUCHED}"))
+
+
+def write_leaves(writes: Writes, *, leaves: Sequence[Leaf]) -> int:
+    """Write the insertion of a few leaves among other writes, of which none may touch recorded rows.
+
+    Returns the place of what `save_leaves` tells.
+    """
+    assert 1 <= len(leaves) <= MAX_IN_STATEMENT
+    writes.add("leaf", _insert_leaves(len(leaves), len(writes.parameters)))
+    writes.add("queued", _QUEUE)
+    for leaf in leaves:
+        writes.parameters += leaf_row(leaf)
+    return writes.ask(_HAS_TOUCHED)
 
 
 async def copy_leaves(connection: Connection, *, leaves: Sequence[Leaf]) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from core.caller import Caller, Purpose
 from core.database import Connection
+from core.database.writes import Writes
 from core.log import store, store_rows
 from core.log.events import check_details
 from core.log.model import Event, Leaf
@@ -133,6 +134,44 @@ class LogWriter:
         `owners` names the owners of resources that the caller knows already, by resource code. A caller whose
         acts always change recorded rows says `touches_rows`, which saves asking whether they did.
         """
+        built = await self._build_all(connection, leaves, owners)
+        if touches_rows and built:
+            rows = await store_rows.take_touched_rows(connection)
+            await store.save_leaves(connection, leaves=built + self._record(rows, act=built[0].id))
+        elif built and await store.save_leaves(connection, leaves=built):
+            await self.record_rows(
+                connection, await store_rows.take_touched_rows(connection), act=built[0].id
+            )
+
+    async def append_with(
+        self,
+        connection: Connection,
+        writes: Writes,
+        leaves: Sequence[NewLeaf],
+        *,
+        owners: Mapping[str, str] | None = None,
+    ) -> Sequence[object]:
+        """Append leaves in the statement of other `writes`, and return what these ask for; see `append_all`.
+
+        The writes must not change recorded rows: those of acts before them in the transaction are recorded.
+        """
+        built = await self._build_all(connection, leaves, owners)
+        if len(built) > store.MAX_IN_STATEMENT:
+            found = await writes.run(connection)
+            has_touched = await store.save_leaves(connection, leaves=built)
+        else:
+            place = store.write_leaves(writes, leaves=built)
+            found = await writes.run(connection)
+            has_touched = bool(found[place])
+        if has_touched:
+            await self.record_rows(
+                connection, await store_rows.take_touched_rows(connection), act=built[0].id
+            )
+        return found
+
+    async def _build_all(
+        self, connection: Connection, leaves: Sequence[NewLeaf], owners: Mapping[str, str] | None
+    ) -> list[Leaf]:
         known: dict[str | None, str] = dict(owners.items()) if owners else {}
         built: list[Leaf] = []
         for new in leaves:
@@ -141,13 +180,7 @@ class LogWriter:
                 found = await self._find_owner(connection, new.resource_code, new.certificate_id)
                 known[place] = found or ""
             built += self._build_new(new, owner=new.owner or known[place] or None)
-        if touches_rows and built:
-            rows = await store_rows.take_touched_rows(connection)
-            await store.save_leaves(connection, leaves=built + self._record(rows, act=built[0].id))
-        elif built and await store.save_leaves(connection, leaves=built):
-            await self.record_rows(
-                connection, await store_rows.take_touched_rows(connection), act=built[0].id
-            )
+        return built
 
     def build(self, new: NewLeaf, *, owner: str | None) -> Leaf:
         """Build the leaf of an act on the data of `owner`, to be saved by the caller; see `append`.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.database import Connection
+from core.database.writes import Writes
 from core.log.model import Event
 from core.log.writer import LogWriter, NewLeaf
 from evidence.cases import store
@@ -75,8 +76,10 @@ class CaseSaver:
             copies=outgoing.copies,
             at=outgoing.at,
         )
-        saved = await store.save_run(
-            connection,
+        answer = build_canonical_json(build_answer(run))
+        writes = Writes()
+        saved = store.write_run(
+            writes,
             case=case,
             outcomes={each.material.code: str(each.outcome) for each in resolution.materials},
             marks=run.marks,
@@ -85,12 +88,11 @@ class CaseSaver:
             bases=build_bases(resolution),
             counts=run.counts,
         )
-        if not saved:
+        leaf = _describe(run, outgoing.asker, answer)
+        found = await outgoing.records.save_with(connection, writes, log=self._log, further=[leaf])
+        if not found[saved]:
             raise Overtaken
         await self._follow_up(connection, run, outgoing.asker)
-        answer = build_canonical_json(build_answer(run))
-        leaf = _describe(run, outgoing.asker, answer)
-        await outgoing.records.save(connection, log=self._log, further=[leaf])
         return answer
 
     async def _follow_up(self, connection: Connection, run: Run, asker: Asker) -> None:

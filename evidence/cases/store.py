@@ -12,6 +12,7 @@ import asyncpg
 
 from core.caller import OrganisationCode
 from core.database import Connection
+from core.database.writes import Writes
 from core.identity.store_standing import write_mark
 from evidence.cases.model import BundleReference, Case
 from evidence.sources.model import Outcome
@@ -105,8 +106,8 @@ async def load_case_by_id(connection: Connection, *, case_id: UUID) -> Case | No
     return None if row is None else _case(row)
 
 
-async def save_run(
-    connection: Connection,
+def write_run(
+    writes: Writes,
     *,
     case: Case,
     outcomes: Mapping[str, str],
@@ -115,13 +116,16 @@ async def save_run(
     facts: Sequence[FactRow],
     bases: Sequence[BasisRow],
     counts: RunCounts,
-) -> bool:
-    """Save the run of a case that comes after `case.runs`, in the place of the run before, in one round trip.
+) -> int:
+    """Write the run of a case that comes after `case.runs`, in the place of the run before, as the first.
 
-    False where another run of the case was saved meanwhile: then the transaction has to be undone.
+    Returns the place of whether it was saved. Where it was not, another run of the case was saved meanwhile,
+    and the transaction has to be undone.
     """
-    saved = await connection.fetchval(
-        _SAVE_RUN,
+    assert not writes.parameters
+    for name, statement in _SAVE_RUN.items():
+        writes.add(name, statement)
+    writes.parameters += [
         case.id,
         case.runs + 1,
         at,
@@ -157,39 +161,37 @@ async def save_run(
         None if case.bundle is None else case.bundle.reference,
         dict(outcomes),
         dict(marks),
-    )
-    return bool(saved)
+    ]
+    return writes.ask("(SELECT count(*) > 0 FROM saved)")
 
 
-_SAVE_RUN: Final = (
-    "WITH saved AS (INSERT INTO evidence.case_ AS c (id, organisation_code, item_code, item_version,"
+_SAVE_RUN: Final = {
+    "saved": "INSERT INTO evidence.case_ AS c (id, organisation_code, item_code, item_version,"
     " case_number, bundle_code, bundle_reference, opened_at, last_run_at, runs, outcomes, marks)"
     " VALUES ($1, $20, $21, $22, $23, $24, $25, $3, $3, 1, $26, $27)"
     " ON CONFLICT ON CONSTRAINT case_number_unique DO UPDATE SET runs = c.runs + 1,"
     " last_run_at = EXCLUDED.last_run_at, outcomes = EXCLUDED.outcomes, marks = EXCLUDED.marks"
-    " WHERE c.id = $1 AND c.runs = $2 - 1 RETURNING id),"
-    " gone AS (DELETE FROM evidence.case_basis WHERE case_id = $1 AND $2 > 1"
-    " AND NOT (fact, way) IN (SELECT * FROM unnest($11::text[], $12::integer[]))),"
-    " left_out AS (DELETE FROM evidence.case_fact WHERE case_id = $1 AND $2 > 1"
-    " AND NOT fact = ANY($5::text[])),"
-    " ran AS (INSERT INTO evidence.case_run SELECT s.id, $2, $3, u[1], u[2], u[3], u[4], u[5], u[6], u[7]"
-    " FROM saved s, (SELECT $4::integer[] AS u) c),"
-    " found AS (INSERT INTO evidence.case_fact (case_id, fact, outcome, code, established_at,"
+    " WHERE c.id = $1 AND c.runs = $2 - 1 RETURNING id",
+    "gone": "DELETE FROM evidence.case_basis WHERE case_id = $1 AND $2 > 1"
+    " AND NOT (fact, way) IN (SELECT * FROM unnest($11::text[], $12::integer[]))",
+    "left_out": "DELETE FROM evidence.case_fact WHERE case_id = $1 AND $2 > 1 AND NOT fact = ANY($5::text[])",
+    "ran": "INSERT INTO evidence.case_run SELECT s.id, $2, $3, u[1], u[2], u[3], u[4], u[5], u[6], u[7]"
+    " FROM saved s, (SELECT $4::integer[] AS u) c",
+    "found": "INSERT INTO evidence.case_fact (case_id, fact, outcome, code, established_at,"
     " reused_from, reuse_key)"
     " SELECT s.id, f.* FROM saved s, unnest($5::text[], $6::text[], $7::text[], $8::timestamptz[],"
     " $9::uuid[], $10::bytea[]) f"
     " ON CONFLICT ON CONSTRAINT case_fact_pk DO UPDATE SET outcome = EXCLUDED.outcome,"
     " code = EXCLUDED.code, established_at = EXCLUDED.established_at,"
-    " reused_from = EXCLUDED.reused_from, reuse_key = EXCLUDED.reuse_key),"
-    " rests AS (INSERT INTO evidence.case_basis (case_id, fact, way, kind, outcome, source, source_version,"
+    " reused_from = EXCLUDED.reused_from, reuse_key = EXCLUDED.reuse_key",
+    "rests": "INSERT INTO evidence.case_basis (case_id, fact, way, kind, outcome, source, source_version,"
     " row_key, certificate_id, as_of)"
     " SELECT s.id, b.* FROM saved s, unnest($11::text[], $12::integer[], $13::text[], $14::text[],"
     " $15::text[], $16::bigint[], $17::bytea[], $18::text[], $19::timestamptz[]) b"
     " ON CONFLICT ON CONSTRAINT case_basis_pk DO UPDATE SET kind = EXCLUDED.kind,"
     " outcome = EXCLUDED.outcome, source = EXCLUDED.source, source_version = EXCLUDED.source_version,"
-    " row_key = EXCLUDED.row_key, certificate_id = EXCLUDED.certificate_id, as_of = EXCLUDED.as_of)"
-    " SELECT count(*) > 0 FROM saved"
-)
+    " row_key = EXCLUDED.row_key, certificate_id = EXCLUDED.certificate_id, as_of = EXCLUDED.as_of",
+}
 
 
 async def load_reusable(

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from core.database import Connection
+from core.database.writes import Writes
 from core.log.writer import LogWriter, NewLeaf
-from exchange.query.store import Holder, save_holders
+from exchange.query.store import MAX_HOLDERS_WRITTEN, Holder, save_holders, write_holders
 
 
 @dataclass(slots=True, kw_only=True)
@@ -28,3 +29,16 @@ class Records:
         """Write who holds what, then the leaves, `further` ones last, in the transaction of the act."""
         await save_holders(connection, holders=self.holders)
         await log.append_all(connection, [*self.leaves, *further], owners=self.owners)
+
+    async def save_with(
+        self, connection: Connection, writes: Writes, *, log: LogWriter, further: Sequence[NewLeaf]
+    ) -> Sequence[object]:
+        """Do as `save` in the statement of other `writes`, and return what these ask for.
+
+        The writes must not change recorded rows.
+        """
+        if len(self.holders) > MAX_HOLDERS_WRITTEN:
+            await save_holders(connection, holders=self.holders)
+        else:
+            write_holders(writes, holders=self.holders)
+        return await log.append_with(connection, writes, [*self.leaves, *further], owners=self.owners)

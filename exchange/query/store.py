@@ -10,12 +10,20 @@ from uuid import UUID
 from core.database import Connection
 from core.database.gathering import Gathering, Row
 from core.database.names import quote_name
+from core.database.writes import Writes
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
 from exchange.access.store_ground import Claim
 from exchange.catalogue.store import changes_of, table_of
 from exchange.query.model import Snapshot
 
+MAX_HOLDERS_WRITTEN: Final = 50
+_HOLD: Final = "INSERT INTO exchange.row_holder AS h (resource_code, row_digest, grant_id, version, items)"
+_HOLD_MORE: Final = (
+    " ON CONFLICT ON CONSTRAINT row_holder_pk DO UPDATE"
+    " SET items = ARRAY(SELECT DISTINCT unnest(h.items || EXCLUDED.items))"
+    " WHERE NOT h.items @> EXCLUDED.items"
+)
 _FIXED_COLUMNS: Final = 3  # version, its time, and whether there is a row
 
 
@@ -178,15 +186,29 @@ def row_digest(row: str, key_items: Sequence[str], *, salt: str) -> str:
     return f"sha256({salt}::bytea || convert_to({key}, 'UTF8'))"
 
 
+def write_holders(writes: Writes, *, holders: Sequence[Holder]) -> None:
+    """Write what `save_holders` does among other writes; for a few holders."""
+    if not holders:
+        return
+    merged: dict[tuple[str, bytes, UUID], tuple[int, set[str]]] = {}
+    for each in holders:
+        key = (each.resource_code, each.digest, each.grant_id)
+        version, items = merged.get(key, (each.version, set()))
+        merged[key] = min(version, each.version), items.union(each.items)
+    rows = []
+    for key, (version, items) in sorted(merged.items()):
+        first = len(writes.parameters) + 1
+        writes.parameters += [*key, version, sorted(items)]
+        rows.append(f"(${first}, ${first + 1}, ${first + 2}, ${first + 3}, ${first + 4})")
+    writes.add("held", f"{_HOLD} VALUES {', '.join(rows)}{_HOLD_MORE}")
+
+
 async def save_holders(connection: Connection, *, holders: Sequence[Holder]) -> None:
     """Record which items of which rows were given under a grant, at which version of the resource."""
     if not holders:
         return
     await connection.executemany(
-        "INSERT INTO exchange.row_holder AS h (resource_code, row_digest, grant_id, version, items)"
-        " VALUES ($1, $2, $3, $4, $5) ON CONFLICT ON CONSTRAINT row_holder_pk DO UPDATE"
-        " SET items = ARRAY(SELECT DISTINCT unnest(h.items || EXCLUDED.items))"
-        " WHERE NOT h.items @> EXCLUDED.items",
+        f"{_HOLD} VALUES ($1, $2, $3, $4, $5){_HOLD_MORE}",
         sorted(
             (each.resource_code, each.digest, each.grant_id, each.version, list(each.items))
             for each in holders

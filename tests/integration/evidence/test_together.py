@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from core.database import Connection
+from core.log.store import MAX_IN_STATEMENT
 from tests.evidence_rules import ITEM_CODE, build_document
 from tests.evidence_world import EvidenceWorld, certificate_way, fact, outcomes
 
@@ -61,6 +62,27 @@ async def test_case_of_every_kind_of_source_is_one_transaction(world: EvidenceWo
         "facts.verified",
     ]
     assert {row["transaction"] for row in leaves} == {saved}
+
+
+async def test_case_of_more_leaves_than_one_statement_holds_records_them_all(world: EvidenceWorld) -> None:
+    await world.grant_all()
+    document = build_document(examples=[], form={})
+    way = document["facts"][0]["ways"][0]
+    codes = [f"again_{number}" for number in range(MAX_IN_STATEMENT)]
+    document["facts"] += [{"code": code, "title": "企业登记", "ways": [way]} for code in codes]
+    document["materials"] += [{"code": code, "title": "企业登记", "facts": [code]} for code in codes]
+    await world.release(document)
+    answer = await world.ask()
+    assert set(outcomes(answer).values()) == {"supplied"}
+    async with world.hub.services.database.acquire() as connection:
+        leaves = await connection.fetch(
+            "SELECT l.xmin::text AS transaction, coalesce(p.leaf_id, e.leaf_id) IS NOT NULL AS kept"
+            " FROM core.log_leaf l LEFT JOIN core.log_pending p ON p.leaf_id = l.id"
+            " LEFT JOIN core.log_entry e ON e.leaf_id = l.id WHERE l.case_number = '2026-1'"
+        )
+    assert len(leaves) == len(codes) + len(["registration", "representative", "evidence.resolved"])
+    assert len({row["transaction"] for row in leaves}) == 1
+    assert all(row["kept"] for row in leaves)
 
 
 async def test_grant_that_is_revoked_between_two_runs_holds_at_once(world: EvidenceWorld) -> None:
