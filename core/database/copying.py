@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 from core.database.pool import Connection
 
@@ -17,9 +17,8 @@ async def copy_rows(connection: Connection, table: str, *, columns: Sequence[str
     They go in pieces of our own: around a file, asyncpg makes a class for each copy, and what the file holds
     stays in memory until the garbage collector comes by.
     """
-    await connection.copy_to_table(
-        table, source=_cut(data), columns=list(columns), format="binary", timeout=None
-    )
+    pieces = cast(AsyncIterable[bytes], _cut(data))  # which asyncpg takes of any kind of octets
+    await connection.copy_to_table(table, source=pieces, columns=list(columns), format="binary", timeout=None)
 
 
 async def _cut(data: bytes) -> AsyncIterator[memoryview]:
