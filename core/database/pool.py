@@ -63,6 +63,7 @@ class Database:
         self._pool = pool
         self._timeout_s = timeout_s
         self._lent = 0
+        self._ending: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def connect(cls, url: str, *, pool_size: int, timeout_s: float) -> Database:
@@ -98,8 +99,12 @@ class Database:
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a connection outside any transaction. Raises Unavailable where none is to be had."""
         connection = await self._borrow()
+        is_cut_off = False
         try:
             yield connection
+        except asyncio.CancelledError:
+            is_cut_off = True
+            raise
         except (
             asyncpg.PostgresConnectionError,
             asyncpg.AdminShutdownError,
@@ -112,9 +117,31 @@ class Database:
             raise Unavailable(msg) from trouble
         finally:
             try:
-                await self._pool.release(connection)
+                await (self._end(connection) if is_cut_off else self._pool.release(connection))
             finally:
                 self._lent -= 1
+
+    async def _end(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
+        """Give back a connection whose user was cancelled, and may be again at every wait from here on.
+
+        That is how anyio cancels, and with it an answer whose reader goes away: a ROLLBACK that the user
+        awaits is cut off as well. So it is made here, in a task that nothing cancels.
+        """
+        ending = asyncio.create_task(self._roll_back(connection))
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        await asyncio.shield(ending)
+
+    async def _roll_back(self, connection: PoolConnectionProxy[asyncpg.Record]) -> None:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                # Waits until what was cut off has ended. Whether that left a transaction is not known before,
+                # and where it did not PostgreSQL but warns.
+                await connection.execute("ROLLBACK")
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            connection.terminate()
+        finally:
+            await self._pool.release(connection)
 
     async def _borrow(self) -> PoolConnectionProxy[asyncpg.Record]:
         # Where some are left nobody waits but for connecting, which has its own time-out; a watch over
