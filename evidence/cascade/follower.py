@@ -61,6 +61,7 @@ class Follower:
         lag = self._lag_s if lag_s is None else lag_s
         before = self._now() - timedelta(seconds=lag)
         async with self._database.acquire() as connection:
+            await store.follow_new(connection, before=before)
             behind = await store.load_behind(connection, before=before)
         count = 0
         for each in behind:

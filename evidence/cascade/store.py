@@ -114,26 +114,40 @@ async def save_cursor_if_none(connection: Connection, *, resource_code: str) -> 
     )
 
 
-async def load_behind(connection: Connection, *, before: datetime) -> list[Behind]:
-    """Load resources with versions that were committed before a moment and are not followed yet.
+async def follow_new(connection: Connection, *, before: datetime) -> None:
+    """Follow the resources that a case rests on and nobody follows yet.
 
-    One that is not followed at all begins at the oldest version that an open case rests on.
+    From the oldest version that an open case rests on; where that is newer than the newest of before the
+    moment, from this one on, since cases that rest on older ones are on record by then.
     """
-    rows = await connection.fetch(
-        "SELECT r.code, coalesce(k.version, (SELECT min(b.source_version) FROM evidence.case_basis b"
+    await connection.execute(
+        "INSERT INTO evidence.cascade_cursor (resource_code, version)"
+        " SELECT r.code, least(v.last, (SELECT min(b.source_version) FROM evidence.case_basis b"
         " JOIN evidence.case_ c ON c.id = b.case_id WHERE b.source = r.code AND c.closed_at IS NULL"
-        " AND b.row_key IS NOT NULL)) AS version,"
-        " (SELECT max(v.version) FROM exchange.version v WHERE v.resource_code = r.code"
-        " AND v.committed_at <= $1) AS last"
-        " FROM exchange.resource r LEFT JOIN evidence.cascade_cursor k ON k.resource_code = r.code"
-        " WHERE r.current_version > coalesce(k.version, 0) ORDER BY r.code",
+        " AND b.row_key IS NOT NULL))"
+        " FROM exchange.resource r CROSS JOIN LATERAL (SELECT max(n.version) AS last FROM exchange.version n"
+        " WHERE n.resource_code = r.code AND n.committed_at <= $1) v"
+        " WHERE NOT EXISTS (SELECT FROM evidence.cascade_cursor k WHERE k.resource_code = r.code)"
+        " AND EXISTS (SELECT FROM evidence.case_basis b WHERE b.source = r.code AND b.row_key IS NOT NULL)"
+        " AND v.last IS NOT NULL ON CONFLICT ON CONSTRAINT cascade_cursor_pk DO NOTHING",
         before,
     )
-    return [
-        Behind(resource_code=row["code"], version=row["version"], last=row["last"])
-        for row in rows
-        if row["version"] is not None and row["last"] is not None and row["last"] > row["version"]
-    ]
+
+
+async def load_behind(connection: Connection, *, before: datetime) -> list[Behind]:
+    """Load followed resources with versions that were committed before a moment and not followed yet.
+
+    Looks at cursors and versions alone, however many cases there are.
+    """
+    rows = await connection.fetch(
+        "SELECT r.code, k.version, v.last FROM evidence.cascade_cursor k"
+        " JOIN exchange.resource r ON r.code = k.resource_code AND r.current_version > k.version"
+        " CROSS JOIN LATERAL (SELECT max(n.version) AS last FROM exchange.version n"
+        " WHERE n.resource_code = r.code AND n.version > k.version AND n.committed_at <= $1) v"
+        " WHERE v.last > k.version ORDER BY r.code",
+        before,
+    )
+    return [Behind(resource_code=row["code"], version=row["version"], last=row["last"]) for row in rows]
 
 
 async def load_needed_after(connection: Connection, *, resource_code: str) -> int | None:
@@ -149,11 +163,6 @@ async def load_needed_after(connection: Connection, *, resource_code: str) -> in
 
 async def lock_cursor(connection: Connection, *, behind: Behind) -> int | None:
     """Take a resource's cursor for this transaction; None where another process works on it."""
-    await connection.execute(
-        "INSERT INTO evidence.cascade_cursor VALUES ($1, $2) ON CONFLICT DO NOTHING",
-        behind.resource_code,
-        behind.version,
-    )
     version: int | None = await connection.fetchval(
         "SELECT version FROM evidence.cascade_cursor WHERE resource_code = $1 FOR UPDATE SKIP LOCKED",
         behind.resource_code,

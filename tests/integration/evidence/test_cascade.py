@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from certs.types.shipped import BUSINESS_LICENCE, REAL_ESTATE
 from core.log.writer import LogWriter
 from evidence.cascade.follower import Follower
-from evidence.cascade.store import load_needed_after
+from evidence.cascade.store import follow_new, load_needed_after
 from tests.evidence_rules import build_document
 from tests.evidence_world import EvidenceWorld, certificate_way
 
@@ -324,3 +325,37 @@ async def test_changes_that_are_not_followed_yet_are_not_pruned(world: EvidenceW
     await follow(world)
     async with world.hub.services.database.acquire() as connection:
         assert await load_needed_after(connection, resource_code="fr_jbxx") == 2
+
+
+async def cursors(world: EvidenceWorld) -> dict[str, int]:
+    async with world.hub.services.database.acquire() as connection:
+        rows = await connection.fetch("SELECT resource_code, version FROM evidence.cascade_cursor")
+    return {row["resource_code"]: row["version"] for row in rows}
+
+
+@pytest.mark.parametrize("is_closed", [False, True])
+async def test_resource_that_a_case_rests_on_is_followed_from_the_first_look_on(
+    world: EvidenceWorld, *, is_closed: bool
+) -> None:
+    case = await open_case(world)
+    if is_closed:
+        headers = world.hub.members["approval"].headers
+        await world.hub.client.post(f"/v1/evidence/{case['case']}/close", headers=headers)
+    assert await follow(world) == 0
+    assert await cursors(world) == {"fr_jbxx": 1}
+    await deregister(world)
+    assert await follow(world) == (0 if is_closed else 2)
+    assert await cursors(world) == {"fr_jbxx": 2}
+
+
+async def test_resource_is_followed_from_before_what_a_case_under_way_may_rest_on(
+    world: EvidenceWorld,
+) -> None:
+    await open_case(world)
+    await deregister(world)
+    await world.ask(case="2026-2")
+    async with world.hub.services.database.transaction() as connection:
+        await connection.execute("UPDATE evidence.case_ SET closed_at = now() WHERE case_number = '2026-1'")
+        second = await connection.fetchval("SELECT committed_at FROM exchange.version WHERE version = 2")
+        await follow_new(connection, before=second - timedelta(microseconds=1))
+    assert await cursors(world) == {"fr_jbxx": 1}
