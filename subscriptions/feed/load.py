@@ -77,6 +77,35 @@ class PageLoader:
         loaded = await self._load_next(connection, ask, cursor)
         return replace(loaded, reached=replace(loaded.reached, epoch=ground.epoch))
 
+    async def load_current(
+        self,
+        connection: Connection,
+        *,
+        ground: Ground,
+        loaded: Loaded,
+        masks: Mapping[str, Mask] = store.NO_MASKS,
+    ) -> Loaded:
+        """Load the rows that `loaded` tells of as they are now, each at the place of its last change."""
+        resource, table = ground.resource, loaded.table
+        if not table.num_rows:
+            return loaded
+        last: dict[Key, Position] = {}
+        names = [item.name for item in resource.key_items]
+        keys = zip(*(table.column(name).to_pylist() for name in names), strict=True)
+        for number, key in enumerate(keys):
+            last[key] = place_at(table, number)
+        sql_masks = choose_sql_masks(resource, masks)
+        items = ground.grant.open_items(resource)
+        query = store.select_current(
+            resource,
+            keys=[(place, key) for key, place in last.items()],
+            items=items,
+            row_filter=ground.filter_of(ground.epoch),
+            masks=sql_masks,
+        )
+        current = await read_table(connection, query, build_schema(resource, items))
+        return replace(loaded, table=current, masked=frozenset(sql_masks))
+
     async def _announce(self, connection: Connection, ask: _Ask, read: Cursor, cursor: Cursor) -> Loaded:
         """Load what is announced at `cursor`. What was found to be nothing is not looked for again."""
         ground, limit_rows = ask.ground, ask.limit_rows

@@ -38,7 +38,8 @@ MAX_WAIT_S: Final = 30.0
 class Wanted:
     """What is asked of the feed. `after` None: what follows the consumer's last acknowledgement.
 
-    Without `announces` changes are read on from `after` though the grant's filter has changed since.
+    Without `announces` changes are read on from `after` though the grant's filter has changed since. With
+    `as_now` their rows come as they are now, each once.
     `proof` None: the rows' digest for NDJSON, the body's for the columnar forms.
     """
 
@@ -49,6 +50,7 @@ class Wanted:
     form: Form = Form.NDJSON
     proof: Proof | None = None
     announces: bool = True
+    as_now: bool = False
 
     @property
     def chosen_proof(self) -> Proof:
@@ -132,14 +134,17 @@ class FeedReader:
         from_cursor = consumer.acknowledged_cursor if wanted.after is None else wanted.after
         cursor = self._seal.parse(from_cursor, subscription_id=subscription.id, resource=resource)
         await check_position(connection, ground=ground, cursor=cursor)
+        masks = choose_masks(ground.grant.terms, ground.mask_rules, service_item=call.purpose.service_item)
         loaded = await self._loader.load(
             connection,
             ground=ground,
             cursor=cursor,
             limit_rows=min(wanted.limit_rows, MAX_ROWS[wanted.form]),
-            masks=choose_masks(ground.grant.terms, ground.mask_rules, service_item=call.purpose.service_item),
+            masks=masks,
             announces=wanted.announces,
         )
+        if wanted.as_now:
+            loaded = await self._loader.load_current(connection, ground=ground, loaded=loaded, masks=masks)
         table, reached = loaded.table, loaded.reached
         next_cursor = self._seal.write(reached, subscription_id=subscription.id)
         key_names = tuple(item.name for item in resource.key_items)

@@ -11,6 +11,7 @@ from core.database.names import quote_name
 from exchange.access.masks import Mask
 from exchange.access.model import RowFilter
 from exchange.access.store import compile_row_filter
+from exchange.catalogue.formats import parse_format
 from exchange.catalogue.model import Resource
 from exchange.catalogue.store import CHANGES_PER_PARTITION, changes_of, table_of
 from subscriptions.feed.store_masks import write_item
@@ -123,6 +124,39 @@ def select_changes(
         " ORDER BY c._version, c._sequence LIMIT $4) x ORDER BY x.at_version, x.at_sequence"
     )
     return FeedQuery(sql=sql, parameters=tuple(parameters), limit_rows=limit_rows)
+
+
+def select_current(
+    resource: Resource,
+    *,
+    keys: Sequence[tuple[Position, Sequence[object]]],
+    items: Sequence[str],
+    row_filter: RowFilter,
+    masks: Mapping[str, Mask] = NO_MASKS,
+) -> FeedQuery:
+    """Select the rows of these keys as they are now, in the order of the places given with them.
+
+    A row inside the filter is an insert; of any other there is a delete with its key alone.
+    """
+    formats = [parse_format(item.format).sql_type for item in resource.key_items]
+    columns = [list(column) for column in zip(*(key for _, key in keys), strict=True)]
+    parameters: list[object] = [[place.version for place, _ in keys], [place.sequence for place, _ in keys]]
+    parameters += columns
+    arrays = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in enumerate(formats, start=3))
+    names = [f"k{number}" for number in range(len(formats))]
+    own = ", ".join(f"d.{quote_name(item.name)}" for item in resource.key_items)
+    inside = compile_row_filter(row_filter, row="d", parameters=parameters)
+    of_key = {item.name: f"k.{name}" for item, name in zip(resource.key_items, names, strict=True)}
+    shown = ", ".join(of_key.get(name) or write_item("(x.held)", name, masks) for name in items)
+    sql = (
+        "SELECT k.at_version, k.at_sequence, CASE WHEN x.held IS DISTINCT FROM NULL"
+        f" THEN '{Operation.INSERT}' ELSE '{Operation.DELETE}' END, {shown}"
+        f" FROM unnest($1::bigint[], $2::bigint[], {arrays}) k(at_version, at_sequence, {', '.join(names)})"
+        f" LEFT JOIN LATERAL (SELECT d AS held FROM {table_of(resource.code)} d"
+        f" WHERE ({own}) = ({', '.join(f'k.{name}' for name in names)}) AND {inside}) x ON true"
+        " ORDER BY k.at_version, k.at_sequence"
+    )
+    return FeedQuery(sql=sql, parameters=tuple(parameters), limit_rows=len(keys))
 
 
 async def change_exists(connection: Connection, *, resource_code: str, position: Position) -> bool:

@@ -30,6 +30,9 @@ class TargetKind(StrEnum):
     S3 = "s3"
 
 
+TABLES: Final = frozenset({TargetKind.POSTGRESQL, TargetKind.MYSQL})
+
+
 class TargetState(StrEnum):
     """Whether anything is brought; a stopped target says why and waits for its owner."""
 
@@ -106,11 +109,15 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """A page of the feed on its way to a target, under a key that stays when it is sent again."""
+    """A page of the feed on its way to a target, under a key that stays when it is sent again.
+
+    `moves_place`: it is the next one; a dead letter is not, whose changes lie before the target's place.
+    """
 
     key: UUID
     target: Target
     page: Page
+    moves_place: bool = True
     resource_title: str = ""
 
 

@@ -194,14 +194,15 @@ class Progress:
             await self._record(connection, Event.TARGET_CHANGED, target, None, details)
 
     async def settle_letter(
-        self, target: Target, owner: UUID, letter: DeadLetter, page: Page, brought: Brought
+        self, target: Target, owner: UUID, letter: DeadLetter, page: Page | None, brought: Brought
     ) -> None:
-        """Record how sending a dead letter again went."""
+        """Record how sending a dead letter again went; `page` is None where it could not be read."""
         failed = brought.failed
         async with self._holding(target.id, owner) as (connection, held):
             if held is None:
                 return
             if failed is None:
+                assert page is not None
                 await self._settle(connection, page, brought)
                 await store.save_redriven(
                     connection, letter_id=letter.id, redriven_at=self._now(), reason=None

@@ -57,7 +57,7 @@ def apply(cursor: Any, message: Message, *, commit: Callable[[], None]) -> None:
         cursor.execute(f"ALTER TABLE {PLACES} ADD COLUMN items longtext")
     place = dict(zip(names, found, strict=True)) if found else {}
     commit()
-    if place.get("place") == place_of(message.page):
+    if message.moves_place and place.get("place") == place_of(message.page):
         return
     for name in find_withdrawn(place.get("items"), list(changes.columns), held):
         _empty(cursor, table, name, commit)
@@ -79,7 +79,8 @@ def _write(cursor: Any, table: str, changes: NetChanges, message: Message) -> No
         who,
     )
     cursor.execute(f"SELECT place FROM {PLACES} WHERE subscription = %s AND consumer = %s FOR UPDATE", who)
-    if cursor.fetchone()[0] == place_of(message.page):
+    (held,) = cursor.fetchone()
+    if message.moves_place and held == place_of(message.page):
         return
     if changes.deletes:
         tests = " AND ".join(f"{_quote(name)} = %s" for name in changes.keys)
@@ -96,7 +97,7 @@ def _write(cursor: Any, table: str, changes: NetChanges, message: Message) -> No
     cursor.execute(
         f"UPDATE {PLACES} SET place = %s, items = %s, updated_at = utc_timestamp()"
         " WHERE subscription = %s AND consumer = %s",
-        (place_of(message.page), write_items(changes), *who),
+        (place_of(message.page) if message.moves_place else held, write_items(changes), *who),
     )
 
 

@@ -39,12 +39,13 @@ async def apply(
 ) -> list[str]:
     """Apply a message and move the place, in the caller's transaction; what was applied changes nothing.
 
-    Where columns follow no item of the grant any more, nothing is applied and they are returned: `empty` them
-    and come again with them as `emptied`. Raises TargetGone where a column takes no text that a mask makes.
+    A dead letter moves no place. Where columns follow no item of the grant any more, nothing is applied and
+    they are returned: `empty` them and come again with them as `emptied`. Raises TargetGone where a column
+    takes no text that a mask makes.
     """
     places, table = f"{_schema(message)}.{PLACES}", _table(message)
     held = await _hold_place(connection, places, message)
-    if held["place"] == place_of(message.page):
+    if message.moves_place and held["place"] == place_of(message.page):
         return []
     changes = net_changes(message.page)
     columns = await _ensure_table(connection, table, changes)
@@ -59,7 +60,7 @@ async def apply(
         " WHERE subscription = $1 AND consumer = $2",
         message.target.subscription_id,
         message.target.consumer,
-        place_of(message.page),
+        place_of(message.page) if message.moves_place else held["place"],
         write_items(changes),
     )
     return []

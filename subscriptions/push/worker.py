@@ -24,7 +24,9 @@ from subscriptions.feed.page import Form, Page
 from subscriptions.feed.read import FeedReader, Wanted
 from subscriptions.feed.wake import Waker
 from subscriptions.push.model import (
+    TABLES,
     Brought,
+    DeadLetter,
     DeliveryFailed,
     Message,
     MessageRefused,
@@ -150,17 +152,12 @@ class Pusher:
     async def _redrive(self, target: Target) -> bool:
         """Send the dead letters that were asked for; tell whether the target still takes messages."""
         for letter in await self._progress.wanted_letters(target):
-            page = await self._read(
-                target,
-                after=letter.from_cursor,
-                limit_rows=letter.rows,
-                announces=letter.is_announcement,
-            )
+            page = await self._read(target, after=letter.from_cursor, limit_rows=letter.rows, letter=letter)
             if page is None:
                 return False
             brought = Brought()
             if page.table.num_rows:
-                brought = await self._bring(target, page, letter.message_key)
+                brought = await self._bring(target, page, letter.message_key, moves_place=False)
             await self._progress.settle_letter(target, self._owner, letter, page, brought)
             if isinstance(brought.failed, TargetDown | TargetGone):
                 return False
@@ -185,23 +182,28 @@ class Pusher:
         is_refusal = isinstance(failed, MessageRefused)
         return await self._progress.fail(target, self._owner, page, key, failed, is_refusal=is_refusal)
 
-    async def _bring(self, target: Target, page: Page, key: UUID) -> Brought:
+    async def _bring(self, target: Target, page: Page, key: UUID, *, moves_place: bool = True) -> Brought:
         carrier = self._carriers.get(target.kind)
         try:
             if carrier is None:
                 msg = f"this hub does not bring changes to targets of kind {target.kind}"
                 raise TargetGone(msg)
             secret = self._secrets.open(target.secret, target_id=target.id)
-            signature = await carrier.deliver(Message(key=key, target=target, page=page), secret)
+            message = Message(key=key, target=target, page=page, moves_place=moves_place)
+            signature = await carrier.deliver(message, secret)
             signer = await self._progress.find_signer(target, page, signature)
         except DeliveryFailed as failed:
             return Brought(failed=failed)
         return Brought(countersignature=signature, signer=signer)
 
     async def _read(
-        self, target: Target, *, after: str | None, limit_rows: int, announces: bool = True
+        self, target: Target, *, after: str | None, limit_rows: int, letter: DeadLetter | None = None
     ) -> Page | None:
-        """Read what is to be brought; where the ground is gone, stop the target and return None."""
+        """Read what is to be brought; where the ground is gone, stop the target and return None.
+
+        A table takes the rows of a dead letter as they are now, because it holds none of the places by which
+        other receivers leave out what is older. A letter that cannot be read any more stays parked.
+        """
         caller = await self._progress.find_caller(target)
         if caller is None:
             reason = "the system that set this target up is suspended"
@@ -214,13 +216,20 @@ class Pusher:
             limit_rows=limit_rows,
             form=choose_form(target),
             proof=Proof.ROWS,
-            announces=announces,
+            announces=letter is None or letter.is_announcement,
+            as_now=letter is not None and target.kind in TABLES,
         )
         try:
             async with self._reading:
                 return await self._feed.read(caller=caller, purpose=target.purpose, wanted=wanted)
         except (ConsumerPaused, NotFound):
             return None
-        except (Forbidden, BadInput, Conflict) as refused:
+        except (BadInput, Conflict) as refused:
+            if letter is None:
+                await self._progress.stop(target, self._owner, refused.detail)
+            else:
+                failed = MessageRefused(f"the letter cannot be read any more: {refused.detail}")
+                await self._progress.settle_letter(target, self._owner, letter, None, Brought(failed=failed))
+        except Forbidden as refused:
             await self._progress.stop(target, self._owner, refused.detail)
         return None

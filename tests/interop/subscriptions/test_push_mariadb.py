@@ -120,6 +120,13 @@ async def test_message_that_comes_again_changes_nothing_and_refused_rows_are_par
     )
     assert [letter.rows for letter in letters] == [1]
     assert "太长" not in letters[0].reason
+    await world.publish([build_row(2, XM="新")])
+    await work(worker)
+    await feed.services.push.targets.redrive(
+        caller=world.consumer, subscription_id=target.subscription_id, name="copy", letters=None
+    )
+    await work(worker)
+    assert read_rows(mariadb, "again", "XM")[str(build_row(2)["GMSFHM"])] == ("新",)
 
 
 async def test_columns_follow_the_items_of_the_grant_in_mid_stream(
