@@ -15,6 +15,7 @@ from pyld import jsonld
 from core.errors import BadInput
 from exchange.catalogue.model import Theme
 from exchange.catalogue.wire import ItemIn, MetadataIn
+from exchange.interchange.dcat_lists import read_code_lists
 from exchange.interchange.dcat_words import (
     ADMS,
     CSVW,
@@ -26,7 +27,7 @@ from exchange.interchange.dcat_words import (
     STANDARD_ITEM,
     STANDARD_METADATA,
 )
-from exchange.interchange.model import Entry
+from exchange.interchange.model import Document, Entry
 
 MAX_DEPTH = 100
 Node = Mapping[str, Any]
@@ -36,8 +37,8 @@ _METADATA_LISTS = {
 }
 
 
-def read_dcat(data: bytes) -> list[Entry]:
-    """Read the datasets of a document. Raises BadInput for what is no JSON-LD or has no datasets."""
+def read_dcat(data: bytes) -> Document:
+    """Read the datasets and code lists of a document. Raises BadInput for no JSON-LD, or no datasets."""
     try:
         document = json.loads(data)
         _verify_depth(document, MAX_DEPTH)
@@ -56,7 +57,10 @@ def read_dcat(data: bytes) -> list[Entry]:
     if not datasets:
         msg = "the document has no dcat:Dataset"
         raise BadInput(msg)
-    return [_Reader(graph, node).read() for node in sorted(datasets, key=lambda node: str(node["@id"]))]
+    ordered = sorted(datasets, key=lambda node: str(node["@id"]))
+    return Document(
+        entries=[_Reader(graph, node).read() for node in ordered], code_lists=read_code_lists(graph)
+    )
 
 
 class _RemoteContext(Exception):

@@ -1,7 +1,8 @@
 """The vocabulary of our DCAT documents: prefixes, themes, frequencies.
 
 DCAT 3 (W3C) for catalogue and datasets, Dublin Core terms, ADMS for external codes, vCard for contacts, CSVW
-for items. `sz:` holds what none of these has: share types, and the rest of the national core metadata.
+for items, SKOS for code lists. `sz:` holds what none of these has: share types, and the rest of the national
+core metadata.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ CONTEXT: Final[Mapping[str, Any]] = {
     "adms": "http://www.w3.org/ns/adms#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
     "csvw": "http://www.w3.org/ns/csvw#",
+    "owl": "http://www.w3.org/2002/07/owl#",
     "xsd": "http://www.w3.org/2001/XMLSchema#",
     "sz": OWN,
 }
@@ -28,6 +30,7 @@ VCARD: Final = CONTEXT["vcard"]
 ADMS: Final = CONTEXT["adms"]
 SKOS: Final = CONTEXT["skos"]
 CSVW: Final = CONTEXT["csvw"]
+OWL: Final = CONTEXT["owl"]
 FREQUENCY: Final = "http://purl.org/cld/freq/"
 
 # Update cycle → term of the Dublin Core collection frequency vocabulary; "never" has none there.

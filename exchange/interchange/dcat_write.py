@@ -9,6 +9,8 @@ from typing import Any
 
 from exchange.catalogue.model import Item, Resource
 from exchange.catalogue.wire import describe_item, describe_metadata
+from exchange.codes.model import CodeList
+from exchange.interchange.dcat_lists import write_code_list
 from exchange.interchange.dcat_words import CONTEXT, FREQUENCIES, STANDARD_ITEM, STANDARD_METADATA
 from exchange.interchange.words import WORDS
 
@@ -16,10 +18,18 @@ Node = dict[str, Any]
 
 
 def write_dcat(
-    resources: Sequence[Resource], *, public_url: str, providers: dict[str, str], at: datetime
+    resources: Sequence[Resource],
+    code_lists: Sequence[CodeList] = (),
+    *,
+    public_url: str,
+    providers: dict[str, str],
+    at: datetime,
 ) -> bytes:
-    """Write a dcat:Catalog of resources; `providers` gives the names of organisations by their codes."""
-    catalog = {
+    """Write a dcat:Catalog of resources and the code lists that they name.
+
+    `providers` gives the names of organisations by their codes.
+    """
+    catalog: Node = {
         "@context": dict(CONTEXT),
         "@id": f"{public_url}/v1/catalogue",
         "@type": "dcat:Catalog",
@@ -30,6 +40,8 @@ def write_dcat(
         "dct:issued": _moment(at),
         "dcat:dataset": [_dataset(each, public_url, providers) for each in resources],
     }
+    if code_lists:
+        catalog["sz:code_lists"] = [write_code_list(each, public_url=public_url) for each in code_lists]
     return json.dumps(catalog, ensure_ascii=False, indent=1).encode()
 
 

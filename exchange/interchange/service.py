@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import ValidationError
 
@@ -42,8 +42,12 @@ from signing.errors import ShuzhengError
 _READERS: Final[dict[DocumentFormat, Callable[[bytes], Document]]] = {
     DocumentFormat.JSON: read_json,
     DocumentFormat.EXCEL: read_excel,
-    DocumentFormat.DCAT: lambda data: Document(entries=read_dcat(data)),
+    DocumentFormat.DCAT: read_dcat,
 }
+
+
+Told = TypeVar("Told", Entry, ListEntry)
+Built = TypeVar("Built")
 
 
 class _DryRun(Exception):
@@ -75,7 +79,7 @@ class InterchangeService:
     ) -> bytes:
         """Write published resources, by code; all of them where no codes are named.
 
-        JSON and Excel carry the code lists that departments keep and these resources name.
+        Each form carries the code lists that departments keep and these resources name.
         """
         async with self._database.transaction(read_only=True) as connection:
             found = await store.load_published_codes(connection, codes=codes, provider_code=provider_code)
@@ -92,7 +96,7 @@ class InterchangeService:
         if form is DocumentFormat.EXCEL:
             return await asyncio.to_thread(write_excel, resources, lists)
         return await asyncio.to_thread(
-            write_dcat, resources, public_url=self._public_url, providers=names, at=self._now()
+            write_dcat, resources, lists, public_url=self._public_url, providers=names, at=self._now()
         )
 
     async def import_document(
@@ -183,46 +187,48 @@ class InterchangeService:
 
 def _build(entries: Sequence[Entry], *, caller: Caller) -> list[tuple[Entry, Resource]]:
     """Check the form of every entry. Raises SchemaViolation with every place that is wrong."""
-    built: list[tuple[Entry, Resource]] = []
-    errors: list[FieldError] = []
-    for entry in entries:
-        try:
-            body = DescriptionIn.model_validate(entry.description)
-        except ValidationError as wrong:
-            errors += _read_errors(entry, wrong)
-        else:
-            built.append((entry, build_resource(body, provider_code=caller.organisation_code)))
-    counted = Counter(resource.code for _, resource in built)
-    errors += [
-        FieldError(pointer=entry.locate("/code"), code="DUPLICATE", detail="two resources have this code")
-        for entry, resource in built
-        if counted[resource.code] > 1
-    ]
-    if errors:
-        msg = "the document does not describe its resources rightly; errors lists every place"
-        raise SchemaViolation(msg, errors=tuple(errors))
-    return built
+
+    def build(entry: Entry) -> Resource:
+        body = DescriptionIn.model_validate(entry.description)
+        return build_resource(body, provider_code=caller.organisation_code)
+
+    return _build_all(entries, build, pointer="/code", name_of=lambda built: built.code, what="resources")
 
 
 def _build_lists(entries: Sequence[ListEntry]) -> list[tuple[ListEntry, CodeList]]:
     """Check the form of every code list. Raises SchemaViolation with every place that is wrong."""
-    built: list[tuple[ListEntry, CodeList]] = []
+
+    def build(entry: ListEntry) -> CodeList:
+        body = NamedCodeListIn.model_validate(entry.description)
+        return body.build(body.name)
+
+    return _build_all(entries, build, pointer="/name", name_of=lambda built: built.name, what="code lists")
+
+
+def _build_all(
+    entries: Sequence[Told],
+    build: Callable[[Told], Built],
+    *,
+    pointer: str,
+    name_of: Callable[[Built], str],
+    what: str,
+) -> list[tuple[Told, Built]]:
+    built: list[tuple[Told, Built]] = []
     errors: list[FieldError] = []
     for entry in entries:
         try:
-            body = NamedCodeListIn.model_validate(entry.description)
+            built.append((entry, build(entry)))
         except ValidationError as wrong:
             errors += _read_errors(entry, wrong)
-        else:
-            built.append((entry, body.build(body.name)))
-    counted = Counter(held.name for _, held in built)
+    counted = Counter(name_of(each) for _, each in built)
+    detail = f"two {what} have this {pointer[1:]}"
     errors += [
-        FieldError(pointer=entry.locate("/name"), code="DUPLICATE", detail="two code lists have this name")
-        for entry, held in built
-        if counted[held.name] > 1
+        FieldError(pointer=entry.locate(pointer), code="DUPLICATE", detail=detail)
+        for entry, each in built
+        if counted[name_of(each)] > 1
     ]
     if errors:
-        msg = "the document does not describe its code lists rightly; errors lists every place"
+        msg = f"the document does not describe its {what} rightly; errors lists every place"
         raise SchemaViolation(msg, errors=tuple(errors))
     return built
 

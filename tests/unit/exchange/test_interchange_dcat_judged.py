@@ -11,13 +11,16 @@ import pytest
 import rdflib
 from pyld import jsonld
 from rdflib.compare import isomorphic
-from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF
+from rdflib.namespace import DCAT, DCTERMS, FOAF, RDF, SKOS
 
 from core.caller import OrganisationCode
 from exchange.catalogue.metadata import Metadata
 from exchange.catalogue.model import Resource
+from exchange.codes.model import Code, CodeList
+from exchange.codes.wire import NamedCodeListIn
 from exchange.interchange.dcat_read import read_dcat
 from exchange.interchange.dcat_write import write_dcat
+from exchange.interchange.model import Document
 from exchange.standards.schemas import STANDARD_SCHEMAS
 
 # rdflib and pySHACL announce their own deprecations.
@@ -61,7 +64,41 @@ SHAPES = """
 :Column a sh:NodeShape ; sh:targetClass csvw:Column ;
   sh:property [ sh:path csvw:name ; sh:minCount 1 ; sh:maxCount 1 ; sh:datatype xsd:string ] ,
     [ sh:path csvw:required ; sh:maxCount 1 ; sh:datatype xsd:boolean ] .
+:Scheme a sh:NodeShape ; sh:targetClass skos:ConceptScheme ; sh:nodeKind sh:IRI ;
+  sh:property [ sh:path dct:title ; sh:minCount 1 ; sh:datatype rdf:langString ; sh:uniqueLang true ] .
+:InScheme a sh:NodeShape ; sh:targetSubjectsOf skos:inScheme ; sh:class skos:Concept ;
+  sh:property [ sh:path skos:inScheme ; sh:class skos:ConceptScheme ] ,
+    [ sh:path skos:notation ; sh:minCount 1 ; sh:maxCount 1 ] ,
+    [ sh:path skos:prefLabel ; sh:uniqueLang true ] .
 :Agent a sh:NodeShape ; sh:targetClass foaf:Agent ; sh:property [ sh:path foaf:name ; sh:minCount 1 ] .
+"""
+
+
+STREETS = CodeList(
+    name="streets",
+    title="街道",
+    source="示例市街道编码(2026)",
+    codes=(
+        Code(code="02", title="西街"),
+        Code(code="01", title="东街", is_retired=True),
+        Code(code="#/", title="桥"),
+    ),
+)
+FOREIGN_LIST = """
+@prefix dcat: <http://www.w3.org/ns/dcat#> .
+@prefix dct: <http://purl.org/dc/terms/> .
+@prefix skos: <http://www.w3.org/2004/02/skos/core#> .
+@prefix owl: <http://www.w3.org/2002/07/owl#> .
+@prefix : <https://elsewhere.test/> .
+
+:set a dcat:Dataset ; dct:identifier "set" ; dct:title "某集"@zh .
+:colours a skos:ConceptScheme ; dct:identifier "colours" ; skos:prefLabel "Colours"@en , "颜色"@zh ;
+  skos:hasTopConcept :blue .
+:blue a skos:Concept ; skos:notation "3" ; skos:prefLabel "blue"@en , "蓝"@zh .
+:red a skos:Concept ; skos:notation "1" ; skos:prefLabel "红"@zh ; skos:inScheme :colours .
+:green a skos:Concept ; skos:notation "2" ; skos:prefLabel "绿"@zh ; skos:topConceptOf :colours ;
+  owl:deprecated true .
+:unnamed a skos:ConceptScheme ; skos:prefLabel "Themes"@en .
 """
 
 
@@ -89,7 +126,8 @@ def catalogue() -> bytes:
         published_at=datetime(2026, 1, 1, tzinfo=UTC),
     )
     now = datetime(2026, 1, 2, tzinfo=UTC)
-    return write_dcat([*made, rich], public_url="https://hub.test", providers={PROVIDER: "示例市局"}, at=now)
+    providers = {PROVIDER: "示例市局"}
+    return write_dcat([*made, rich], [STREETS], public_url="https://hub.test", providers=providers, at=now)
 
 
 def graph_of(data: bytes) -> rdflib.Graph:
@@ -138,6 +176,37 @@ def test_document_that_another_tool_wrote_anew_reads_back_the_same(shape: str) -
         "compacted elsewhere": lambda: jsonld.compact(document, {"t": "http://purl.org/dc/terms/title"}),
         "rdflib": lambda: json.loads(graph_of(data).serialize(format="json-ld")),
     }[shape]()
-    found = {entry.description["code"]: entry.description for entry in read_dcat(json.dumps(again).encode())}
-    wanted = {entry.description["code"]: entry.description for entry in read_dcat(data)}
-    assert found == wanted
+    read, wanted = read_dcat(json.dumps(again).encode()), read_dcat(data)
+    assert describe(read) == describe(wanted)
+
+
+def describe(document: Document) -> tuple[dict[str, Any], dict[str, Any]]:
+    return (
+        {each.description["code"]: each.description for each in document.entries},
+        {each.description["name"]: each.description for each in document.code_lists},
+    )
+
+
+def test_code_lists_are_concept_schemes_and_come_back_as_they_were() -> None:
+    graph = graph_of(catalogue())
+    (scheme,) = graph.subjects(RDF.type, SKOS.ConceptScheme)
+    notations = {str(graph.value(each, SKOS.notation)) for each in graph.subjects(SKOS.inScheme, scheme)}
+    assert notations == {each.code for each in STREETS.codes}
+    (entry,) = read_dcat(catalogue()).code_lists
+    assert NamedCodeListIn.model_validate(entry.description).build("streets") == STREETS
+
+
+def test_code_list_of_another_catalogue_is_read_in_the_order_of_its_notations() -> None:
+    graph = rdflib.Graph().parse(data=FOREIGN_LIST, format="turtle")
+    found = read_dcat(graph.serialize(format="json-ld").encode())
+    assert [each.description for each in found.code_lists] == [
+        {
+            "name": "colours",
+            "title": "颜色",
+            "codes": [
+                {"code": "1", "title": "红"},
+                {"code": "2", "title": "绿", "is_retired": True},
+                {"code": "3", "title": "蓝"},
+            ],
+        }
+    ]

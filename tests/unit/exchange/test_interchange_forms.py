@@ -38,7 +38,7 @@ def as_dcat(resources: list[Resource]) -> bytes:
 FORMS: dict[str, tuple[Callable[[list[Resource]], bytes], Callable[[bytes], list[Entry]]]] = {
     "json": (write_json, lambda data: read_json(data).entries),
     "excel": (write_excel, lambda data: read_excel(data).entries),
-    "dcat": (as_dcat, read_dcat),
+    "dcat": (as_dcat, lambda data: read_dcat(data).entries),
 }
 TEXT = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\ufffe\uffff"), max_size=30)
 LINE = TEXT.filter(str.strip)
@@ -244,7 +244,7 @@ FOREIGN = {
 
 
 def test_dcat_of_others_is_read_by_its_meaning_not_its_shape() -> None:
-    entry = read_dcat(json.dumps(FOREIGN).encode())[0]
+    entry = read_dcat(json.dumps(FOREIGN).encode()).entries[0]
     assert entry.description["code"] == "bus_routes"
     assert entry.description["title"] == "公交线路"
     assert entry.description["summary"] == "线路与站点"
