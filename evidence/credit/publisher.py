@@ -14,7 +14,16 @@ from uuid import UUID
 
 from core.caller import Caller
 from core.database import Database
-from core.errors import BadInput, Conflict, Forbidden, NotFound, Unavailable
+from core.errors import (
+    BadInput,
+    Closed,
+    Conflict,
+    Forbidden,
+    IdempotencyConflict,
+    NotFound,
+    ShuzhengError,
+    Unavailable,
+)
 from core.identity.store import load_active_system, load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
@@ -109,17 +118,35 @@ class BreachPublisher:
             organisation_name=provider.name,
             scopes=system.scopes,
         )
+        answer: Mapping[str, Any] | None
         try:
             answer = await self._send(entry, row, caller)
-        except (BadInput, Conflict, Forbidden, NotFound) as refused:
-            await self._settle(entry, placed, EntryState.REFUSED, reason=f"{refused.code}: {refused.detail}")
-            return
+        except (BadInput, Closed, Forbidden, IdempotencyConflict, NotFound) as refused:
+            answer = await self._find_answer(entry, caller, refused)
+            if answer is None:
+                reason = f"{refused.code}: {refused.detail}"
+                await self._settle(entry, placed, EntryState.REFUSED, reason=reason)
+                return
+        except Conflict:
+            return  # another process is at this very batch; what came of it is found the next time
         if answer["accepted"]:
             await self._settle(entry, placed, EntryState.PUBLISHED, batch_id=UUID(answer["batch"]))
             return
         reasons = ", ".join(sorted(answer["rejected_by_reason"]))
         batch_id = UUID(answer["batch"])
         await self._settle(entry, placed, EntryState.REFUSED, batch_id=batch_id, reason=reasons)
+
+    async def _find_answer(
+        self, entry: Entry, caller: Caller, refused: ShuzhengError
+    ) -> Mapping[str, Any] | None:
+        """Return what an earlier try published, where only that the row would be another now is against it.
+
+        Whoever published it died before it could be told; meanwhile the office, say, got another name.
+        """
+        if not isinstance(refused, IdempotencyConflict):
+            return None
+        async with self._database.acquire() as connection:
+            return await store.load_answer(connection, entry=entry, system_id=caller.system_id)
 
     async def _send(self, entry: Entry, row: Mapping[str, str], caller: Caller) -> dict[str, Any]:
         """Publish the row as any provider would. Raises as `PublishService.publish`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import httpx
@@ -98,6 +99,58 @@ async def test_duty_that_died_after_publishing_publishes_nothing_twice(world: Ev
         )
     assert entry is not None
     assert (entry["state"], entry["batch_id"], batches) == ("published", batch, 1)
+
+
+async def test_breach_published_by_a_duty_that_died_is_known_though_its_row_would_be_another_now(
+    world: EvidenceWorld,
+) -> None:
+    await register_dataset(world)
+    await name_dataset(world)
+    await breach(world)
+    await publish_due(world)
+    async with world.hub.services.database.acquire() as connection:
+        batch = await connection.fetchval("SELECT batch_id FROM evidence.credit_entry")
+        await connection.execute(
+            "UPDATE evidence.credit_entry SET state = 'waiting', batch_id = NULL, settled_at = NULL,"
+            " next_try_at = now()"
+        )
+        await connection.execute(
+            "UPDATE core.organisation SET name = '改名的审批局' WHERE code = $1",
+            world.hub.members["approval"].code,
+        )
+    await publish_due(world)
+    async with world.hub.services.database.acquire() as connection:
+        entry = await connection.fetchrow("SELECT state, batch_id FROM evidence.credit_entry")
+    assert entry is not None
+    assert (entry["state"], entry["batch_id"]) == ("published", batch)
+
+
+async def test_breach_that_another_process_is_publishing_is_not_told_as_refused(world: EvidenceWorld) -> None:
+    await register_dataset(world)
+    await name_dataset(world)
+    await breach(world)
+    duty = world.hub.services.evidence.credit.breaches
+    database = world.hub.services.database
+    async with database.acquire() as table, database.acquire() as other:
+        held = table.transaction()
+        await held.start()
+        await table.execute("LOCK TABLE exchange.version IN ACCESS EXCLUSIVE MODE")
+        first = asyncio.create_task(duty.work_once())
+        for _ in range(2000):
+            if await other.fetchval(
+                "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'relation'"
+            ):
+                break
+            await asyncio.sleep(0.01)
+        await other.execute("UPDATE evidence.credit_entry SET next_try_at = now()")
+        second = asyncio.create_task(duty.work_once())
+        await asyncio.wait([second], timeout=5)
+        await held.rollback()
+        await asyncio.gather(first, second)
+    await publish_due(world)
+    async with database.acquire() as connection:
+        assert await connection.fetchval("SELECT state FROM evidence.credit_entry") == "published"
+    assert len(await current(world)) == 1
 
 
 async def test_breach_from_before_the_dataset_was_named_is_published_too(world: EvidenceWorld) -> None:
