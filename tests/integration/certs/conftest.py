@@ -28,6 +28,7 @@ from tests.unit.certs import packages
 
 LICENCE = "11100000MB0143028R001"
 SERVICE_ITEM = "食品经营许可"
+MAX_BYTES = 1_000_000
 
 
 @dataclass
@@ -103,7 +104,7 @@ async def world(services: Services) -> AsyncIterator[World]:
         ),
         *certs.assembly.build_busy_routers(built, authentication=authentication, now=clock),
         *certs.assembly.build_routers(
-            built, authentication=authentication, max_certificate_bytes=200_000, now=clock
+            built, authentication=authentication, max_certificate_bytes=MAX_BYTES, now=clock
         ),
     ]:
         app.include_router(router)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.log.model import Event
-from tests.integration.certs.conftest import LICENCE, SERVICE_ITEM, World
+from tests.integration.certs.conftest import LICENCE, MAX_BYTES, SERVICE_ITEM, World
 from tests.unit.certs import packages
 
 NUMBER = "91990000MA0TE5T088"
@@ -269,7 +269,7 @@ async def test_issue_under_suspended_seal_is_refused(world: World) -> None:
     [
         (b"", "application/ofd", 400),
         (b"x", "application/json", 415),
-        (b"x" * 200_001, "application/ofd", 413),
+        (b"x" * (MAX_BYTES + 1), "application/ofd", 413),
         (b"rubbish", "application/octet-stream", 200),
     ],
 )

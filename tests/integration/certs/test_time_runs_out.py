@@ -12,7 +12,7 @@ from certs.ofd.font_search import load_fonts
 from certs.produce import build_producer
 from tests.integration.certs.conftest import LICENCE, World
 from tests.integration.certs.test_certificates import issue
-from tests.integration.certs.test_use import CASE, HOLDER, authorise, get, in_hours, post, prepare
+from tests.integration.certs.test_use import CASE, HOLDER, authorise, get, in_hours, post, prepare, verify
 
 
 @pytest.mark.parametrize(("late", "status"), [(59, 200), (61, 404)])
@@ -66,6 +66,18 @@ async def test_copy_past_its_expiry_is_not_given_out(world: World) -> None:
     world.clock.ahead = timedelta(hours=1, seconds=1)
     assert (await get(world.hub, f"{path}/file")).status_code == 404
     assert (await post(world.hub, f"{path}/download-url", None)).status_code == 404
+
+
+async def test_copy_is_examined_before_and_after_its_expiry(world: World) -> None:
+    path = f"/v1/certificate-copies/{(await make_copy(world))['id']}"
+    data = (await get(world.hub, f"{path}/file")).content
+    found = (await verify(world.hub, data))["register"]
+    assert {each["code"] for each in found["findings"]} == {"I197"}
+    assert found["match"] == "copy"
+    world.clock.ahead = timedelta(hours=1, seconds=1)
+    late = (await verify(world.hub, data))["register"]
+    assert {each["code"]: each["severity"] for each in late["findings"]} == {"I197": "info", "E198": "error"}
+    assert late["status"] == "valid"  # of the original
 
 
 async def test_authorisation_past_its_time_opens_nothing(world: World) -> None:
