@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
 
+BROKEN = "the database connection broke; nothing was changed; try again later"
 CACHEABLE_BYTES = 128 * 1024  # the statement that reads all sources of a case is long, and always the same
 CONNECTION_TROUBLES = (
     OSError,
@@ -30,6 +31,20 @@ CONNECTION_TROUBLES = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
 )
+
+
+class _LentConnection(asyncpg.Connection):
+    """A connection in whose COPY nobody waits for ever.
+
+    Where the socket is full asyncpg waits until it takes more, also once the connection is gone. That it is
+    writable again when it ends lets the COPY go on, and find that out.
+    """
+
+    def _cleanup(self) -> None:
+        protocol = self._protocol  # type: ignore[attr-defined]
+        if protocol is not None:
+            protocol.resume_writing()
+        super()._cleanup()  # type: ignore[misc]
 
 
 async def prepare_connection(connection: Connection) -> None:
@@ -45,6 +60,14 @@ async def _leave_session(_connection: Connection) -> None:
     asyncpg has rolled back what was open. There is nothing else to reset, because whatever outlives a
     transaction (SET without LOCAL, session locks, LISTEN, temporary tables that stay) is not used here.
     """
+
+
+def _is_gone(connection: PoolConnectionProxy[asyncpg.Record]) -> bool:
+    """Tell whether a lent connection is at its end: asyncpg takes it back by itself then."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
 
 
 def _dump_jsonb(value: Any) -> bytes:
@@ -75,6 +98,7 @@ class Database:
                 max_size=pool_size,
                 timeout=timeout_s,
                 init=prepare_connection,
+                connection_class=_LentConnection,
                 reset=_leave_session,
                 max_cacheable_statement_size=CACHEABLE_BYTES,
                 server_settings={"application_name": "shuzheng", "timezone": "UTC"},
@@ -110,8 +134,11 @@ class Database:
             asyncpg.AdminShutdownError,
             asyncpg.CrashShutdownError,
         ) as trouble:
-            msg = "the database connection broke; nothing was changed; try again later"
-            raise Unavailable(msg) from trouble
+            raise Unavailable(BROKEN) from trouble
+        except asyncpg.InterfaceError as trouble:
+            if not _is_gone(connection):
+                raise
+            raise Unavailable(BROKEN) from trouble  # so ends a transaction on a connection that broke in it
         except (asyncpg.InsufficientResourcesError, asyncpg.PostgresSystemError) as trouble:
             msg = "the database cannot store this (its disk or memory is short); nothing was changed"
             raise Unavailable(msg) from trouble

@@ -7,8 +7,11 @@ import gc
 import sys
 from pathlib import Path
 
+import pytest
+
 from core.database import Database
 from core.database.copying import PIECE_BYTES, copy_rows, copy_to_file
+from core.errors import Unavailable
 
 QUERY = "SELECT n, NULL, '名' FROM generate_series(1, $1::int) AS n"
 
@@ -46,3 +49,34 @@ async def test_rows_that_were_copied_are_let_go_at_once(database: Database) -> N
         assert sys.getrefcount(data) == held
     finally:
         gc.enable()
+
+
+async def test_connection_that_breaks_while_rows_wait_to_be_sent_is_told(database: Database) -> None:
+    """The server reads no more, the socket is full, and then the connection is gone: nobody waits for it."""
+    data = b"PGCOPY\n\xff\r\n\0" + bytes(8) + b"\0\1\0\0\0\4\0\0\0\7" * 1_000_000 + b"\xff\xff"
+    async with database.acquire() as other:
+        await other.execute(
+            "CREATE TABLE slow (n integer); CREATE FUNCTION doze() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$;"
+            " CREATE TRIGGER dozes BEFORE INSERT ON slow FOR EACH ROW EXECUTE FUNCTION doze()"
+        )
+
+        async def copy() -> None:
+            async with database.transaction() as connection:
+                started.set_result(await connection.fetchval("SELECT pg_backend_pid()"))
+                await copy_rows(connection, "slow", columns=["n"], data=data)
+
+        started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        copying = asyncio.create_task(copy())
+        pid = await started
+        while not await other.fetchval(
+            "SELECT count(*) FROM pg_stat_activity WHERE pid = $1 AND wait_event = 'PgSleep'", pid
+        ):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)  # the socket fills
+        assert await other.fetchval("SELECT pg_terminate_backend($1)", pid)
+        async with asyncio.timeout(30):
+            with pytest.raises(Unavailable):
+                await copying
+    async with database.transaction() as connection:
+        assert await connection.fetchval("SELECT count(*) FROM slow") == 0
