@@ -166,7 +166,8 @@ class Database:
                 # and where it did not PostgreSQL but warns.
                 await connection.execute("ROLLBACK")
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
-            connection.terminate()
+            if not _is_gone(connection):
+                connection.terminate()
         finally:
             await self._pool.release(connection)
 

@@ -61,3 +61,24 @@ async def test_transaction_cut_off_is_rolled_back_before_its_connection_goes_bac
         left = await connection.fetch("SELECT pid FROM pg_stat_activity")
     assert told == []
     assert seen <= {row["pid"] for row in left}, "a connection was thrown away"
+
+
+async def test_user_who_is_cancelled_on_a_connection_that_is_gone_is_told_nothing_else(
+    database: Database,
+) -> None:
+    async def use() -> None:
+        async with database.acquire() as connection:
+            started.set_result(await connection.fetchval("SELECT pg_backend_pid()"))
+            connection.add_termination_listener(lambda _: gone.set())
+            await asyncio.Event().wait()
+
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    gone = asyncio.Event()
+    using = asyncio.create_task(use())
+    async with database.acquire() as other:
+        await other.execute("SELECT pg_terminate_backend($1)", await started)
+    await gone.wait()
+    await asyncio.sleep(0)
+    using.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await using
