@@ -15,7 +15,6 @@ import asyncpg
 import httpx
 import pytest
 from argon2 import PasswordHasher
-from hypothesis import HealthCheck, settings
 from pydantic import SecretStr
 
 from core.database import Database
@@ -29,9 +28,7 @@ from tests.hubs import RunningHub
 
 _numbers = itertools.count(1)
 
-# Property tests judge answers, never how long a busy machine took for them.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("untimed")
+pytest_plugins = ["tests.untimed"]
 
 
 def pytest_collection_finish() -> None:
