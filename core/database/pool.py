@@ -20,6 +20,7 @@ else:
     Connection = asyncpg.Connection
 
 BROKEN = "the database connection broke; nothing was changed; try again later"
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 CACHEABLE_BYTES = 128 * 1024  # the statement that reads all sources of a case is long, and always the same
 CONNECTION_TROUBLES = (
     OSError,
@@ -72,7 +73,7 @@ def _is_gone(connection: PoolConnectionProxy[asyncpg.Record]) -> bool:
 
 def _dump_jsonb(value: Any) -> bytes:
     """Write jsonb's binary form: the version octet 1, then the text (so that COPY carries it too)."""
-    return b"\x01" + json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    return b"\x01" + _ENCODER.encode(value).encode()
 
 
 def _load_jsonb(data: bytes) -> Any:

@@ -347,7 +347,9 @@ def _is_texts(value: object) -> bool:
 
 
 def _is_counts(value: object) -> bool:
-    return isinstance(value, Mapping) and all(map(_is_text, value)) and all(map(_is_integer, value.values()))
+    if not isinstance(value, (dict, Mapping)):
+        return False
+    return all(map(_is_text, value)) and all(map(_is_integer, value.values()))
 
 
 def _is_rows(value: object) -> bool:
@@ -375,9 +377,13 @@ def check_details(event: Event, details: Mapping[str, object]) -> dict[str, obje
     in `docs/audit-events.md`.
     """
     spec = CATALOGUE[event]
-    present = {name: value for name, value in details.items() if value is not None}
-    for name, value in present.items():
-        field = spec.fields.get(name)
+    fields = spec.fields
+    present = {}
+    for name, value in details.items():
+        if value is None:
+            continue
+        present[name] = value
+        field = fields.get(name)
         if field is None:
             msg = f"the event {event} declares no field {name}; declare it in core/log/events.py"
             raise ValueError(msg)

@@ -59,6 +59,18 @@ class NewLeaf:
     details: Mapping[str, object]
 
 
+class _Hashes(dict[str, bytes]):
+    """Keyed hashes of what leaves of one act name, each computed once."""
+
+    def __init__(self, compute: Callable[[str], bytes]) -> None:
+        super().__init__()
+        self._compute = compute
+
+    def __missing__(self, subject: str) -> bytes:
+        found = self[subject] = self._compute(subject)
+        return found
+
+
 class LogWriter:
     """Writes leaves. Personal numbers enter it in clear and leave it as HMAC-SM3 under the hub's key."""
 
@@ -114,7 +126,7 @@ class LogWriter:
             certificate_id=certificate_id,
         )
         named = (*(() if subject is None else (subject,)), *subjects)
-        leaves = self._build_act(event, context, named, details or {})
+        leaves = self._build_act(event, context, list(map(self.hash_subject, named)), details or {})
         if await store.save_leaves(connection, leaves=leaves):
             await self.record_rows(
                 connection, await store_rows.take_touched_rows(connection), act=leaves[0].id
@@ -174,12 +186,13 @@ class LogWriter:
     ) -> list[Leaf]:
         known: dict[str | None, str] = dict(owners.items()) if owners else {}
         built: list[Leaf] = []
+        hashes = _Hashes(self.hash_subject)
         for new in leaves:
             place = new.resource_code or new.certificate_id
             if new.owner is None and place not in known:
                 found = await self._find_owner(connection, new.resource_code, new.certificate_id)
                 known[place] = found or ""
-            built += self._build_new(new, owner=new.owner or known[place] or None)
+            built += self._build_new(new, owner=new.owner or known[place] or None, hashes=hashes)
         return built
 
     def build(self, new: NewLeaf, *, owner: str | None) -> Leaf:
@@ -187,10 +200,10 @@ class LogWriter:
 
         For acts of at most MAX_SUBJECTS subjects.
         """
-        (leaf,) = self._build_new(new, owner=owner)
+        (leaf,) = self._build_new(new, owner=owner, hashes=_Hashes(self.hash_subject))
         return leaf
 
-    def _build_new(self, new: NewLeaf, *, owner: str | None) -> list[Leaf]:
+    def _build_new(self, new: NewLeaf, *, owner: str | None, hashes: _Hashes) -> list[Leaf]:
         context = _Context(
             caller=new.caller,
             purpose=new.purpose,
@@ -200,7 +213,7 @@ class LogWriter:
             certificate_id=new.certificate_id,
         )
         named = (*(() if new.subject is None else (new.subject,)), *new.subjects)
-        return self._build_act(new.event, context, named, new.details)
+        return self._build_act(new.event, context, [hashes[each] for each in named], new.details)
 
     async def record_rows(
         self, connection: Connection, rows: Sequence[TouchedRow], *, act: UUID | None
@@ -230,10 +243,10 @@ class LogWriter:
         )
 
     def _build_act(
-        self, event: Event, context: _Context, named: Sequence[str], details: Mapping[str, object]
+        self, event: Event, context: _Context, named: Sequence[bytes], details: Mapping[str, object]
     ) -> list[Leaf]:
         """Build the leaf of an act and, where it names more than MAX_SUBJECTS, those that name the rest."""
-        hashes = list(dict.fromkeys(map(self.hash_subject, named)))
+        hashes = list(dict.fromkeys(named))
         leaves = [self._build(event, context, hashes[:MAX_SUBJECTS], check_details(event, details))]
         for start in range(MAX_SUBJECTS, len(hashes), MAX_SUBJECTS):
             rest = hashes[start : start + MAX_SUBJECTS]

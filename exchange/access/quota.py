@@ -18,16 +18,16 @@ from exchange.access.model import Grant
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TakenQuota:
-    """One call counted, and how many rows it may give. `grant_id` None: there is no quota."""
+    """One call counted, and how many rows it may give. `grant_id` and day None: there is no quota."""
 
     grant_id: UUID | None
-    used_on: date
+    used_on: date | None
     reserved_rows: int
     row_count: int
 
     async def settle(self, connection: Connection, *, row_count: int) -> None:
         """Give back the rows that were reserved and not given."""
-        if self.grant_id is not None and row_count != self.reserved_rows:
+        if self.grant_id is not None and self.used_on is not None and row_count != self.reserved_rows:
             await store.settle_quota(
                 connection,
                 grant_id=self.grant_id,
@@ -39,10 +39,10 @@ class TakenQuota:
 
 async def take_quota(connection: Connection, *, grant: Grant, at: datetime, row_count: int) -> TakenQuota:
     """Count a call against the grant's day (Beijing time), and reserve rows. Raises RateLimited."""
-    today = china_day(at)
     quotas = grant.terms.quotas
     if not quotas.is_limited:
-        return TakenQuota(grant_id=None, used_on=today, reserved_rows=row_count, row_count=row_count)
+        return TakenQuota(grant_id=None, used_on=None, reserved_rows=row_count, row_count=row_count)
+    today = china_day(at)
     room = await store.reserve_quota(
         connection, grant_id=grant.id, quotas=quotas, used_on=today, row_count=row_count
     )

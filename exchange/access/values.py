@@ -14,6 +14,7 @@ from exchange.catalogue.formats import Kind, parse_format
 from exchange.catalogue.model import CheckRule, Item
 
 MAX_VALUE_CHARACTERS = 10_000
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 _DAY = re.compile(r"(\d{4})(?:([-/.])(\d{1,2})\2(\d{1,2})|年(\d{1,2})月(\d{1,2})日|(\d{2})(\d{2}))", re.ASCII)
 _SECOND = re.compile(r"(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})", re.ASCII)
 _BOOLEANS = {"true": True, "1": True, "是": True, "false": False, "0": False, "否": False}
@@ -141,4 +142,4 @@ def name_subjects(items: Sequence[Item], rows: Iterable[Mapping[str, object]]) -
 def name_identity(resource_code: str, subject: Mapping[str, object]) -> str:
     """Write one text for a resource and a subject of it; keyed hashes of it name budgets and evidence."""
     rendered = {name: render_value(value) for name, value in sorted(subject.items())}
-    return json.dumps([resource_code, rendered], ensure_ascii=False)
+    return _ENCODER.encode([resource_code, rendered])

@@ -88,12 +88,13 @@ class Judge:
                 for check, rows in hearing.found.items()
             }
         refuse_used_up(hearing.checks, hearing.found, hearing.at, mismatches_a_day=self._mismatches_a_day)
+        today = hearing.today
         for check in hearing.checks:
             rows = hearing.found.get(id(check))
-            judgements = refuse_all(check) if rows is None else judge_check(check, rows, today=hearing.today)
+            judgements = refuse_all(check) if rows is None else judge_check(check, rows, today=today)
             hearing.findings.append(build_finding(check, rows, judgements))
         await self._ledger.count(
-            connection, hearing.caller, hearing.checks, hearing.findings, hearing.today, charged=charged
+            connection, hearing.caller, hearing.checks, hearing.findings, today, charged=charged
         )
         hearing.records = self._ledger.describe(
             caller=hearing.caller,
