@@ -208,13 +208,15 @@ class KeyStore:
             return match[1], int(match[2])
         folder = self._folder(name)
         with _storage_errors():
-            versions = _versions(folder)
-            if not versions:
-                raise _unknown(name)
             try:
                 pointed = _read(folder / _POINTER).strip()
             except FileNotFoundError:
-                return name, versions[0]  # a crash between the key and its pointer
+                pointed = None
+            versions = _versions(folder)  # looked at after the pointer: what it points to was there before
+        if not versions:
+            raise _unknown(name)
+        if pointed is None:
+            return name, versions[0]  # a crash between the key and its pointer
         if not pointed.isdigit() or int(pointed) not in versions:
             message = f"the key store does not say which version of {name} is in use"
             raise KeyUnusable(message)

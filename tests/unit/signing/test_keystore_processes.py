@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from signing import keystore
 from signing.errors import ShuzhengError
 from signing.keystore import KeyStore
 
@@ -90,3 +91,24 @@ def test_process_killed_while_it_rotates_leaves_a_store_that_works(tmp_path: Pat
     assert reopened.load("hub").sign(b"message")
     assert reopened.load("hub.1").public_key == first.public_key
     assert reopened.rotate("hub").key_id == reopened.current_id("hub")
+
+
+@pytest.mark.parametrize("step", ["_versions", "_read"])
+def test_key_is_found_though_it_is_rotated_between_the_steps_of_looking(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    store, other = (KeyStore(tmp_path / "keys", MASTER) for _ in range(2))
+    store.create("hub")
+    original = getattr(keystore, step)
+    rotates = [True]
+
+    def interrupted(path: Path) -> object:
+        found = original(path)
+        if rotates:
+            rotates.clear()
+            other.rotate("hub")
+        return found
+
+    monkeypatch.setattr(keystore, step, interrupted)
+    assert store.current_id("hub") in {"hub.1", "hub.2"}
+    assert store.current_id("hub") == "hub.2"
