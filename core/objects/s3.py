@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Iterator
 from datetime import timedelta
 from http import HTTPStatus
+from xml.etree.ElementTree import ParseError
 
 import urllib3
 from minio import Minio
@@ -15,7 +16,7 @@ from core.errors import BadInput, Conflict, NotFound, Unavailable
 from core.objects.store import check_key
 from core.settings import Settings
 
-TROUBLES = (OSError, urllib3.exceptions.HTTPError, InvalidResponseError, ServerError)
+TROUBLES = (OSError, urllib3.exceptions.HTTPError, InvalidResponseError, ServerError, ParseError)
 _PUT_WITHIN = timedelta(minutes=15)
 MISSING_CODES = {"NoSuchKey", "NoSuchObject", "NotFound"}
 

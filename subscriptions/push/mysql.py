@@ -48,24 +48,34 @@ def _explain(trouble: pymysql.err.Error) -> str:
 
 
 def _deliver(message: Message, place: Place, password: str) -> None:
-    address = message.target.address
-    connection = pymysql.connect(
-        host=str(place.address),
-        port=place.port,
-        user=str(address["user"]),
-        password=password,
-        database=str(address["database"]),
-        ssl=build_ssl(str(address["ssl"]), host=str(address["host"])),
-        charset="utf8mb4",
-        autocommit=False,
-        connect_timeout=CONNECT_TIMEOUT_S,
-        read_timeout=IO_TIMEOUT_S,
-        write_timeout=IO_TIMEOUT_S,
-        local_infile=False,
-        init_command="SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'",
-    )
+    connection = _connect(message, place, password)
     try:
         with connection.cursor() as cursor:
             store_mysql.apply(cursor, message, commit=connection.commit)
     finally:
         connection.close()
+
+
+def _connect(message: Message, place: Place, password: str) -> pymysql.Connection[pymysql.cursors.Cursor]:
+    address = message.target.address
+    try:
+        return pymysql.connect(
+            host=str(place.address),
+            port=place.port,
+            user=str(address["user"]),
+            password=password,
+            database=str(address["database"]),
+            ssl=build_ssl(str(address["ssl"]), host=str(address["host"])),
+            charset="utf8mb4",
+            autocommit=False,
+            connect_timeout=CONNECT_TIMEOUT_S,
+            read_timeout=IO_TIMEOUT_S,
+            write_timeout=IO_TIMEOUT_S,
+            local_infile=False,
+            init_command="SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,NO_BACKSLASH_ESCAPES'",
+        )
+    except (pymysql.err.Error, OSError):
+        raise
+    except Exception as garbage:  # what pymysql's parsing makes of bytes that no server sends
+        msg = f"the database does not answer as MySQL does ({type(garbage).__name__})"
+        raise TargetDown(msg) from garbage

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from typing import Final
+from typing import Final, cast
 
 import asyncpg
 
 from subscriptions.push import store_postgresql
 from subscriptions.push.addresses import AddressBook
+from subscriptions.push.framing import FramingLoop
 from subscriptions.push.model import DeliveryFailed, Message, MessageRefused, TargetDown
 from subscriptions.push.tls import build_ssl
 
@@ -39,7 +40,13 @@ class PostgresCarrier:
                     connection.terminate()
         except asyncpg.PostgresError as trouble:
             raise _explain(trouble) from trouble
-        except (OSError, TimeoutError, ssl.SSLError, asyncpg.InterfaceError) as trouble:
+        except (
+            OSError,
+            TimeoutError,
+            ssl.SSLError,
+            asyncpg.InterfaceError,
+            asyncpg.InternalClientError,
+        ) as trouble:
             msg = f"the database does not answer ({type(trouble).__name__})"
             raise TargetDown(msg) from trouble
 
@@ -54,6 +61,7 @@ class PostgresCarrier:
             password=secret,
             ssl=build_ssl(str(address["ssl"]), host=str(address["host"])) or False,
             timeout=CONNECT_TIMEOUT_S,
+            loop=cast(asyncio.AbstractEventLoop, FramingLoop(asyncio.get_running_loop())),
             server_settings={"application_name": "shuzheng", "timezone": "UTC"},
         )
 
