@@ -13,6 +13,7 @@ import asyncpg
 from core.caller import Caller, OrganisationCode, Purpose
 from core.database import Connection
 from core.errors import BadInput, Conflict, GrantMissing, NotFound
+from exchange.access.masks import MaskKind, choose_masks
 from exchange.access.model import Grant, MasksJson, Mode, RowFilter
 from exchange.access.resources import load_known_resource
 from exchange.access.row_filter import parse_row_filter
@@ -62,6 +63,16 @@ class Ground:
         verify_subscribable(self.grant, purpose=purpose, at=at)
         verify_open(self.resource, at=at)
         verify_keys(self.grant, self.resource)
+        if purpose is not None:
+            self._verify_distinct_keys(purpose)
+
+    def _verify_distinct_keys(self, purpose: Purpose) -> None:
+        """Raise GrantMissing where a key is masked so that many rows get one; `hash` keeps keys apart."""
+        masks = choose_masks(self.grant.terms, self.mask_rules, service_item=purpose.service_item)
+        for item in self.resource.key_items:
+            if item.name in masks and masks[item.name].kind is not MaskKind.HASH:
+                msg = f"changes are told by key, and {item.name} is masked so that keys are not told apart"
+                raise GrantMissing(msg)
 
 
 class Grounds:

@@ -279,6 +279,23 @@ async def test_schema_that_grows_in_mid_stream_shows_from_the_next_page_on(world
     assert rest.table.column("NEW").to_pylist() == [None, None]
 
 
+async def test_key_that_is_masked_in_mid_stream_refuses_instead_of_making_one_row_of_many(
+    world: World, feed: Feed
+) -> None:
+    await world.give()
+    await world.publish([build_row(n) for n in range(4)])
+    subscription = await begin(feed, world, Start.START)
+    page = await read(feed, world, subscription, limit=2)
+    rules = {"GMSFHM": {"*": "id_number"}}
+    await world.grants.set_masks(caller=world.provider, resource_code="people", masks=rules)
+    with pytest.raises(GrantMissing, match="GMSFHM"):
+        await read(feed, world, subscription, after=page.next_cursor)
+    other = {"GMSFHM": {"别的事项": "id_number"}}
+    await world.grants.set_masks(caller=world.provider, resource_code="people", masks=other)
+    rest = await read(feed, world, subscription, after=page.next_cursor)
+    assert len({change.key["GMSFHM"] for change in (*page.changes, *rest.changes)}) == 4
+
+
 def parse_events(text: str) -> list[dict[str, str]]:
     """Read an event stream as browsers do: fields by name, data lines joined by line feeds."""
     events = []
