@@ -26,11 +26,12 @@ class AlertKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TargetFigures:
-    """How a target fares."""
+    """How a target fares. `state_reason` says why it was stopped."""
 
     consumer_id: UUID
     kind: TargetKind
     state: TargetState
+    state_reason: str | None
     failures: int
     failing_since: datetime | None
     dead_letters: int

@@ -72,7 +72,8 @@ def _assess_consumer(standing: Standing, at: datetime) -> Iterator[Alert]:
 
 def _assess_target(standing: Standing, target: TargetFigures) -> Iterator[Alert]:
     if target.state is TargetState.STOPPED:
-        yield _alert(AlertKind.TARGET_STOPPED, standing, "nothing is brought until the target is resumed")
+        detail = f"nothing is brought until the target is resumed: {target.state_reason}"
+        yield _alert(AlertKind.TARGET_STOPPED, standing, detail)
     elif target.failures >= OPEN_AFTER_FAILURES:
         detail = f"failed {target.failures} times in a row; it is tried ever less often"
         yield _alert(AlertKind.TARGET_FAILING, standing, detail, target.failing_since)

@@ -26,6 +26,7 @@ async def load_target_figures(
             consumer_id=row["consumer_id"],
             kind=TargetKind(row["kind"]),
             state=TargetState(row["state"]),
+            state_reason=row["state_reason"],
             failures=row["failures"],
             failing_since=row["first_failed_at"],
             dead_letters=row["dead_letters"],

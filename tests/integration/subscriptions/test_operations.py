@@ -119,6 +119,8 @@ async def test_alerts_tell_what_to_see_to_and_nothing_of_others(
     assert set(lagging) == {"default", "hook"}
     await world.grants.revoke(caller=world.provider, grant_id=given.id, reason="用途不符")
     await work(build_worker(feed))
+    told = {alert.kind: alert.detail for alert in await operations.list_alerts(caller=world.consumer)}
+    assert "the grant has ended" in told[AlertKind.TARGET_STOPPED]
     kinds = [alert.kind for alert in await operations.list_alerts(caller=world.consumer)]
     assert kinds.count(AlertKind.GRANT_ENDED) == 2
     assert AlertKind.TARGET_STOPPED in kinds
