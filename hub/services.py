@@ -58,7 +58,7 @@ from subscriptions.store import load_followers, load_needed_after
 
 MIGRATED_PACKAGES = ("core", "exchange", "certs", "subscriptions", "evidence")
 RECEIPT_ISSUER = "Shuzheng Hub"
-RECEIPT_WAIT_MS = 10.0
+RECEIPT_WAIT_MS = 2.0
 
 
 def utc_now() -> datetime:

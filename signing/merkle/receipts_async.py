@@ -1,8 +1,8 @@
 """Collect items from many coroutines, sign them together, and hand each its receipt.
 
 While one batch is being signed in a worker thread the next one fills, so under load the batches grow by
-themselves and the signature's cost is shared by more items. The larger the last batch was, the longer the
-next one waits for more: who comes alone is signed at once.
+themselves and the signature's cost is shared by more items. A batch waits for more only where the last one
+had more than one: who comes alone is signed at once.
 """
 
 from __future__ import annotations
@@ -17,8 +17,7 @@ from signing.errors import SigningError
 from signing.merkle.receipts import BatchSigner, SignedBatch
 
 DEFAULT_MAX_ITEMS: Final = 1024
-DEFAULT_MAX_WAIT_MS: Final = 10.0
-BUSY_ITEMS: Final = 8  # after a batch of so many and one the next waits for the whole of `max_wait_ms`
+DEFAULT_MAX_WAIT_MS: Final = 2.0
 DEFAULT_MAX_WAITING: Final = 16_384
 
 
@@ -108,10 +107,9 @@ class Batcher:
     async def _next_batch_is_due(self) -> bool:
         """Wait until a batch is full or old enough; return False when closed and empty."""
         await self._arrived.wait()
-        wait_s = self._max_wait_s * min(1.0, max(0, self._last_items - 1) / BUSY_ITEMS)
-        if wait_s and self._open and not self._full.is_set():
+        if self._last_items > 1 and self._open and not self._full.is_set():
             try:
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(self._max_wait_s):
                     await self._full.wait()
             except TimeoutError:
                 pass
