@@ -201,13 +201,14 @@ class LibcryptoPublicHandle:
 class LibcryptoPrivateHandle:
     """A private key as an `EVP_PKEY`, and as the number that signs."""
 
-    __slots__ = ("_api", "_key", "_number", "_point")
+    __slots__ = ("_api", "_idle", "_key", "_number", "_point")
 
     def __init__(self, key: _Key, number: SigningNumber, point: bytes) -> None:
         self._api = number.group.api
         self._key = key
         self._number = number
         self._point = point
+        self._idle: list[SigningSession] = []  # as many as threads have signed at once
 
     def __reduce__(self) -> str:
         message = "a private key cannot be pickled"
@@ -220,8 +221,15 @@ class LibcryptoPrivateHandle:
     def sign_many(self, messages: Iterable[bytes], identity: bytes) -> list[bytes]:
         """Sign each message with one set of numbers."""
         owner = curve.identity_digest(self._point, identity)
-        with SigningSession(self._number) as session:
+        try:
+            session = self._idle.pop()
+        except IndexError:
+            session = SigningSession(self._number)
+        try:
             return [session.sign(sm3.digest_parts((owner, message))) for message in messages]
+        finally:
+            session.wipe()
+            self._idle.append(session)
 
     def decrypt(self, ciphertext: bytes) -> bytes:
         """Decrypt; raise DecryptionFailed. libcrypto's DER reader is lenient, so ours goes first."""

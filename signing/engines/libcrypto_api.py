@@ -60,6 +60,7 @@ _SHORT: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
     "BN_bin2bn": (c_void_p, (c_char_p, c_int, c_void_p)),
     "BN_bn2binpad": (c_int, (c_void_p, c_char_p, c_int)),
     "BN_is_zero": (c_int, (c_void_p,)),
+    "BN_clear": (None, (c_void_p,)),
     "BN_add_word": (c_int, (c_void_p, c_ulong)),
     "BN_mod_add": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),
     "BN_mod_sub": (c_int, (c_void_p, c_void_p, c_void_p, c_void_p, c_void_p)),

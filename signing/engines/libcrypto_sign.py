@@ -2,7 +2,7 @@
 
 `(1 + d)⁻¹` belongs to the key and is computed once, where `EVP_DigestSign` computes it for every signature,
 and with it s = (1 + d)⁻¹ · (k - r·d) is (1 + d)⁻¹ · (k + r) - r: one product, and d itself is not touched
-again. That is a tenth of a signature; the rest is the multiple of the base point.
+again. That is a twentieth of a signature; the rest is the multiple of the base point.
 
 Secret numbers never leave libcrypto's BIGNUMs, which are wiped when they are given back. The nonce comes
 from its private generator (which notices a fork), the multiple from its constant-time ladder, the inverse
@@ -15,7 +15,6 @@ Source: GB/T 32918.2-2016 6.1 (A3 to A6); the OpenSSL 3.0 manual, BN_rand(3), EC
 from __future__ import annotations
 
 import ctypes
-from types import TracebackType
 from typing import Final
 
 from signing.curve import FIELD_BYTES, N
@@ -74,48 +73,46 @@ class SigningNumber:
 
 
 class SigningSession:
-    """The numbers that signing works with: used by one thread, for one batch."""
+    """The numbers that signing works with: used by one thread at a time, and wiped between its uses."""
 
-    __slots__ = ("_api", "_context", "_group", "_key", "_nonce", "_point", "_r", "_s", "_sum")
+    __slots__ = ("_api", "_buffer", "_context", "_group", "_key", "_nonce", "_point", "_r", "_s", "_sum")
 
     def __init__(self, key: SigningNumber) -> None:
+        """Raises SigningError where libcrypto has no memory."""
         self._key, self._group = key, key.group
         self._api = api = key.group.api
+        self._buffer = ctypes.create_string_buffer(FIELD_BYTES)
         self._context = api.BN_CTX_new()
         self._point = api.EC_POINT_new(self._group.address)
         self._nonce, self._r, self._sum, self._s = (api.BN_new() for _ in range(4))
+        if not (self._context and self._point and self._nonce and self._r and self._sum and self._s):
+            raise refusal(api, "allocate")
 
-    def __enter__(self) -> SigningSession:
-        if not (self._context and self._point and all(self._numbers)):
-            self._free()
-            raise refusal(self._api, "allocate")
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._free()
-
-    @property
-    def _numbers(self) -> tuple[int | None, ...]:
-        return self._nonce, self._r, self._sum, self._s
-
-    def _free(self) -> None:
-        for each in self._numbers:
+    def __del__(self) -> None:
+        for each in (self._nonce, self._r, self._sum, self._s):
             self._api.BN_clear_free(each)
         self._api.EC_POINT_free(self._point)
         self._api.BN_CTX_free(self._context)
+
+    def __reduce__(self) -> str:
+        message = "numbers of a private key cannot be pickled"
+        raise TypeError(message)
+
+    def wipe(self) -> None:
+        """Wipe what the last signature was made of."""
+        for each in (self._nonce, self._sum, self._s):
+            self._api.BN_clear(each)
 
     def sign(self, digest: bytes) -> bytes:
         """Sign e = SM3(Z ‖ M), 32 octets, as DER `SEQUENCE { r, s }`. Raises SigningError."""
         while not self._try(digest):
             pass
-        return encoding.build_signature(self._read(self._r), self._read(self._s))
+        return encoding.join_signature(self._read(self._r), self._read(self._s))
 
     def _try(self, digest: bytes) -> bool:
         """Draw a nonce and compute r and s; False for one of the few nonces that will not do."""
         api, group, order, context = self._api, self._group.address, self._group.order, self._context
-        nonce, r, total, s = self._numbers
+        nonce, r, total, s = self._nonce, self._r, self._sum, self._s
         if api.BN_priv_rand_range(nonce, order) != 1:
             raise refusal(api, "draw a nonce")
         if api.BN_is_zero(nonce):
@@ -133,11 +130,10 @@ class SigningSession:
             raise refusal(api, "sign")
         return not (api.BN_is_zero(r) or api.BN_is_zero(total) or api.BN_is_zero(s))
 
-    def _read(self, number: int | None) -> int:
-        buffer = ctypes.create_string_buffer(FIELD_BYTES)
-        if self._api.BN_bn2binpad(number, buffer, FIELD_BYTES) != FIELD_BYTES:
+    def _read(self, number: int | None) -> bytes:
+        if self._api.BN_bn2binpad(number, self._buffer, FIELD_BYTES) != FIELD_BYTES:
             raise refusal(self._api, "sign")
-        return int.from_bytes(buffer.raw, "big")
+        return self._buffer.raw
 
 
 def refusal(api: Libcrypto, action: str) -> SigningError:

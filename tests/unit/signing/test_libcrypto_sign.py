@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,8 @@ from hypothesis import strategies as st
 from signing import sm2
 from signing.curve import N, identity_digest
 from signing.engine import load_engine
+from signing.engines.encoding import join_signature
+from signing.engines.libcrypto import LibcryptoPrivateHandle
 from signing.engines.libcrypto_api import SM2_NID, Libcrypto
 from signing.engines.libcrypto_sign import Group, SigningNumber, SigningSession
 from signing.sm3 import digest_parts
@@ -37,8 +41,8 @@ def sign(digest: int, *nonces: int, scalar: int = SCALAR) -> tuple[int, int]:
     api = Told(libcrypto().path)
     api.nonces.extend(nonces)
     group = Group(api, api.EC_GROUP_new_by_curve_name(SM2_NID))
-    with SigningSession(SigningNumber(group, scalar.to_bytes(32, "big"))) as session:
-        signature = session.sign(digest.to_bytes(32, "big"))
+    session = SigningSession(SigningNumber(group, scalar.to_bytes(32, "big")))
+    signature = session.sign(digest.to_bytes(32, "big"))
     assert api.nonces == []
     return sm2.parse_signature(signature)
 
@@ -79,3 +83,26 @@ def test_key_of_libcrypto_is_not_pickled() -> None:
     handle = load_engine("libcrypto").load_private(SCALAR.to_bytes(32, "big"), KEY.public_key.point)
     with pytest.raises(TypeError):
         handle.__reduce__()
+
+
+edge = st.sampled_from([1, 0x7F, 0x80, 0xFF, 0x100, 2**247, 2**248 - 1, 2**255 - 1, 2**255, N - 1])
+numbers = st.integers(1, N - 1) | edge
+
+
+@given(numbers, numbers)
+def test_signature_joined_of_octets_is_the_one_built_of_numbers(r: int, s: int) -> None:
+    assert join_signature(r.to_bytes(32, "big"), s.to_bytes(32, "big")) == sm2.build_signature(r, s)
+
+
+def test_nothing_of_a_signature_is_left_in_the_numbers_that_wait_for_the_next() -> None:
+    handle = load_engine("libcrypto").load_private(SCALAR.to_bytes(32, "big"), KEY.public_key.point)
+    assert isinstance(handle, LibcryptoPrivateHandle)
+    handle.sign(b"message", sm2.DEFAULT_ID)
+    (session,) = handle._idle
+    secret = (session._nonce, session._sum, session._s)
+    assert [session._api.BN_is_zero(each) for each in secret] == [1, 1, 1]
+    with ThreadPoolExecutor(4) as pool:
+        signatures = list(pool.map(lambda n: handle.sign(b"%d" % n, sm2.DEFAULT_ID), range(40)))
+    for number, signature in enumerate(signatures):
+        KEY.public_key.verify(signature, b"%d" % number)
+    assert 1 <= len(handle._idle) <= 4
