@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.certs.conftest import World
+from tests.integration.certs.conftest import MAX_BYTES, World
 from tests.unit.certs.packages import pack, plain_files, sealed
 
 BOUNDARY = "frontier"
@@ -120,7 +120,7 @@ async def test_many_files_in_small_chunks_give_the_same_answer(world: World) -> 
 
 
 async def test_file_over_the_limit_is_reported_and_the_others_are_verified(world: World) -> None:
-    body = part("large", b"x" * 200_001) + part("good", pack(sealed())) + END
+    body = part("large", b"x" * (MAX_BYTES + 1)) + part("good", pack(sealed())) + END
     large, good = lines(await post(world, body))
     assert large["findings"][0]["code"] == "E101"
     assert large["register"] is None
