@@ -21,9 +21,9 @@ from core.caller import OrganisationCode, SystemId
 from core.database import Connection
 from core.database.gathering import Gathering
 from core.database.pool import prepare_connection
+from core.log.leaf_body import build_leaf
 from core.log.model import Event
 from core.log.store import save_leaves
-from core.log.writer import build_leaf
 from exchange.access.values import render_value
 from exchange.query.store import load_rows
 from exchange.standards.schemas import POPULATION

@@ -33,10 +33,11 @@ from core.database.embedded import start_embedded
 from core.database.migrate import apply_migrations, load_migrations
 from core.log import store
 from core.log.heads import HeadKeys
+from core.log.leaf_body import build_leaf, build_leaf_id
 from core.log.model import Leaf
 from core.log.proofs import ProofService
 from core.log.sequencer import Sequencer, complete_nodes
-from core.log.writer import LogWriter, build_leaf, build_leaf_id
+from core.log.writer import LogWriter
 from core.settings import Settings
 from hub.services import MIGRATED_PACKAGES
 from signing.merkle.hashing import HashSuite

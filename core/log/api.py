@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from core.caller import Caller, Scope
 from core.errors import BadInput, NotFound
 from core.http.authentication import Authentication
+from core.log.leaf_body import describe_leaf
 from core.log.proofs import InclusionProof
 from core.log.services import LogServices
-from core.log.writer import describe_leaf
 from signing.errors import DecodeError
 from signing.merkle.tiles import parse_bundle_path, parse_tile_path
 

@@ -13,13 +13,13 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 from core.caller import Caller, Scope
 from core.errors import FieldError, SchemaViolation
 from core.http.authentication import Authentication
+from core.log.leaf_body import describe_leaf
 from core.log.model import Event
 from core.log.services import LogServices
 from core.log.subjects import SubjectPage
 from core.log.tables import build_csv
 from core.log.views import MAX_PAGE_LEAVES
 from core.log.views_model import Filter, Grouping, UsageRow
-from core.log.writer import describe_leaf
 from signing.canonical_json import parse_json
 
 CSV = "text/csv; charset=utf-8"

@@ -13,10 +13,10 @@ from core.log import store_check
 from core.log.chain import Link, build_entry
 from core.log.findings import Findings
 from core.log.heads import HeadVerifier
+from core.log.leaf_body import read_body
 from core.log.model import Checkpoint
 from core.log.sequencer import complete_nodes
 from core.log.store import LEAF_COLUMNS, leaf_row, read_subjects
-from core.log.writer import read_body
 from signing.errors import ShuzhengError
 from signing.merkle.hashing import HashSuite
 from signing.merkle.tree import Frontier

@@ -12,8 +12,8 @@ from core.log.archive import ArchiveReader, Manifest
 from core.log.chain import split_entry
 from core.log.findings import CheckReport, Findings
 from core.log.heads import HeadVerifier
+from core.log.leaf_body import read_body
 from core.log.trust import LogTrust
-from core.log.writer import read_body
 from signing import sm3
 from signing.errors import ShuzhengError
 from signing.merkle.receipts import verify_receipt

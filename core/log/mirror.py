@@ -11,7 +11,7 @@ from core.errors import Unavailable
 from core.log.chain import split_entry
 from core.log.findings import CheckReport, Findings
 from core.log.heads import HeadVerifier
-from core.log.writer import read_body
+from core.log.leaf_body import read_body
 from signing.errors import DecodeError
 from signing.merkle.tiles import TILE_WIDTH, BundleId, TileEdge, TileId, parse_entry_bundle, parse_tile
 

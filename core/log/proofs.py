@@ -12,9 +12,10 @@ from core.errors import BadInput, NotFound
 from core.log import store, store_proofs, store_read, store_witness
 from core.log.chain import split_entry
 from core.log.heads import HeadKeys
+from core.log.leaf_body import read_body
 from core.log.model import Checkpoint, Event, Leaf
 from core.log.sequencer import read_nodes
-from core.log.writer import LogWriter, read_body
+from core.log.writer import LogWriter
 from signing.merkle.proofs import NodeId, Proof, ProofPlan, plan_consistency, plan_inclusion
 from signing.merkle.tiles import TILE_HEIGHT, TILE_WIDTH, BundleId, TileId, build_entry_bundle, tile_width
 

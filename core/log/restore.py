@@ -16,9 +16,9 @@ from core.log.archive import ArchiveReader, Manifest
 from core.log.chain import split_entry
 from core.log.export_check import ArchivedLeaf, read_leaves
 from core.log.heads import HeadVerifier
+from core.log.leaf_body import read_body
 from core.log.model import ChainLink, Leaf
 from core.log.sequencer import complete_nodes
-from core.log.writer import read_body
 from signing.merkle.tree import Frontier
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from core.log.archive import DROPPED, ArchiveReader, Manifest
 from core.log.chain import split_entry
 from core.log.export_check import ArchivedLeaf, read_leaves
+from core.log.leaf_body import read_body
 from core.log.model import Event
 from core.log.subject_proof import Statement
-from core.log.writer import read_body
 from signing.merkle.errors import ProofRefused
 from signing.merkle.tree import Frontier
 

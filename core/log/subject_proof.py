@@ -11,8 +11,8 @@ from typing import Any, Final, NoReturn
 
 from core.log.chain import split_entry
 from core.log.heads import HeadVerifier
+from core.log.leaf_body import read_body
 from core.log.model import Checkpoint
-from core.log.writer import read_body
 from signing import sm3
 from signing.canonical_json import JsonValue, build_canonical_json, parse_json
 from signing.errors import DecodeError

@@ -13,11 +13,11 @@ from uuid import UUID
 import typer
 from rich.console import Console
 
+from core.log.leaf_body import describe_leaf
 from core.log.model import Event
 from core.log.services import LogServices
 from core.log.tables import build_csv
 from core.log.views_model import Filter, Grouping
-from core.log.writer import describe_leaf
 
 RunOnLog = Callable[[Callable[[LogServices], Any]], Any]
 COLUMNS = (

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from core.log.chain import Link, build_entry, split_entry
 from core.log.events import CATALOGUE, Kind, check_details
+from core.log.leaf_body import MAX_BODY_BYTES, build_leaf, build_leaf_id, read_body, render_body
 from core.log.model import Event
 from core.log.privacy import contains_number, mask_numbers
-from core.log.writer import MAX_BODY_BYTES, build_leaf, build_leaf_id, read_body, render_body
 from signing.merkle.hashing import HashSuite
 from signing.merkle.tiles import MAX_ENTRY_BYTES
 
