@@ -33,7 +33,7 @@ from evidence.commitments.store import load_placed
 from evidence.credit import store
 from evidence.credit.model import Entry, EntryState
 from evidence.credit.rows import COLUMNS, RowBuilder
-from exchange.publish.model import Mode
+from exchange.publish.model import BatchState, Mode
 from exchange.publish.publish import PublishService
 from exchange.publish.receive import receive_upload
 
@@ -145,8 +145,11 @@ class BreachPublisher:
         """
         if not isinstance(refused, IdempotencyConflict):
             return None
-        async with self._database.acquire() as connection:
-            return await store.load_answer(connection, entry=entry, system_id=caller.system_id)
+        resource = await self._publisher.require_own(entry.resource_code, caller=caller)
+        batches = await self._publisher.load_batches(
+            resource, caller=caller, idempotency_key=entry.idempotency_key
+        )
+        return next((each for each in batches if each["state"] == BatchState.PUBLISHED), None)
 
     async def _send(self, entry: Entry, row: Mapping[str, str], caller: Caller) -> dict[str, Any]:
         """Publish the row as any provider would. Raises as `PublishService.publish`."""

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from core.caller import OrganisationCode, SystemId
@@ -86,20 +84,6 @@ async def claim_entries(
         )
         for row in rows
     ]
-
-
-async def load_answer(
-    connection: Connection, *, entry: Entry, system_id: SystemId
-) -> Mapping[str, Any] | None:
-    """Load the accounting of the batch that was published under an entry's key; None where none was."""
-    found: Mapping[str, Any] | None = await connection.fetchval(
-        "SELECT answer FROM exchange.batch WHERE system_id = $1 AND resource_code = $2"
-        " AND idempotency_key = $3 AND state = 'published'",
-        system_id,
-        entry.resource_code,
-        entry.idempotency_key,
-    )
-    return found
 
 
 async def settle_entry(
