@@ -12,7 +12,7 @@ from core.caller import Caller, Purpose
 from core.database import Connection
 from core.database.writes import Writes
 from core.log import store, store_rows
-from core.log.events import check_details
+from core.log.event_details import check_details
 from core.log.leaf_body import build_leaf, build_leaf_id, name_subjects
 from core.log.model import Event, Leaf
 from core.log.privacy import mask_numbers

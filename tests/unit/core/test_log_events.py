@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.log.chain import Link, build_entry, split_entry
-from core.log.events import CATALOGUE, Kind, check_details
+from core.log.event_details import check_details
+from core.log.events import CATALOGUE, Kind
 from core.log.leaf_body import MAX_BODY_BYTES, build_leaf, build_leaf_id, read_body, render_body
 from core.log.model import Event
 from core.log.privacy import contains_number, mask_numbers
