@@ -22,10 +22,12 @@ import uvicorn
 from fastapi import FastAPI
 
 from certs.types.shipped import BUSINESS_LICENCE
+from core import memory
 from core.codes import credit
 from core.objects import open_object_store
 from core.settings import Settings
 from hub.app import create_app
+from hub.serve import PlainStart
 from signing.sm2 import PrivateKey
 
 TASKS: Final = 8
@@ -66,8 +68,17 @@ end
 
 
 def run_hub(settings: Settings, port: int) -> None:
-    """Serve a hub until the process is ended."""
-    uvicorn.run(create_app(settings), host="127.0.0.1", port=port, log_level="error", access_log=False)
+    """Serve a hub, settled as `shuzheng serve` settles it, until the process is ended."""
+    memory.share_arenas()
+    uvicorn.run(
+        PlainStart(create_app(settings)),
+        host="127.0.0.1",
+        port=port,
+        server_header=False,
+        proxy_headers=False,
+        log_level="error",
+        access_log=False,
+    )
 
 
 def run_bare(url: str, port: int) -> None:
