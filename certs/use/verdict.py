@@ -19,6 +19,7 @@ from core.grouping import Grouper
 from core.identity.store_standing import StandingChanged, confirm_standing
 from core.log.model import Event
 from core.log.recorded import mark_recorded
+from core.log.store import MAX_IN_STATEMENT
 from core.log.writer import LogWriter, NewLeaf
 
 
@@ -50,6 +51,7 @@ NATIONAL_EMPTY: Final = 12
 NATIONAL_CANCELLED: Final = 21
 NATIONAL_OTHER: Final = 99
 GROUPS: Final = 2
+MAX_TOGETHER: Final = MAX_IN_STATEMENT
 
 
 def result_of(status: CertificateStatus) -> InfoResult:
@@ -103,13 +105,13 @@ class _Question:
 
 
 class StatementService:
-    """Verifies statements against the register; those that come at the same time in one transaction."""
+    """Verifies statements against the register; those that come at the same time with one reading."""
 
     def __init__(self, *, database: Database, log: LogWriter, now: Callable[[], datetime]) -> None:
         self._database = database
         self._log = log
         self._now = now
-        self._together = Grouper(self._verify_group, lanes=GROUPS)
+        self._together = Grouper(self._verify_group, lanes=GROUPS, max_items=MAX_TOGETHER)
 
     async def verify(self, statement: Statement, *, caller: Caller, purpose: Purpose) -> Verdict:
         """Compare a statement with the newest certificate of that type, number and holder.
@@ -122,8 +124,12 @@ class StatementService:
         return await self._together.submit(_Question(statement=statement, caller=caller, purpose=purpose))
 
     async def _verify_group(self, questions: Sequence[_Question]) -> list[Verdict | Exception]:
-        """Judge statements by one reading, which proves those who ask as well, and write their leaves."""
-        async with self._database.transaction() as connection:
+        """Judge statements by one reading, which proves those who ask as well, then commit their leaves.
+
+        Reading changes nothing, and the leaves are one statement: neither needs a transaction around it.
+        What the log refuses is raised, and nothing is answered.
+        """
+        async with self._database.acquire() as connection:
             found = await load_stated(connection, asked=[each.asked for each in questions])
             outcomes: list[Verdict | Exception] = []
             leaves = []
@@ -136,7 +142,7 @@ class StatementService:
                 outcome, leaf = self._answer(question, stated)
                 outcomes.append(outcome)
                 leaves.append(leaf)
-            await self._log.append_all(connection, leaves)
+            await self._log.append_all(connection, leaves)  # at most MAX_TOGETHER: one statement
         return outcomes
 
     def _answer(self, question: _Question, stated: Stated) -> tuple[Verdict | UseRefused, NewLeaf]:

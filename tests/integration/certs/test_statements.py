@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from certs.use.verdict import MAX_TOGETHER
 from core.log.model import Event
 from tests.hubs import RunningHub
 from tests.integration.certs.conftest import LICENCE
@@ -81,21 +82,35 @@ async def test_statement_for_an_item_that_the_type_does_not_serve_is_refused_and
 
 async def test_statements_at_once_are_each_answered_and_logged_for_their_own_case(hub: RunningHub) -> None:
     identifier = (await prepare(hub))["identifier"]
-    asked = [BODY | ({} if each % 3 else {"number": f"N{each}"}) for each in range(12)]
+    count = 2 * MAX_TOGETHER + 12  # more than one reading, and one statement of the log, carry
+    asked = [BODY | ({} if each % 3 else {"number": f"N{each}"}) for each in range(count)]
     answers = await asyncio.gather(
         *(
             post(hub, "/v1/certificates/verify-data", said, **{"Shuzheng-Case-Number": f"C{number}"})
             for number, said in enumerate(asked)
         )
     )
-    assert [each.json()["result"] for each in answers] == [0 if each % 3 else 5 for each in range(12)]
+    assert [each.json()["result"] for each in answers] == [0 if each % 3 else 5 for each in range(count)]
     async with hub.services.database.acquire() as connection:
         rows = await connection.fetch(
             "SELECT case_number, certificate_id FROM core.log_leaf WHERE event = $1", Event.STATEMENT_VERIFIED
         )
     assert {row["case_number"]: row["certificate_id"] for row in rows} == {
-        f"C{each}": identifier if each % 3 else None for each in range(12)
+        f"C{each}": identifier if each % 3 else None for each in range(count)
     }
+
+
+async def test_statement_that_the_log_does_not_take_is_not_answered(hub: RunningHub) -> None:
+    identifier = (await prepare(hub))["identifier"]
+    async with hub.services.database.acquire() as connection:
+        await connection.execute(
+            f"ALTER TABLE core.log_leaf ADD CONSTRAINT full_up CHECK (event <> '{Event.STATEMENT_VERIFIED}')"
+            " NOT VALID"
+        )
+    answer = await post(hub, "/v1/certificates/verify-data", BODY)
+    assert answer.status_code >= 500
+    assert identifier not in answer.text
+    assert "result" not in answer.json()
 
 
 async def test_statement_under_a_revoked_token_is_not_answered(hub: RunningHub) -> None:
