@@ -19,7 +19,8 @@ SIDE_MM = 40
 
 
 def draw(name: str = NAME, side_mm: int = SIDE_MM, *, line: str = "") -> Image.Image:
-    return Image.open(io.BytesIO(draw_seal_picture(name, side_mm, fonts=load_fonts(), line=line)))
+    data = draw_seal_picture(name, side_mm, fonts=load_fonts(), line=line)
+    return Image.open(io.BytesIO(data)).convert("RGBA")
 
 
 def ink(picture: Image.Image, box: tuple[float, float, float, float]) -> float:
@@ -38,7 +39,6 @@ def arc_ink(picture: Image.Image, degrees: float) -> float:
 
 def test_seal_has_a_ring_a_star_and_the_name_above_on_nothing() -> None:
     picture = draw()
-    assert picture.mode == "RGBA"
     assert picture.width == picture.height == 472  # 40 mm at 300 dots per inch
     assert picture.getpixel((picture.width // 2, picture.height // 2)) == (*RED, 255)
     assert ink(picture, (0.49, 0.01, 0.51, 0.035)) > 0.9, "the ring"
@@ -58,6 +58,15 @@ def test_seal_is_the_same_octets_every_time_and_fit_for_a_seal() -> None:
     assert data == draw_seal_picture(NAME, SIDE_MM, fonts=load_fonts())
     report = assess_picture(kind="PNG", data=data, width_mm=SIDE_MM, height_mm=SIDE_MM)
     assert report.is_in_order, report.problems
+
+
+def test_seal_is_one_red_in_grades_and_takes_little_room_in_every_file() -> None:
+    picture = draw()
+    red, green, blue, cover = (band.getextrema() for band in picture.split())
+    assert (red, green, blue) == tuple((each, each) for each in RED), "what is transparent is red as well"
+    assert cover == (0, 255)
+    assert len(set(picture.getchannel("A").tobytes())) == 16, "edges are smooth"
+    assert len(draw_seal_picture(NAME, SIDE_MM, fonts=load_fonts())) < 16_000
 
 
 @pytest.mark.parametrize("length", [1, 2, 12, MAX_CHARACTERS])
