@@ -152,7 +152,7 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=60, description="how long an evidence request waits for its sources")
     ] = 3.0
     evidence_check_interval_s: Annotated[
-        float, Field(gt=0, description="how often open commitments of cases are verified")
+        float, Field(gt=0, description="how often the hub asks again for what cases wait for")
     ] = 300.0
     log_time_stamp_url: Annotated[
         str | None, Field(description="RFC 3161 authority that time-stamps the log's heads; unset is none")

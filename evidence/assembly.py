@@ -21,13 +21,14 @@ from core.http.authentication import Authentication
 from core.log.writer import LogWriter
 from evidence.assembly_credit import CreditServices, assemble_credit, build_credit_router
 from evidence.assembly_office import OfficeServices, assemble_office, build_office_routers
+from evidence.cascade.rechecker import Rechecker
 from evidence.cases.copies import CopyMaker
 from evidence.cases.resolve import Resolver
 from evidence.cases.reuse import ReuseDesk
 from evidence.cases.saving import CaseSaver
+from evidence.cases.sealing import OrderSeal
 from evidence.cases.service import EvidenceService
 from evidence.commitments.inquiries import InquiryDesk
-from evidence.commitments.sealing import OrderSeal
 from evidence.commitments.service import UndertakingService
 from evidence.commitments.verifier import Verifier
 from evidence.rules.service import RuleService
@@ -52,6 +53,7 @@ class EvidenceServices:
     inquiries: InquiryDesk
     credit: CreditServices
     verifier: Verifier
+    rechecker: Rechecker
     office: OfficeServices
     refusals: RefusalLog
 
@@ -62,6 +64,7 @@ class EvidenceServices:
             "evidence": self.verifier.run,
             "breaches": self.credit.breaches.run,
             "cascade": self.office.follower.run,
+            "rechecks": self.rechecker.run,
         }
 
 
@@ -97,6 +100,7 @@ def assemble(
         reuse=reuse,
         undertakings=undertakings,
         inquiries=inquiries,
+        seal=seal,
         mark_key=derive_key("evidence-mark"),
     )
     return EvidenceServices(
@@ -122,6 +126,16 @@ def assemble(
             log=log,
             rules=rules,
             resolver=resolver,
+            seal=seal,
+            interval_s=interval_s,
+            now=now,
+        ),
+        rechecker=Rechecker(
+            database=database,
+            log=log,
+            rules=rules,
+            resolver=resolver,
+            saver=saver,
             seal=seal,
             interval_s=interval_s,
             now=now,

@@ -13,7 +13,7 @@ import evidence.credit.api
 from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
-from evidence.commitments.sealing import OrderSeal
+from evidence.cases.sealing import OrderSeal
 from evidence.credit.dataset import CreditDatasetDesk
 from evidence.credit.publisher import BreachPublisher
 from evidence.credit.rows import CreditDesk, RowBuilder

@@ -11,7 +11,7 @@ RECORDED: Final = (
     RecordedTable(name="evidence.item_version", key=("item_code", "version")),
     RecordedTable(name="evidence.asking", key=("id",)),
     RecordedTable(name="evidence.cascade_rule", key=("code",)),
-    RecordedTable(name="evidence.cascade_effect", key=("id",)),
+    RecordedTable(name="evidence.cascade_effect", key=("id",), passing=frozenset({"next_check_at"})),
     RecordedTable(name="evidence.credit_dataset", key=("only_one",)),
     RecordedTable(
         name="evidence.credit_entry",

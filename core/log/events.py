@@ -290,6 +290,9 @@ CATALOGUE: Mapping[Event, EventSpec] = {
         "a change of a row or a certificate affects a fact of a case, or a certificate by a rule",
         "effect source version trigger action state case? fact? rule? certificate?",
     ),
+    Event.CASCADE_CHECKED: _spec(
+        "the hub checked again a fact of a case whose source had changed", "effect case fact finding reason"
+    ),
     Event.CASCADE_SETTLED: _spec("an issuer confirmed or dismissed an effect", "effect state"),
     Event.UNDERTAKING_MADE: _spec(
         "an applicant committed to a fact or to deliver later, or a department was asked for a fact",

@@ -102,6 +102,7 @@ class Event(StrEnum):
     CASCADE_RULE_RETIRED = "cascade.rule_retired"
     CASCADE_PREVIEWED = "cascade.previewed"
     CASCADE_EFFECT = "cascade.effect"
+    CASCADE_CHECKED = "cascade.checked"
     CASCADE_SETTLED = "cascade.settled"
     UNDERTAKING_MADE = "undertaking.made"
     UNDERTAKING_CLOSED = "undertaking.closed"

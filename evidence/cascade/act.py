@@ -8,11 +8,11 @@ from uuid import uuid4
 from certs.issue.lifecycle import change_status
 from certs.issue.model import CertificateStatus, StatusChange
 from certs.issue.store import lock_certificate
-from core.caller import Caller, SystemId
+from core.caller import Caller
 from core.database import Connection
-from core.identity.store import load_active_system, load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
+from evidence.acting import load_caller
 from evidence.cascade.model import (
     Action,
     Affected,
@@ -33,13 +33,13 @@ async def act(
     """Do what a cause calls for, and return how many effects are new. What was done before is left alone."""
     count = 0
     for case in affected.cases:
-        count += await _recheck(connection, log, case, cause, at)
+        count += await _apply_to_case(connection, log, case, cause, at)
     for each in affected.certificates:
         count += await _apply_rule(connection, log, each, cause, at)
     return count
 
 
-async def _recheck(
+async def _apply_to_case(
     connection: Connection, log: LogWriter, case: AffectedCase, cause: Cause, at: datetime
 ) -> bool:
     effect = Effect(
@@ -51,8 +51,8 @@ async def _recheck(
         case_number=case.case_number,
         fact=case.fact,
         certificate_id=None,
-        action=Action.RECHECK,
-        state=EffectState.DONE,
+        action=case.action,
+        state=EffectState.PENDING if case.action is Action.RECHECK else EffectState.DONE,
         made_at=at,
         settled_at=None,
     )
@@ -107,21 +107,6 @@ async def suspend(
     return True
 
 
-async def load_caller(connection: Connection, *, system_id: SystemId) -> Caller | None:
-    """Return the system in whose name a rule acts; None where it may not act any more."""
-    system = await load_active_system(connection, system_id=system_id)
-    if system is None:
-        return None
-    organisation = await load_organisation(connection, code=system.organisation_code)
-    return Caller(
-        system_id=system.id,
-        system_name=system.name,
-        organisation_code=system.organisation_code,
-        organisation_name=organisation.name,
-        scopes=system.scopes,
-    )
-
-
 async def _keep(connection: Connection, log: LogWriter, effect: Effect) -> bool:
     """Keep an effect, write its leaf and tell whom it concerns; False where it was kept before."""
     if not await save_effect(connection, effect=effect):
@@ -138,12 +123,22 @@ async def _keep(connection: Connection, log: LogWriter, effect: Effect) -> bool:
         details |= {"case": str(effect.case_id), "fact": effect.fact}
     else:
         details |= {"rule": effect.rule_code, "certificate": effect.certificate_id}
+    await record(connection, log, effect, event=Event.CASCADE_EFFECT, details=details, at=effect.made_at)
+    return True
+
+
+async def record(
+    connection: Connection,
+    log: LogWriter,
+    effect: Effect,
+    *,
+    event: Event,
+    details: dict[str, object],
+    at: datetime,
+) -> None:
+    """Write a leaf of an effect, and tell whom it concerns."""
     await log.append(
-        connection,
-        event=Event.CASCADE_EFFECT,
-        caller=None,
-        certificate_id=effect.certificate_id,
-        details=details,
+        connection, event=event, caller=None, certificate_id=effect.certificate_id, details=details
     )
     await save_notice(
         connection,
@@ -151,6 +146,5 @@ async def _keep(connection: Connection, log: LogWriter, effect: Effect) -> bool:
         kind=NoticeKind.CASCADE,
         resource_code=None,
         details=details | ({} if effect.case_number is None else {"case_number": effect.case_number}),
-        at=effect.made_at,
+        at=at,
     )
-    return True

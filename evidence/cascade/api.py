@@ -12,7 +12,7 @@ from core.caller import Caller, Scope
 from core.errors import FieldError, SchemaViolation
 from core.http.authentication import Authentication
 from evidence.cascade.document import dump_rule, parse_rule
-from evidence.cascade.model import Action, Affected, Effect, EffectState, KeptRule, Operation
+from evidence.cascade.model import Action, Affected, Effect, EffectState, Finding, KeptRule, Operation
 from evidence.cascade.service import CascadeService
 
 EXAMPLE: dict[str, Any] = {
@@ -77,10 +77,14 @@ class PreviewIn(BaseModel):
 
 
 class CasesOut(BaseModel):
-    """Open cases of an office that rest on it; their numbers are shown to the office and administrators."""
+    """Open cases of an office that rest on it; their numbers are shown to the office and administrators.
+
+    `actions` are what would follow for them: `notify`, `recheck`, `suspend`.
+    """
 
     office: str
     service_item: str
+    actions: list[Action]
     cases: int
     case_numbers: list[str]
 
@@ -105,7 +109,7 @@ class PreviewOut(BaseModel):
 
 
 class EffectOut(BaseModel):
-    """An effect. A `recheck` is settled once the case has been run again."""
+    """An effect. That on a case is settled once the case was run again, or found to hold as it was."""
 
     id: UUID
     organisation: str
@@ -121,6 +125,9 @@ class EffectOut(BaseModel):
     state: EffectState
     made_at: datetime
     settled_at: datetime | None
+    finding: Finding | None
+    reason: str | None
+    checked_at: datetime | None
 
 
 def build_router(*, cascade: CascadeService, authentication: Authentication) -> APIRouter:
@@ -206,8 +213,10 @@ def _render_rule(kept: KeptRule) -> RuleOut:
 def _render_preview(affected: Affected, caller: Caller) -> PreviewOut:
     sees_all = Scope.ADMIN in caller.scopes
     cases: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    actions: defaultdict[tuple[str, str], set[Action]] = defaultdict(set)
     for case in affected.cases:
         cases[case.organisation_code, case.item_code].add(case.case_number)
+        actions[case.organisation_code, case.item_code].add(case.action)
     rules = {each.kept.rule.code: each.kept for each in affected.certificates}
     held: defaultdict[str, list[str]] = defaultdict(list)
     for each in affected.certificates:
@@ -217,6 +226,7 @@ def _render_preview(affected: Affected, caller: Caller) -> PreviewOut:
             CasesOut(
                 office=office,
                 service_item=item,
+                actions=sorted(actions[office, item]),
                 cases=len(numbers),
                 case_numbers=sorted(numbers) if sees_all or office == caller.organisation_code else [],
             )
@@ -255,4 +265,7 @@ def _render_effect(effect: Effect) -> EffectOut:
         state=effect.state,
         made_at=effect.made_at,
         settled_at=effect.settled_at,
+        finding=effect.finding,
+        reason=effect.reason,
+        checked_at=effect.checked_at,
     )

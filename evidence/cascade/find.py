@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from core.log.writer import LogWriter
 from evidence.cascade import store
 from evidence.cascade.match import find_holder, hash_identities
 from evidence.cascade.model import (
+    Action,
     Affected,
     AffectedCase,
     AffectedCertificate,
@@ -97,7 +98,8 @@ class Finder:
         self, connection: Connection, *, identifier: str, type_code: str, holder_code: str, status: str
     ) -> Affected:
         """Find what rests on a certificate that gets a status."""
-        cases = await store.load_cases_on_certificate(connection, identifier=identifier)
+        found = await store.load_cases_on_certificate(connection, identifier=identifier)
+        cases = await self._with_actions(connection, found)
         certificates: list[AffectedCertificate] = []
         for kept in await store.load_rules(connection):
             source = kept.rule.source
@@ -120,7 +122,18 @@ class Finder:
         found = await store.load_cases_on_rows(
             connection, resource_code=watch.resource.code, row_keys=keys, before_version=before_version
         )
-        return {(each.case_id, each.fact): each for each in found}
+        return {(each.case_id, each.fact): each for each in await self._with_actions(connection, found)}
+
+    async def _with_actions(
+        self, connection: Connection, cases: Sequence[AffectedCase]
+    ) -> list[AffectedCase]:
+        """Say what follows for each case, by the rules that it began under."""
+        found = []
+        for case in cases:
+            rules = await self._rules.load_kept(connection, case.item_code, case.item_version)
+            action = Action(rules.item.fact(case.fact).on_change)
+            found.append(replace(case, action=action))
+        return found
 
 
 async def _find_certificates(

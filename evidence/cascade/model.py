@@ -24,7 +24,7 @@ class Operation(StrEnum):
 
 
 class Action(StrEnum):
-    """What follows: a case is to be run again, a certificate is suspended, or its issuer is told."""
+    """What follows: the hub checks a case again, a case or certificate is suspended, or its owner is told."""
 
     RECHECK = "recheck"
     SUSPEND = "suspend"
@@ -32,11 +32,26 @@ class Action(StrEnum):
 
 
 class EffectState(StrEnum):
-    """Where an effect stands. `pending`: the issuer confirms or dismisses it, and nothing moves before."""
+    """Where an effect stands.
+
+    `pending`: the issuer confirms or dismisses it, or the hub checks it again, and nothing moves before.
+    """
 
     PENDING = "pending"
     DONE = "done"
     DISMISSED = "dismissed"
+
+
+class Finding(StrEnum):
+    """What the hub found when it checked a fact again.
+
+    `held`: it is as the case has it. `changed`: it is not, or cannot be established any more; the case is
+    suspended until it is run again. `overtaken`: the office ran or closed the case before.
+    """
+
+    HELD = "held"
+    CHANGED = "changed"
+    OVERTAKEN = "overtaken"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,13 +125,15 @@ class RowChange:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AffectedCase:
-    """A fact of an open case that rests on what changed."""
+    """A fact of an open case that rests on what changed, and what its item's rules say follows."""
 
     case_id: UUID
     organisation_code: OrganisationCode
     item_code: str
+    item_version: int
     case_number: str
     fact: str
+    action: Action = Action.NOTIFY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,7 +163,11 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effect:
-    """One effect as kept. A recheck is settled once the case has been run again."""
+    """One effect as kept.
+
+    That of a case is settled once the case has been run again, or the hub found the fact to be as it was.
+    `finding`, `reason` and `checked_at` are of the hub's own check.
+    """
 
     id: UUID
     organisation_code: OrganisationCode
@@ -160,3 +181,17 @@ class Effect:
     state: EffectState
     made_at: datetime
     settled_at: datetime | None
+    finding: Finding | None = None
+    reason: str | None = None
+    checked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suspension:
+    """Why a case is suspended: a fact of it whose source changed, and what the hub found, if it checked."""
+
+    effect_id: UUID
+    fact: str
+    cause: Cause
+    reason: str | None
+    since: datetime

@@ -162,8 +162,8 @@ class CascadeService:
             if effect is None or effect.organisation_code != caller.organisation_code:
                 msg = "there is no effect of that id for your organisation"
                 raise NotFound(msg)
-            if effect.state is not EffectState.PENDING:
-                msg = f"the effect is {effect.state}; it does not wait"
+            if effect.state is not EffectState.PENDING or effect.case_id is not None:
+                msg = f"the effect is {effect.state}; it does not wait for you"
                 raise Conflict(msg)
             if is_confirmed and effect.action is Action.SUSPEND:
                 await suspend(connection, self._log, effect, caller=caller, at=now)

@@ -22,7 +22,7 @@ _STATUS_VERSION: Final = (
     "t.status || '/' || (SELECT count(*) FROM certs.status_change n WHERE n.identifier = t.identifier)"
 )
 _OPEN: Final = (
-    "SELECT DISTINCT c.id, c.organisation_code, c.item_code, c.case_number, b.fact"
+    "SELECT DISTINCT c.id, c.organisation_code, c.item_code, c.item_version, c.case_number, b.fact"
     " FROM evidence.case_basis b JOIN evidence.case_ c ON c.id = b.case_id"
     " JOIN evidence.case_fact f ON f.case_id = b.case_id AND f.fact = b.fact AND f.outcome = 'supplied'"
     " WHERE c.closed_at IS NULL AND b.outcome = 'supplied'"
@@ -296,6 +296,7 @@ def _case(row: asyncpg.Record) -> AffectedCase:
         case_id=UUID(str(row["id"])),
         organisation_code=OrganisationCode(row["organisation_code"]),
         item_code=row["item_code"],
+        item_version=row["item_version"],
         case_number=row["case_number"],
         fact=row["fact"],
     )

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import asyncpg
 
 from core.caller import OrganisationCode
 from core.database import Connection
-from evidence.cascade.model import Action, Cause, Effect, EffectState
+from evidence.cascade.model import Action, Cause, Effect, EffectState, Finding, Suspension
 
-_KEPT = (
-    "SELECT e.*, c.case_number, CASE WHEN e.action = 'recheck' THEN"
-    " CASE WHEN c.last_run_at > e.made_at THEN c.last_run_at END ELSE e.settled_at END AS ended_at"
+_STANDS_SINCE: Final = "greatest(e.made_at, e.checked_at)"
+_KEPT: Final = (
+    "SELECT e.*, c.case_number, CASE WHEN e.case_id IS NULL THEN e.settled_at WHEN e.finding = 'held'"
+    f" THEN e.checked_at WHEN c.last_run_at > {_STANDS_SINCE} THEN c.last_run_at END AS ended_at"
     " FROM evidence.cascade_effect e LEFT JOIN evidence.case_ c ON c.id = e.case_id"
 )
 
@@ -23,8 +25,8 @@ async def save_effect(connection: Connection, *, effect: Effect) -> bool:
     """Insert an effect; False where it is there already."""
     done = await connection.execute(
         "INSERT INTO evidence.cascade_effect (id, organisation_code, source, source_version, trigger,"
-        " rule_code, case_id, fact, certificate_id, action, state, made_at, settled_at)"
-        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING",
+        " rule_code, case_id, fact, certificate_id, action, state, made_at, settled_at, next_check_at)"
+        " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14) ON CONFLICT DO NOTHING",
         effect.id,
         effect.organisation_code,
         effect.cause.source,
@@ -38,6 +40,7 @@ async def save_effect(connection: Connection, *, effect: Effect) -> bool:
         effect.state,
         effect.made_at,
         effect.settled_at,
+        effect.made_at if effect.case_id is not None and effect.state is EffectState.PENDING else None,
     )
     return done.endswith(" 1")
 
@@ -69,11 +72,67 @@ async def settle_effect(connection: Connection, *, effect_id: UUID, state: Effec
     )
 
 
+async def claim_due(connection: Connection, *, at: datetime, again_at: datetime, limit: int) -> list[Effect]:
+    """Take effects whose check is due, so that no other process takes them before `again_at`."""
+    rows = await connection.fetch(
+        "WITH due AS (SELECT id FROM evidence.cascade_effect WHERE next_check_at <= $1"
+        " ORDER BY next_check_at LIMIT $3 FOR UPDATE SKIP LOCKED)"
+        " UPDATE evidence.cascade_effect e SET next_check_at = $2 FROM due WHERE e.id = due.id"
+        " RETURNING e.id",
+        at,
+        again_at,
+        limit,
+    )
+    found = await connection.fetch(
+        f"{_KEPT} WHERE e.id = ANY($1::uuid[]) ORDER BY e.made_at, e.id", [row["id"] for row in rows]
+    )
+    return [_effect(row) for row in found]
+
+
+async def save_finding(
+    connection: Connection, *, effect_id: UUID, finding: Finding, reason: str, at: datetime
+) -> None:
+    """Note what the hub found when it checked again; the effect waits no more."""
+    await connection.execute(
+        "UPDATE evidence.cascade_effect SET state = 'done', finding = $2, reason = $3, checked_at = $4,"
+        " next_check_at = NULL WHERE id = $1",
+        effect_id,
+        finding,
+        reason,
+        at,
+    )
+
+
+async def load_suspensions(connection: Connection, *, case_id: UUID) -> list[Suspension]:
+    """Load why a case is suspended: effects since its last run that suspend it, or found a change."""
+    rows = await connection.fetch(
+        f"SELECT e.*, {_STANDS_SINCE} AS since FROM evidence.cascade_effect e"
+        " JOIN evidence.case_ c ON c.id = e.case_id"
+        " WHERE e.case_id = $1 AND (e.action = 'suspend' OR e.finding = 'changed')"
+        f" AND c.closed_at IS NULL AND c.last_run_at <= {_STANDS_SINCE} ORDER BY since, e.fact",
+        case_id,
+    )
+    return [
+        Suspension(
+            effect_id=row["id"],
+            fact=row["fact"],
+            cause=_cause(row),
+            reason=row["reason"],
+            since=row["since"],
+        )
+        for row in rows
+    ]
+
+
+def _cause(row: asyncpg.Record) -> Cause:
+    return Cause(source=row["source"], version=row["source_version"], trigger=row["trigger"])
+
+
 def _effect(row: asyncpg.Record) -> Effect:
     return Effect(
         id=row["id"],
         organisation_code=OrganisationCode(row["organisation_code"]),
-        cause=Cause(source=row["source"], version=row["source_version"], trigger=row["trigger"]),
+        cause=_cause(row),
         rule_code=row["rule_code"],
         case_id=row["case_id"],
         case_number=row["case_number"],
@@ -83,4 +142,7 @@ def _effect(row: asyncpg.Record) -> Effect:
         state=EffectState(row["state"]),
         made_at=row["made_at"],
         settled_at=row["ended_at"],
+        finding=None if row["finding"] is None else Finding(row["finding"]),
+        reason=row["reason"],
+        checked_at=row["checked_at"],
     )

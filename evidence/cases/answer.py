@@ -82,6 +82,20 @@ def mark_materials(resolution: Resolution, *, keyed: Callable[[bytes], bytes]) -
     return {each.material.code: _mark(each, keyed) for each in resolution.materials}
 
 
+def mark_fact(state: FactState, *, keyed: Callable[[bytes], bytes]) -> bytes:
+    """Return a keyed digest of what a fact came to: its values, and the certificate that it stands on.
+
+    That of a fact which another case of the bundle established is the same, since such facts give no values.
+    """
+    basis = None if state.deciding is None else state.deciding.reading.basis
+    parts = [
+        str(state.outcome),
+        sorted((name, str(value)) for name, value in state.attributes.items()),
+        None if basis is None else basis.certificate_id,
+    ]
+    return keyed(_ENCODER.encode(parts).encode())
+
+
 def _mark(state: MaterialState, keyed: Callable[[bytes], bytes]) -> str:
     parts = [
         [

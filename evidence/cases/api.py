@@ -85,8 +85,23 @@ class FactOut(BaseModel):
     reused_from: UUID | None
 
 
+class SuspensionOut(BaseModel):
+    """Why a case is suspended: a fact whose source changed, and what the hub found if it checked again."""
+
+    effect: UUID
+    fact: str
+    source: str
+    version: str
+    trigger: str
+    reason: str | None
+    since: datetime
+
+
 class CaseOut(BaseModel):
-    """A case as its last run left it; no values are kept."""
+    """A case as its last run left it; no values are kept.
+
+    While `suspended` holds anything, the case is not closed and no receipt is issued: run it again.
+    """
 
     id: UUID
     item: str
@@ -99,6 +114,7 @@ class CaseOut(BaseModel):
     outcomes: dict[str, Outcome]
     facts: list[FactOut]
     sources: list[BasisOut]
+    suspended: list[SuspensionOut]
 
 
 def build_busy_router(
@@ -206,5 +222,17 @@ def render_view(view: CaseView) -> CaseOut:
                 as_of=each.as_of,
             )
             for each in view.bases
+        ],
+        suspended=[
+            SuspensionOut(
+                effect=each.effect_id,
+                fact=each.fact,
+                source=each.cause.source,
+                version=each.cause.version,
+                trigger=each.cause.trigger,
+                reason=each.reason,
+                since=each.since,
+            )
+            for each in view.suspensions
         ],
     )

@@ -64,7 +64,7 @@ class Attempt:
 class FactState:
     """What became of one fact. `attempts` are in the order of the ways; `deciding` is the one that counts.
 
-    `reused_from` is the case of the same bundle whose finding holds here too.
+    `reused_from` is the case of the same bundle whose finding holds here too, `inherited` what it rests on.
     """
 
     fact: Fact
@@ -74,6 +74,7 @@ class FactState:
     attempts: tuple[Attempt, ...] = ()
     deciding: Attempt | None = None
     reused_from: UUID | None = None
+    inherited: tuple[Attempt, ...] = ()
     established_at: datetime | None = None
 
     @property
@@ -119,6 +120,7 @@ class Case:
     bundle: BundleReference | None
     opened_at: datetime
     closed_at: datetime | None = None
+    last_run_at: datetime | None = None
     runs: int = 0
     outcomes: Mapping[str, str] = field(default_factory=dict)
     marks: Mapping[str, str] = field(default_factory=dict)

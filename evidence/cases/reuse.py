@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -12,20 +13,22 @@ from core.errors import ShuzhengError
 from core.log.writer import LogWriter
 from evidence.cases import store
 from evidence.cases.asks import Filler
-from evidence.cases.model import EvidenceOrder, FactState
+from evidence.cases.model import Attempt, EvidenceOrder, FactState
 from evidence.rules.model import (
     CreditWay,
     DatasetWay,
     Fact,
     ServiceItem,
+    SourceWay,
     VerificationWay,
 )
 from evidence.rules.ways import can_be_reused
-from evidence.sources.model import Ask, Asker, Outcome
+from evidence.sources.model import Ask, Asker, Basis, Outcome, Reading
 from exchange.access.model import Mode
 from exchange.access.resources import load_known_resource, verify_grant
 
 _SOURCES: Final = (DatasetWay, VerificationWay, CreditWay)
+_SUPPLIED: Final = Outcome.SUPPLIED
 
 
 class ReuseDesk:
@@ -65,19 +68,47 @@ class ReuseDesk:
         now = self._now()
         states: dict[str, FactState] = {}
         for fact in item.facts:
-            case = found.get(keys.get(fact.code, b""))
-            if case is None or now - case[1] > timedelta(days=fact.reuse_days):
+            other = found.get(keys.get(fact.code, b""))
+            if other is None or now - other.established_at > timedelta(days=fact.reuse_days):
                 continue
             if await _may_ask(connection, fact.ways, asker, now):
                 states[fact.code] = FactState(
                     fact=fact,
                     outcome=Outcome.SUPPLIED,
                     code="REUSED",
-                    detail=f"established in another case of the bundle at {case[1].isoformat()}",
-                    reused_from=case[0],
-                    established_at=case[1],
+                    detail=f"established in another case of the bundle at {other.established_at.isoformat()}",
+                    reused_from=other.case_id,
+                    inherited=await _inherit(connection, fact, other),
+                    established_at=other.established_at,
                 )
         return states
+
+
+async def _inherit(connection: Connection, fact: Fact, other: store.Reusable) -> tuple[Attempt, ...]:
+    """Return what the other case's fact rests on, as ways of this one, which ask the same in the same order.
+
+    So whoever sees the source change finds this case too, also when the other one is closed.
+    """
+    bases = await store.load_bases(connection, case_id=other.case_id, fact=other.fact)
+    ways: defaultdict[tuple[str, str], list[tuple[int, SourceWay]]] = defaultdict(list)
+    for number, way in enumerate(fact.ways):
+        if isinstance(way, _SOURCES):
+            ways[way.kind, way.resource].append((number, way))
+    inherited = []
+    for (kind, source), alike in ways.items():
+        rows = [each for each in bases if (each.kind, each.source, each.outcome) == (kind, source, _SUPPLIED)]
+        for place, (number, way) in enumerate(alike):
+            if rows:
+                row = rows[min(place, len(rows) - 1)]
+                inherited.append(Attempt(number=number, way=way, reading=_read_again(row)))
+    return tuple(inherited)
+
+
+def _read_again(row: store.BasisRow) -> Reading:
+    basis = Basis(
+        source=row.source, title=row.source, version=row.source_version, as_of=row.as_of, row_key=row.row_key
+    )
+    return Reading(outcome=row.outcome, code="REUSED", detail="", basis=basis)
 
 
 async def _may_ask(connection: Connection, ways: Sequence[object], asker: Asker, at: datetime) -> bool:

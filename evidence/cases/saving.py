@@ -12,12 +12,13 @@ from core.database.writes import Writes
 from core.log.model import Event
 from core.log.writer import LogWriter, NewLeaf
 from evidence.cases import store
-from evidence.cases.answer import Run, build_answer, count_outcomes, mark_materials
+from evidence.cases.answer import Run, build_answer, count_outcomes, mark_fact, mark_materials
 from evidence.cases.model import Case, EvidenceOrder, FactState, Resolution
 from evidence.cases.reuse import ReuseDesk
+from evidence.cases.sealing import OrderSeal
 from evidence.commitments.inquiries import InquiryDesk
 from evidence.commitments.service import UndertakingService
-from evidence.rules.model import ItemVersion
+from evidence.rules.model import ItemVersion, OnChange
 from evidence.sources.model import Asker, Outcome
 from exchange.query.records import Records
 from signing import sm3
@@ -53,12 +54,14 @@ class CaseSaver:
         reuse: ReuseDesk,
         undertakings: UndertakingService,
         inquiries: InquiryDesk,
+        seal: OrderSeal,
         mark_key: bytes,
     ) -> None:
         self._log = log
         self._reuse = reuse
         self._undertakings = undertakings
         self._inquiries = inquiries
+        self._seal = seal
         self._keyed = sm3.keyed_hmac(mark_key)
 
     async def save(self, connection: Connection, outgoing: Outgoing) -> bytes:
@@ -87,6 +90,7 @@ class CaseSaver:
             facts=[self._fact_row(state, outgoing.order) for state in resolution.facts.values()],
             bases=build_bases(resolution),
             counts=run.counts,
+            order=self._keep_order(outgoing),
         )
         leaf = _describe(run, outgoing.asker, answer)
         found = await outgoing.records.save_with(connection, writes, log=self._log, further=[leaf])
@@ -105,6 +109,18 @@ class CaseSaver:
         if run.number > 1:
             await self._undertakings.settle(connection, run.case_id, states, caller=asker.caller)
 
+    def mark_fact(self, state: FactState) -> bytes:
+        """Return the mark of a fact, by which a later check tells whether it is so still."""
+        return mark_fact(state, keyed=self._keyed)
+
+    def _keep_order(self, outgoing: Outgoing) -> store.KeptOrder | None:
+        """Keep an order only where the rules have the hub check again by itself, without holders' codes."""
+        facts = outgoing.rules.item.facts
+        if not any(each.on_change is OnChange.RECHECK for each in facts):
+            return None
+        sealed = self._seal.seal(outgoing.order, bound_to=outgoing.case.id)
+        return store.KeptOrder(sealed=sealed, system_id=outgoing.asker.caller.system_id)
+
     def _fact_row(self, state: FactState, order: EvidenceOrder) -> store.FactRow:
         return store.FactRow(
             fact=state.fact.code,
@@ -113,6 +129,7 @@ class CaseSaver:
             established_at=state.established_at,
             reused_from=state.reused_from,
             reuse_key=self._reuse.key_of(state.fact, order),
+            mark=self.mark_fact(state) if state.fact.on_change is OnChange.RECHECK else None,
         )
 
 
@@ -166,6 +183,6 @@ def build_bases(resolution: Resolution) -> list[store.BasisRow]:
             as_of=attempt.reading.basis.as_of,
         )
         for state in resolution.facts.values()
-        for attempt in state.attempts
+        for attempt in (*state.attempts, *state.inherited)
         if attempt.reading.basis is not None
     ]

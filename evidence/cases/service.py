@@ -18,6 +18,9 @@ from core.errors import Conflict, NotFound
 from core.identity.store_standing import confirm_standing
 from core.log.model import Event
 from core.log.writer import LogWriter
+from evidence.cascade.model import Suspension
+from evidence.cascade.standing import verify_not_suspended
+from evidence.cascade.store_effects import load_suspensions
 from evidence.cases import store
 from evidence.cases.copies import CopyMaker
 from evidence.cases.model import Case, EvidenceOrder, FactState, Resolution
@@ -58,11 +61,12 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CaseView:
-    """A case as kept, with its facts and what they rest on."""
+    """A case as kept, with its facts, what they rest on, and why it is suspended, where it is."""
 
     case: Case
     facts: tuple[store.FactRow, ...]
     bases: tuple[store.BasisRow, ...]
+    suspensions: tuple[Suspension, ...]
 
 
 class EvidenceService:
@@ -139,13 +143,15 @@ class EvidenceService:
                 case=case,
                 facts=tuple(await store.load_facts(connection, case_id=case_id)),
                 bases=tuple(await store.load_bases(connection, case_id=case_id)),
+                suspensions=tuple(await load_suspensions(connection, case_id=case_id)),
             )
 
     async def close(self, case_id: UUID, *, caller: Caller) -> Case:
-        """Close a case: it is run no more. Raises NotFound, Conflict where it is closed."""
+        """Close a case: it is run no more. Raises NotFound, Conflict where it is closed or suspended."""
         now = self._now()
         async with self._database.transaction() as connection:
             case = await self._load_own(connection, case_id, caller)
+            await verify_not_suspended(connection, case_id=case_id)
             if not await store.close_case(connection, case_id=case_id, at=now):
                 msg = "the case is closed already"
                 raise Conflict(msg)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import asyncpg
 
-from core.caller import OrganisationCode
+from core.caller import OrganisationCode, SystemId
 from core.database import Connection
 from core.database.writes import Writes
 from core.identity.store_standing import write_mark
@@ -20,7 +20,7 @@ from evidence.sources.model import Outcome
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactRow:
-    """A fact of a case as kept."""
+    """A fact of a case as kept; `mark` digests what it came to, where the hub may check it again."""
 
     fact: str
     outcome: Outcome
@@ -28,6 +28,24 @@ class FactRow:
     established_at: datetime | None
     reused_from: UUID | None
     reuse_key: bytes | None
+    mark: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptOrder:
+    """The order of a case under seal, and the system that sent it, in whose name the hub checks again."""
+
+    sealed: bytes
+    system_id: SystemId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reusable:
+    """A fact that a case established by itself."""
+
+    case_id: UUID
+    fact: str
+    established_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +124,13 @@ async def load_case_by_id(connection: Connection, *, case_id: UUID) -> Case | No
     return None if row is None else _case(row)
 
 
+async def lock_case(connection: Connection, *, case_id: UUID) -> Case:
+    """Load a case that is there, and hold it until the transaction ends."""
+    row = await connection.fetchrow("SELECT * FROM evidence.case_ WHERE id = $1 FOR UPDATE", case_id)
+    assert row is not None
+    return _case(row)
+
+
 def write_run(
     writes: Writes,
     *,
@@ -116,11 +141,13 @@ def write_run(
     facts: Sequence[FactRow],
     bases: Sequence[BasisRow],
     counts: RunCounts,
+    order: KeptOrder | None,
 ) -> int:
     """Write the run of a case that comes after `case.runs`, in the place of the run before, as the first.
 
-    Returns the place of whether it was saved. Where it was not, another run of the case was saved meanwhile,
-    and the transaction has to be undone.
+    `order` is kept where the case's rules have the hub check again by itself. Returns the place of whether
+    the run was saved. Where it was not, another run of the case was saved meanwhile, and the transaction has
+    to be undone.
     """
     assert not writes.parameters
     for name, statement in _SAVE_RUN.items():
@@ -161,7 +188,11 @@ def write_run(
         None if case.bundle is None else case.bundle.reference,
         dict(outcomes),
         dict(marks),
+        [each.mark for each in facts],
     ]
+    if order is not None:
+        writes.add("ordered", _SAVE_ORDER)
+        writes.parameters += [order.sealed, order.system_id]
     return writes.ask("(SELECT count(*) > 0 FROM saved)")
 
 
@@ -178,12 +209,12 @@ _SAVE_RUN: Final = {
     "ran": "INSERT INTO evidence.case_run SELECT s.id, $2, $3, u[1], u[2], u[3], u[4], u[5], u[6], u[7]"
     " FROM saved s, (SELECT $4::integer[] AS u) c",
     "found": "INSERT INTO evidence.case_fact (case_id, fact, outcome, code, established_at,"
-    " reused_from, reuse_key)"
+    " reused_from, reuse_key, mark)"
     " SELECT s.id, f.* FROM saved s, unnest($5::text[], $6::text[], $7::text[], $8::timestamptz[],"
-    " $9::uuid[], $10::bytea[]) f"
+    " $9::uuid[], $10::bytea[], $28::bytea[]) f"
     " ON CONFLICT ON CONSTRAINT case_fact_pk DO UPDATE SET outcome = EXCLUDED.outcome,"
     " code = EXCLUDED.code, established_at = EXCLUDED.established_at,"
-    " reused_from = EXCLUDED.reused_from, reuse_key = EXCLUDED.reuse_key",
+    " reused_from = EXCLUDED.reused_from, reuse_key = EXCLUDED.reuse_key, mark = EXCLUDED.mark",
     "rests": "INSERT INTO evidence.case_basis (case_id, fact, way, kind, outcome, source, source_version,"
     " row_key, certificate_id, as_of)"
     " SELECT s.id, b.* FROM saved s, unnest($11::text[], $12::integer[], $13::text[], $14::text[],"
@@ -194,17 +225,43 @@ _SAVE_RUN: Final = {
 }
 
 
-async def load_reusable(
-    connection: Connection, *, keys: Sequence[bytes]
-) -> dict[bytes, tuple[UUID, datetime]]:
-    """Load, for each reuse key, the newest case that established it by itself, and when."""
+_SAVE_ORDER: Final = (
+    "INSERT INTO evidence.case_order (case_id, sealed, system_id)"
+    " SELECT s.id, $29::bytea, $30::uuid FROM saved s"
+    " ON CONFLICT ON CONSTRAINT case_order_pk DO UPDATE SET sealed = EXCLUDED.sealed,"
+    " system_id = EXCLUDED.system_id"
+)
+
+
+async def load_order(connection: Connection, *, case_id: UUID) -> KeptOrder | None:
+    """Load the order that is kept of a case; None where none is."""
+    row = await connection.fetchrow(
+        "SELECT sealed, system_id FROM evidence.case_order WHERE case_id = $1", case_id
+    )
+    return None if row is None else KeptOrder(sealed=row["sealed"], system_id=SystemId(row["system_id"]))
+
+
+async def load_reusable(connection: Connection, *, keys: Sequence[bytes]) -> dict[bytes, Reusable]:
+    """Load, for each reuse key, the newest case that established it by itself, and when.
+
+    What the hub saw change since then, in whichever case, is left out, unless it found it to be as it was.
+    """
     rows = await connection.fetch(
-        "SELECT DISTINCT ON (reuse_key) reuse_key, case_id, established_at FROM evidence.case_fact"
-        " WHERE reuse_key = ANY($1::bytea[]) AND outcome = 'supplied' AND reused_from IS NULL"
-        " ORDER BY reuse_key, established_at DESC",
+        "SELECT DISTINCT ON (f.reuse_key) f.reuse_key, f.case_id, f.fact, f.established_at"
+        " FROM evidence.case_fact f"
+        " WHERE f.reuse_key = ANY($1::bytea[]) AND f.outcome = 'supplied' AND f.reused_from IS NULL"
+        " AND NOT EXISTS (SELECT FROM evidence.case_fact g JOIN evidence.cascade_effect e"
+        " ON e.case_id = g.case_id AND e.fact = g.fact WHERE g.reuse_key = f.reuse_key"
+        " AND e.made_at >= f.established_at AND e.finding IS DISTINCT FROM 'held')"
+        " ORDER BY f.reuse_key, f.established_at DESC",
         list(keys),
     )
-    return {row["reuse_key"]: (row["case_id"], row["established_at"]) for row in rows}
+    return {
+        row["reuse_key"]: Reusable(
+            case_id=row["case_id"], fact=row["fact"], established_at=row["established_at"]
+        )
+        for row in rows
+    }
 
 
 async def load_facts(connection: Connection, *, case_id: UUID) -> list[FactRow]:
@@ -220,15 +277,19 @@ async def load_facts(connection: Connection, *, case_id: UUID) -> list[FactRow]:
             established_at=row["established_at"],
             reused_from=row["reused_from"],
             reuse_key=row["reuse_key"],
+            mark=row["mark"],
         )
         for row in rows
     ]
 
 
-async def load_bases(connection: Connection, *, case_id: UUID) -> list[BasisRow]:
-    """Load what the facts of a case rest on."""
+async def load_bases(connection: Connection, *, case_id: UUID, fact: str | None = None) -> list[BasisRow]:
+    """Load what the facts of a case rest on, or one of them, in the order of the ways."""
     rows = await connection.fetch(
-        "SELECT * FROM evidence.case_basis WHERE case_id = $1 ORDER BY fact, way", case_id
+        "SELECT * FROM evidence.case_basis WHERE case_id = $1 AND ($2::text IS NULL OR fact = $2)"
+        " ORDER BY fact, way",
+        case_id,
+        fact,
     )
     return [
         BasisRow(
@@ -247,9 +308,12 @@ async def load_bases(connection: Connection, *, case_id: UUID) -> list[BasisRow]
 
 
 async def close_case(connection: Connection, *, case_id: UUID, at: datetime) -> bool:
-    """Close a case; False where it is closed already."""
+    """Close a case, and erase its order; False where it is closed already."""
     done = await connection.execute(
-        "UPDATE evidence.case_ SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL", case_id, at
+        "WITH erased AS (DELETE FROM evidence.case_order WHERE case_id = $1)"
+        " UPDATE evidence.case_ SET closed_at = $2 WHERE id = $1 AND closed_at IS NULL",
+        case_id,
+        at,
     )
     return done.endswith(" 1")
 
@@ -267,6 +331,7 @@ def _case(row: asyncpg.Record) -> Case:
         bundle=bundle,
         opened_at=row["opened_at"],
         closed_at=row["closed_at"],
+        last_run_at=row["last_run_at"],
         runs=row["runs"],
         outcomes=row["outcomes"],
         marks=row["marks"],

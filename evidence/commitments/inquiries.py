@@ -13,11 +13,11 @@ from core.log.model import Event
 from core.log.writer import LogWriter
 from evidence.cases.model import EvidenceOrder, FactState
 from evidence.cases.remedies import may_promise
+from evidence.cases.sealing import OrderSeal
 from evidence.commitments import store
 from evidence.commitments.closing import close_by_person, tell_office
 from evidence.commitments.making import build_undertaking, record_undertaking
 from evidence.commitments.model import Placed, Undertaking, UndertakingKind, UndertakingState
-from evidence.commitments.sealing import OrderSeal
 from evidence.rules.model import Fact, RequestWay
 from evidence.sources.model import Asker, Outcome
 
@@ -63,7 +63,7 @@ class InquiryDesk:
             undertaking = await build_undertaking(
                 connection, case_id, state.fact.code, way, asker=asker, at=self._now()
             )
-            sealed = self._seal.seal(order, undertaking_id=undertaking.id)
+            sealed = self._seal.seal(order, bound_to=undertaking.id)
             undertaking = replace(undertaking, department=way.department, sealed=sealed)
             await store.save_undertaking(connection, undertaking=undertaking)
             placed = await store.load_placed(connection, undertaking_id=undertaking.id)
@@ -110,7 +110,7 @@ class InquiryDesk:
     def _open(self, undertaking: Undertaking) -> EvidenceOrder | None:
         if undertaking.sealed is None:
             return None
-        return self._seal.open(undertaking.sealed, undertaking_id=undertaking.id)
+        return self._seal.open(undertaking.sealed, bound_to=undertaking.id)
 
 
 def request_way(fact: Fact) -> RequestWay | None:

@@ -15,13 +15,13 @@ from core.log.writer import LogWriter
 from evidence.cases.model import Case, EvidenceOrder, FactState, Party
 from evidence.cases.order import fit_order
 from evidence.cases.remedies import template_digest
+from evidence.cases.sealing import OrderSeal
 from evidence.cases.store import FactRow, load_case_by_id, load_facts
 from evidence.commitments import store
 from evidence.commitments.closing import close_by_person, close_undertaking
 from evidence.commitments.confirming import Confirmation, build_confirmed, verify_confirmation
 from evidence.commitments.making import build_undertaking, record_undertaking
 from evidence.commitments.model import Placed, Undertaking, UndertakingKind, UndertakingState
-from evidence.commitments.sealing import OrderSeal
 from evidence.rules.model import CommitmentWay, Fact, ServiceItem, ToleranceWay
 from evidence.rules.service import RuleService
 from evidence.sources.model import Asker, Outcome
@@ -108,7 +108,7 @@ class UndertakingService:
                     undertaking,
                     role=role,
                     subject_key=self._log.hash_subject(party.code),
-                    sealed=self._seal.seal(order, undertaking_id=undertaking.id),
+                    sealed=self._seal.seal(order, bound_to=undertaking.id),
                     confirmation=confirmation,
                 )
                 if await store.save_undertaking(connection, undertaking=undertaking):

@@ -8,17 +8,17 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
-from core.caller import Caller, Purpose
+from core.caller import Purpose
 from core.database import Database
 from core.errors import Unavailable
-from core.identity.store import load_active_system, load_organisation
 from core.log.writer import LogWriter
+from evidence.acting import load_caller
 from evidence.cases.model import REFUTING, FactState
 from evidence.cases.resolve import Resolver
+from evidence.cases.sealing import OrderSeal
 from evidence.commitments import store
 from evidence.commitments.closing import close_undertaking, tell_office
 from evidence.commitments.model import Placed, UndertakingKind, UndertakingState
-from evidence.commitments.sealing import OrderSeal
 from evidence.rules.service import RuleService
 from evidence.sources.model import Asker, Outcome
 
@@ -98,20 +98,12 @@ class Verifier:
         if undertaking.sealed is None:
             return None
         async with self._database.acquire() as connection:
-            system = await load_active_system(connection, system_id=undertaking.system_id)
-            if system is None:
+            caller = await load_caller(connection, system_id=undertaking.system_id)
+            if caller is None:
                 return None
-            organisation = await load_organisation(connection, code=system.organisation_code)
             rules = await self._rules.load_kept(connection, placed.item_code, placed.item_version)
-        caller = Caller(
-            system_id=system.id,
-            system_name=system.name,
-            organisation_code=system.organisation_code,
-            organisation_name=organisation.name,
-            scopes=system.scopes,
-        )
         purpose = Purpose(service_item=placed.item_code, case_number=placed.case_number, operator=OPERATOR)
-        order = self._seal.open(undertaking.sealed, undertaking_id=undertaking.id)
+        order = self._seal.open(undertaking.sealed, bound_to=undertaking.id)
         asker = Asker(caller=caller, purpose=purpose)
         states = await self._resolver.establish(
             rules.item, order, facts={undertaking.fact}, asker=asker, now=now

@@ -24,9 +24,10 @@ from core.errors import (
     ShuzhengError,
     Unavailable,
 )
-from core.identity.store import load_active_system, load_organisation
+from core.identity.store import load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
+from evidence.acting import load_caller
 from evidence.commitments.closing import tell_office
 from evidence.commitments.model import Placed
 from evidence.commitments.store import load_placed
@@ -100,28 +101,22 @@ class BreachPublisher:
         async with self._database.acquire() as connection:
             dataset = await store.load_dataset(connection)
             placed = await load_placed(connection, undertaking_id=entry.undertaking_id)
-            system = None
+            caller = None
             if dataset is not None and dataset.resource_code == entry.resource_code:
-                system = await load_active_system(connection, system_id=dataset.system_id)
-            if system is None or placed is None:
+                caller = await load_caller(connection, system_id=dataset.system_id)
+            if caller is None or placed is None:
                 return
             office = await load_organisation(connection, code=placed.organisation_code)
-            provider = await load_organisation(connection, code=system.organisation_code)
         row = self._rows.build(placed, office_name=office.name, told=entry.told_state)
         if row is None:
             await self._settle(entry, placed, EntryState.REFUSED, reason="nobody is named any more")
             return
-        caller = Caller(
-            system_id=system.id,
-            system_name=system.name,
-            organisation_code=system.organisation_code,
-            organisation_name=provider.name,
-            scopes=system.scopes,
-        )
         answer: Mapping[str, Any] | None
         try:
             answer = await self._send(entry, row, caller)
-        except (BadInput, Closed, Forbidden, IdempotencyConflict, NotFound) as refused:
+        except Closed:
+            return  # it waits until the dataset is open again
+        except (BadInput, Forbidden, IdempotencyConflict, NotFound) as refused:
             answer = await self._find_answer(entry, caller, refused)
             if answer is None:
                 reason = f"{refused.code}: {refused.detail}"

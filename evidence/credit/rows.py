@@ -12,9 +12,9 @@ from core.identity.store import load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
 from evidence.cases.model import Party
+from evidence.cases.sealing import OrderSeal
 from evidence.commitments import store
 from evidence.commitments.model import Placed, UndertakingKind, UndertakingState
-from evidence.commitments.sealing import OrderSeal
 from evidence.rules.model import PartyKind
 
 COLUMNS: Final = (
@@ -41,7 +41,7 @@ class RowBuilder:
         undertaking = placed.undertaking
         if undertaking.kind is not UndertakingKind.COMMITMENT or undertaking.sealed is None:
             return None
-        order = self._seal.open(undertaking.sealed, undertaking_id=undertaking.id)
+        order = self._seal.open(undertaking.sealed, bound_to=undertaking.id)
         return next((each for each in order.parties if each.role == undertaking.role), None)
 
     def build(self, placed: Placed, *, office_name: str, told: UndertakingState) -> dict[str, str] | None:

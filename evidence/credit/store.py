@@ -25,7 +25,7 @@ async def load_dataset(connection: Connection, *, lock: bool = False) -> CreditD
 
 
 async def save_dataset(connection: Connection, *, dataset: CreditDataset) -> bool:
-    """Name the dataset; False where one of another provider is named."""
+    """Name the dataset; False where one of another provider is named. What waits goes into this one."""
     done = await connection.execute(
         "INSERT INTO evidence.credit_dataset AS d (resource_code, organisation_code, system_id, named_at)"
         " VALUES ($1, $2, $3, $4) ON CONFLICT ON CONSTRAINT credit_dataset_pk DO UPDATE"
@@ -36,7 +36,13 @@ async def save_dataset(connection: Connection, *, dataset: CreditDataset) -> boo
         dataset.system_id,
         dataset.named_at,
     )
-    return done.endswith(" 1")
+    if not done.endswith(" 1"):
+        return False
+    await connection.execute(
+        "UPDATE evidence.credit_entry SET resource_code = $1 WHERE state = 'waiting' AND resource_code <> $1",
+        dataset.resource_code,
+    )
+    return True
 
 
 async def delete_dataset(connection: Connection) -> None:

@@ -13,6 +13,7 @@ from core.errors import NotFound, SchemaViolation
 from core.log.model import Event
 from core.log.writer import LogWriter
 from core.text import check_text
+from evidence.cascade.standing import verify_not_suspended
 from evidence.cases.model import Case
 from evidence.cases.store import load_bases, load_case_by_id, load_facts
 from evidence.proof import store
@@ -52,10 +53,12 @@ class ProofService:
     async def issue_receipt(self, case_id: UUID, *, caller: Caller) -> bytes:
         """Issue the receipt of what was not requested in a case, as its last run left it.
 
-        The leaf is written before the receipt is signed. Raises NotFound for another office's case.
+        The leaf is written before the receipt is signed. Raises NotFound for another office's case, Conflict
+        while it is suspended.
         """
         async with self._database.transaction() as connection:
             case = await self._load_own(connection, case_id, caller)
+            await verify_not_suspended(connection, case_id=case_id)
             rules = await self._rules.load_kept(connection, case.item_code, case.item_version)
             payload = build_statement(
                 case,

@@ -23,6 +23,7 @@ from evidence.rules.model import (
     CreditWay,
     DatasetWay,
     Fact,
+    OnChange,
     RoleCondition,
     RuleFinding,
     ServiceItem,
@@ -157,6 +158,11 @@ def _check_fact(item: ServiceItem, fact: Fact, pointer: str) -> Iterator[RuleFin
     sources = [
         way for way in fact.ways if isinstance(way, CertificateWay | DatasetWay | VerificationWay | CreditWay)
     ]
+    if fact.on_change is not OnChange.NOTIFY and not sources:
+        detail = "no way of the fact has a source that could change"
+        yield RuleFinding(
+            pointer=f"{pointer}/on_change", code="NOT-FOLLOWED", detail=detail, severity=Severity.WARNING
+        )
     if fact.confirm is Confirm.ALL and len(sources) < 2:
         detail = "confirm: all compares sources, of which there must be two or more"
         yield RuleFinding(pointer=f"{pointer}/confirm", code="CONFIRM", detail=detail)

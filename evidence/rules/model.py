@@ -211,11 +211,24 @@ class FormInput:
     required: bool = False
 
 
+class OnChange(StrEnum):
+    """What follows for an open case where a row or certificate changes that its fact rests on.
+
+    `notify`: its office is told. `recheck`: the hub establishes the fact again by itself, and suspends the
+    case where it is not as it was. `suspend`: the case is suspended. Running the case again ends any of them.
+    """
+
+    NOTIFY = "notify"
+    RECHECK = "recheck"
+    SUSPEND = "suspend"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fact:
     """One fact, and the ways to establish it in their order.
 
-    `reuse_days`: what a case of the same bundle established is good for that long (0: never).
+    `reuse_days`: what a case of the same bundle established is good for that long (0: never). `on_change`:
+    what follows for an open case where its source changes.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
@@ -224,6 +237,7 @@ class Fact:
     ways: tuple[Way, ...]
     confirm: Confirm = Confirm.FIRST
     reuse_days: int = 0
+    on_change: OnChange = OnChange.NOTIFY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,6 +128,7 @@ def _add_fact(draft: Draft, row: Row, errors: list[FieldError]) -> None:
     reading = _Reading(errors, row)
     part["confirm"] = reading.take("confirm", _word(words.CONFIRM), "first")
     part["reuse_days"] = reading.take("reuse_days", _read_number, 0)
+    part["on_change"] = reading.take("on_change", _word(words.ON_CHANGE), "notify")
     _append(draft, "facts", part | {"ways": []}, row)
 
 

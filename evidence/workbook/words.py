@@ -31,7 +31,14 @@ SHEETS: Final[Mapping[str, Mapping[str, str]]] = {
     ROLES: _ITEM | {"name": "角色", "title": "名称", "kind": "类别", "required": "必填"},
     INPUTS: _ITEM | {"name": "输入", "title": "名称", "required": "必填"},
     MATERIALS: _ITEM | {"code": "材料编码", "title": "材料名称", "facts": "证明事实", "when": "条件"},
-    FACTS: _ITEM | {"code": "事实", "title": "名称", "confirm": "核验要求", "reuse_days": "复用天数"},
+    FACTS: _ITEM
+    | {
+        "code": "事实",
+        "title": "名称",
+        "confirm": "核验要求",
+        "reuse_days": "复用天数",
+        "on_change": "来源变动时",
+    },
     WAYS: _ITEM
     | {
         "fact": "事实",
@@ -54,6 +61,7 @@ SHEETS: Final[Mapping[str, Mapping[str, str]]] = {
 
 KINDS: Final = {"person": "自然人", "organisation": "组织", "any": "不限"}
 CONFIRM: Final = {"first": "任一", "all": "全部一致"}
+ON_CHANGE: Final = {"notify": "告知", "recheck": "复核", "suspend": "中止"}
 CLEAN: Final = {"absent": "无记录", "present": "有记录"}
 WAY_KINDS: Final = {
     "certificate": "电子证照",
@@ -101,6 +109,7 @@ EXPLAINED: Final = (
     ("可用方式", "一行一个: FACT=KIND|KIND"),
     ("类别", " ".join(KINDS.values())),
     ("核验要求", " ".join(CONFIRM.values())),
+    ("来源变动时", " ".join(ON_CHANGE.values())),
     ("方式", " ".join(WAY_KINDS.values())),
     ("期望", " ".join(CLEAN.values())),
     ("引号", '含 | = , ( ) 或空格首尾的值写成 "…"'),

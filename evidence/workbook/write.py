@@ -99,6 +99,7 @@ def _write_fact(fact: Mapping[str, Any]) -> Row:
         "title": fact["title"],
         "confirm": words.CONFIRM[fact.get("confirm", "first")],
         "reuse_days": str(fact.get("reuse_days", 0)),
+        "on_change": words.ON_CHANGE[fact.get("on_change", "notify")],
     }
 
 

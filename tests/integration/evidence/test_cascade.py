@@ -78,7 +78,7 @@ async def preview(world: EvidenceWorld, body: dict[str, Any], member: str = "mar
     )
 
 
-async def test_deregistration_is_shown_before_and_then_suspends_rechecks_and_notifies_once(
+async def test_deregistration_is_shown_before_and_then_suspends_and_notifies_once(
     world: EvidenceWorld,
 ) -> None:
     licence = await world.issue_licence()
@@ -108,8 +108,8 @@ async def test_deregistration_is_shown_before_and_then_suspends_rechecks_and_not
     assert await status_of(world, licence) == "suspended"
     mine = await effects(world, "approval")
     assert {(each["fact"], each["action"], each["case_number"]) for each in mine} == {
-        ("registration", "recheck", "2026-1"),
-        ("representative", "recheck", "2026-1"),
+        ("registration", "notify", "2026-1"),
+        ("representative", "notify", "2026-1"),
     }
     assert {each["case"] for each in mine} == {case["case"]}
     assert all(each["settled_at"] is None for each in mine)
@@ -138,7 +138,7 @@ async def test_change_of_another_row_or_under_a_closed_case_moves_nothing(world:
     assert await status_of(world, licence) == "active"
 
 
-async def test_penalty_that_appears_where_none_was_to_be_makes_the_case_recheck(
+async def test_penalty_that_appears_where_none_was_to_be_is_told_to_the_office(
     world: EvidenceWorld,
 ) -> None:
     document = build_document()
@@ -154,7 +154,7 @@ async def test_penalty_that_appears_where_none_was_to_be_makes_the_case_recheck(
     assert (effect["fact"], effect["source"], effect["version"]) == ("lease", "rk_jbxx", "2")
 
 
-async def test_certificate_that_is_revoked_makes_cases_recheck_and_moves_what_rests_on_it(
+async def test_certificate_that_is_revoked_is_told_to_cases_and_moves_what_rests_on_it(
     world: EvidenceWorld,
 ) -> None:
     licence = await world.issue_licence()

@@ -182,6 +182,47 @@ async def test_what_was_not_delivered_in_time_is_told_to_the_office_and_publishe
     assert [each["state"] for each in await notices(world)] == ["overdue"]
 
 
+async def test_breach_waits_while_the_dataset_is_recalled(world: EvidenceWorld) -> None:
+    await register_dataset(world)
+    await name_dataset(world)
+    await breach(world)
+    headers = world.hub.members["market"].headers
+    path = "/v1/resources/xy_cn"
+    recalled = await world.hub.client.post(f"{path}/recall", json={"reason": "核对"}, headers=headers)
+    assert recalled.status_code == 200, recalled.text
+    await publish_due(world)
+    async with world.hub.services.database.acquire() as connection:
+        assert await connection.fetchval("SELECT state FROM evidence.credit_entry") == "waiting"
+    reopened = await world.hub.client.post(f"{path}/submit", headers=headers)
+    assert reopened.status_code == 200, reopened.text
+    await publish_due(world)
+    assert [row["LXZT"] for row in await current(world)] == ["未履行"]
+
+
+async def test_breach_that_waits_goes_into_the_dataset_that_is_named_after(world: EvidenceWorld) -> None:
+    await register_dataset(world)
+    await name_dataset(world)
+    await breach(world)
+    headers = world.hub.members["market"].headers
+    await world.hub.services.evidence.credit.breaches.work_once()
+    async with world.hub.services.database.transaction() as connection:
+        await connection.execute(
+            "UPDATE evidence.credit_entry SET state = 'waiting', batch_id = NULL, settled_at = NULL,"
+            " next_try_at = now(), resource_code = 'nosuch'"
+        )
+    made = await world.hub.client.post(
+        "/v1/resources/standard/xy_cn", json={"code": "xy_cn_2", "title": "信用承诺（新）"}, headers=headers
+    )
+    assert made.status_code == 201, made.text
+    assert (await name_dataset(world, code="xy_cn_2")).status_code == 200
+    await publish_due(world)
+    async with world.hub.services.database.acquire() as connection:
+        entry = await connection.fetchrow("SELECT state, resource_code FROM evidence.credit_entry")
+        assert await connection.fetchval('SELECT count(*) FROM data."xy_cn_2"') == 1
+    assert entry is not None
+    assert tuple(entry) == ("published", "xy_cn_2")
+
+
 async def test_row_that_the_dataset_refuses_is_told_and_not_tried_for_ever(world: EvidenceWorld) -> None:
     await register_dataset(world)
     await name_dataset(world)

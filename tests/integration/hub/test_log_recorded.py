@@ -52,6 +52,7 @@ UNRECORDED = {
     "exchange.upload_part": "work in progress",
     "evidence.case_": "each run is in the log with the digest of its answer",
     "evidence.case_fact": "part of a run, whose answer is digested in the log",
+    "evidence.case_order": "part of a run, kept under seal until the case is closed",
     "evidence.case_basis": "part of a run, whose answer is digested in the log",
     "evidence.cascade_cursor": "how far versions were followed; what they moved is recorded",
     "evidence.case_run": "counts that stand in the leaf of the run",

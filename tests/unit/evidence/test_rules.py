@@ -263,3 +263,11 @@ def test_reuse_of_a_fact_that_cannot_be_taken_over_is_warned_of(number: int, is_
     document["facts"][number]["reuse_days"] = 7
     found = {each.code: each.severity for each in check_item(parse_item(document))}
     assert found.get("NOT-REUSABLE") == (None if is_for_reuse else Severity.WARNING)
+
+
+@pytest.mark.parametrize(("number", "is_followed"), [(0, True), (1, True), (3, False)])
+def test_rule_of_changes_for_a_fact_without_a_source_is_warned_of(number: int, is_followed: bool) -> None:
+    document = build_document()
+    document["facts"][number]["on_change"] = "recheck"
+    found = {each.code: each.severity for each in check_item(parse_item(document))}
+    assert found.get("NOT-FOLLOWED") == (None if is_followed else Severity.WARNING)

@@ -53,7 +53,7 @@ CONDITIONS = st.recursive(
 def full_document() -> dict[str, Any]:
     """Build rules that use everything that there is."""
     document = build_document(examples=EXAMPLES, bundles=["开办企业", "a|b"])
-    document["facts"][0] |= {"confirm": "all", "reuse_days": 30}
+    document["facts"][0] |= {"confirm": "all", "reuse_days": 30, "on_change": "recheck"}
     document["facts"][0]["ways"] += [
         {
             "kind": "certificate",
