@@ -63,19 +63,18 @@ def draw_seal_picture(name: str, side_mm: int, *, fonts: FontShelf, line: str = 
 
 
 def _write_png(cover: Image.Image) -> bytes:
-    """Write how far each point is covered by red, in sixteenths: a palette of one colour (ISO/IEC 15948 11.3.2).
+    """Write how far each point is covered by red, in sixteen grades, as a palette (ISO/IEC 15948 11.3.2).
 
     Every signature holds the whole seal, and a file holds it twice. In full colours with 256 grades of cover,
     which nobody can tell from these, the picture would be four times as many octets.
     """
     steps = _GRADES - 1
-    picture = Image.frombytes("P", cover.size, cover.point(lambda value: round(value * steps / 255)).tobytes())
+    graded = cover.point(lambda value: round(value * steps / 255))
+    picture = Image.frombytes("P", cover.size, graded.tobytes())
     picture.putpalette(RED * _GRADES)
     grades = bytes(round(255 * grade / steps) for grade in range(_GRADES))
     target = BytesIO()
-    picture.save(
-        target, "PNG", dpi=(300, 300), bits=4, transparency=grades, optimize=False, compress_level=9
-    )
+    picture.save(target, "PNG", dpi=(300, 300), bits=4, transparency=grades, optimize=False, compress_level=9)
     return target.getvalue()
 
 
