@@ -23,10 +23,10 @@ def build_row_reader(query: QueryService) -> ReadRow:
         purpose: Purpose,
     ) -> SourceRow:
         question = Question(keys=dict(keys), where=None, items=tuple(items), limit_rows=2, after=None)
-        answer = await query.query(
+        found = await query.find(
             caller=caller, purpose=purpose, resource_code=resource_code, question=question
         )
-        rows = answer.snapshot.rows
+        rows = found.answer.snapshot.rows
         if not rows:
             msg = "the resource has no row of these keys that the grant covers"
             raise NotFound(msg)
@@ -34,7 +34,7 @@ def build_row_reader(query: QueryService) -> ReadRow:
             msg = "the keys name several rows; a certificate rests on one"
             raise Conflict(msg)
         values = {name: _write(value) for name, value in rows[0].items()}
-        return SourceRow(version=answer.snapshot.version, values=values)
+        return SourceRow(version=found.answer.snapshot.version, row_key=found.row_key, values=values)
 
     return read_row
 

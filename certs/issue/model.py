@@ -55,11 +55,15 @@ class Holder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFingerprint:
-    """The row that a certificate's data rest on: resource, version, and the SM3 of what was read."""
+    """The row that a certificate's data rest on: resource, version, and the SM3 of what was read.
+
+    `row_key` is the keyed hash of resource and key values, by which it is found where the row changes.
+    """
 
     resource_code: str
     version: int
     row_sm3: bytes
+    row_key: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

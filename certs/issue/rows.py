@@ -30,9 +30,10 @@ class RowReference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceRow:
-    """One row as read: the resource's version, and the text of each item asked for."""
+    """One row as read: the resource's version, the text of each item asked for, and the row's keyed hash."""
 
     version: int
+    row_key: bytes
     values: Mapping[str, str] = field(repr=False)
 
 
@@ -87,6 +88,7 @@ async def fill_from_row(
         resource_code=reference.resource_code,
         version=row.version,
         row_sm3=build_fingerprint(reference, row),
+        row_key=row.row_key,
     )
     return replace(order, data={**order.data, **filled}, source=fingerprint)
 

@@ -20,7 +20,7 @@ from core.errors import NotFound
 async def load_source(connection: Connection, *, identifier: str) -> SourceFingerprint | None:
     """Load the fingerprint of the row that a certificate rests on; None where it rests on none."""
     row = await connection.fetchrow(
-        "SELECT resource_code, version, row_sm3 FROM certs.certificate_source WHERE identifier = $1",
+        "SELECT resource_code, version, row_sm3, row_key FROM certs.certificate_source WHERE identifier = $1",
         identifier,
     )
     return None if row is None else SourceFingerprint(**dict(row))

@@ -94,11 +94,11 @@ def _write_statement(*, has_sources: bool, has_requests: bool) -> str:
     place += 2
     if has_sources:
         parts.append(
-            "source AS (INSERT INTO certs.certificate_source (identifier, resource_code, version, row_sm3)"
-            f" SELECT * FROM unnest(${place + 1}::text[], ${place + 2}::text[], ${place + 3}::integer[],"
-            f" ${place + 4}::bytea[]))"
+            "source AS (INSERT INTO certs.certificate_source (identifier, resource_code, version, row_sm3,"
+            f" row_key) SELECT * FROM unnest(${place + 1}::text[], ${place + 2}::text[],"
+            f" ${place + 3}::integer[], ${place + 4}::bytea[], ${place + 5}::bytea[]))"
         )
-        place += 4
+        place += 5
     if has_requests:
         parts.append(
             "request AS (INSERT INTO certs.issue_request (system_id, key, body_sm3, identifier, requested_at)"
@@ -121,7 +121,13 @@ async def register(
     certificates = [(*_row(each.certificate), each.system_id) for each in entries]
     values: list[object] = [*map(list, zip(*certificates, strict=True)), reason, at]
     sources = [
-        (each.certificate.identifier, each.source.resource_code, each.source.version, each.source.row_sm3)
+        (
+            each.certificate.identifier,
+            each.source.resource_code,
+            each.source.version,
+            each.source.row_sm3,
+            each.source.row_key,
+        )
         for each in entries
         if each.source is not None
     ]

@@ -67,7 +67,7 @@ async def _check_row(connection: Connection, source: RowSource) -> AsyncIterator
         detail = f"there is no resource {source.resource} in the catalogue"
         yield FieldError(pointer="/source/resource", code="UNKNOWN-RESOURCE", detail=detail)
         return
-    named = [("/source/holder", source.holder)]
+    named = [] if source.holder is None else [("/source/holder", source.holder)]
     named += [(f"/source/when/{number}/item", each.item) for number, each in enumerate(source.when)]
     for pointer, name in named:
         if resource.item(name) is None:

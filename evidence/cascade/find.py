@@ -10,7 +10,7 @@ from uuid import UUID
 from core.database import Connection
 from core.log.writer import LogWriter
 from evidence.cascade import store
-from evidence.cascade.match import find_holder, hash_identities
+from evidence.cascade.match import find_holder, hash_identities, is_about
 from evidence.cascade.model import (
     Action,
     Affected,
@@ -37,12 +37,21 @@ class Watch:
     rules: tuple[KeptRule, ...]
 
     @property
+    def keys(self) -> frozenset[str]:
+        """The key items."""
+        return frozenset(each.name for each in self.resource.key_items)
+
+    @property
     def names(self) -> tuple[str, ...]:
         """The items that have to be read of each change."""
         found = {name for each in self.identities for name in each}
         for kept in self.rules:
             assert isinstance(kept.rule.source, RowSource)
-            found |= {kept.rule.source.holder, *(each.item for each in kept.rule.source.when)}
+            found |= {each.item for each in kept.rule.source.when}
+            if kept.rule.source.holder is None:
+                found |= self.keys
+            else:
+                found.add(kept.rule.source.holder)
         return tuple(sorted(name for name in found if self.resource.item(name) is not None))
 
 
@@ -88,10 +97,10 @@ class Finder:
             batch.append(change)
             if len(batch) == AT_ONCE:
                 cases |= await self._find_cases(connection, watch, batch, before_version)
-                certificates |= await _find_certificates(connection, watch, batch, today)
+                certificates |= await self._find_certificates(connection, watch, batch, today)
                 batch = []
         cases |= await self._find_cases(connection, watch, batch, before_version)
-        certificates |= await _find_certificates(connection, watch, batch, today)
+        certificates |= await self._find_certificates(connection, watch, batch, today)
         return Affected(cases=tuple(cases.values()), certificates=tuple(certificates.values()))
 
     async def find_by_certificate(
@@ -124,6 +133,29 @@ class Finder:
         )
         return {(each.case_id, each.fact): each for each in await self._with_actions(connection, found)}
 
+    async def _find_certificates(
+        self, connection: Connection, watch: Watch, batch: Sequence[RowChange], today: date
+    ) -> dict[tuple[str, str], AffectedCertificate]:
+        found: dict[tuple[str, str], AffectedCertificate] = {}
+        for kept in watch.rules:
+            source = kept.rule.source
+            assert isinstance(source, RowSource)
+            changes = [each for each in batch if is_about(source, each, today=today)]
+            if source.holder is None:
+                keys = self._hash_rows(watch, changes)
+                affected = await _issued_from(connection, kept, watch.resource.code, keys)
+            else:
+                holders = {find_holder(source.holder, each) for each in changes} - {None}
+                affected = await _held(connection, kept, {str(code) for code in holders})
+            found |= {(kept.rule.code, each.identifier): each for each in affected}
+        return found
+
+    def _hash_rows(self, watch: Watch, changes: Sequence[RowChange]) -> set[bytes]:
+        names = {watch.keys}
+        return set[bytes]().union(
+            *(hash_identities(self._log, watch.resource.code, each, names) for each in changes)
+        )
+
     async def _with_actions(
         self, connection: Connection, cases: Sequence[AffectedCase]
     ) -> list[AffectedCase]:
@@ -136,18 +168,6 @@ class Finder:
         return found
 
 
-async def _find_certificates(
-    connection: Connection, watch: Watch, batch: Sequence[RowChange], today: date
-) -> dict[tuple[str, str], AffectedCertificate]:
-    found: dict[tuple[str, str], AffectedCertificate] = {}
-    for kept in watch.rules:
-        assert isinstance(kept.rule.source, RowSource)
-        holders = {find_holder(kept.rule.source, change, today=today) for change in batch} - {None}
-        for each in await _held(connection, kept, {str(code) for code in holders}):
-            found[kept.rule.code, each.identifier] = each
-    return found
-
-
 async def _held(
     connection: Connection, kept: KeptRule, holder_codes: Collection[str]
 ) -> list[AffectedCertificate]:
@@ -156,6 +176,21 @@ async def _held(
     found = await store.load_held(
         connection,
         holder_codes=holder_codes,
+        type_code=kept.rule.target,
+        issuer_code=kept.organisation_code,
+    )
+    return [AffectedCertificate(identifier=each, kept=kept) for each in found]
+
+
+async def _issued_from(
+    connection: Connection, kept: KeptRule, resource_code: str, row_keys: Collection[bytes]
+) -> list[AffectedCertificate]:
+    if not row_keys:
+        return []
+    found = await store.load_issued_from(
+        connection,
+        resource_code=resource_code,
+        row_keys=row_keys,
         type_code=kept.rule.target,
         issuer_code=kept.organisation_code,
     )

@@ -27,17 +27,21 @@ def hash_identities(
     return {log.hash_subject(name_identity(resource_code, dict(each))) for each in subjects}
 
 
-def find_holder(source: RowSource, change: RowChange, *, today: date) -> str | None:
-    """Return the number of the holder whom a change concerns by a rule; None where it is not about it."""
+def is_about(source: RowSource, change: RowChange, *, today: date) -> bool:
+    """Say whether a rule is about a change: by the operation, and into a row that meets what it says."""
     if change.operation not in source.on:
-        return None
-    if change.operation is not Operation.DELETE:
-        assert change.after is not None
-        met_before = change.before is not None and _meets(source, change.before, today)
-        if met_before or not _meets(source, change.after, today):
-            return None
-    holder = change.sides[-1].get(source.holder)
-    return None if holder is None else str(render_value(holder))
+        return False
+    if change.operation is Operation.DELETE:
+        return True
+    assert change.after is not None
+    met_before = change.before is not None and _meets(source, change.before, today)
+    return not met_before and _meets(source, change.after, today)
+
+
+def find_holder(holder: str, change: RowChange) -> str | None:
+    """Return the number of the holder whom a row is about, by its item `holder`; None where it has none."""
+    found = change.sides[-1].get(holder)
+    return None if found is None else str(render_value(found))
 
 
 def _meets(source: RowSource, row: Mapping[str, object], today: date) -> bool:

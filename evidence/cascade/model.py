@@ -58,15 +58,16 @@ class Finding(StrEnum):
 class RowSource:
     """A row of `resource` changes: by one of `on`, into a row that meets all of `when` and did not before.
 
-    A row that is deleted meets anything. `holder` is the item that holds the holder's number.
+    A row that is deleted meets anything. `holder` is the item that holds the holder's number; without it, the
+    rule is about the certificates that were issued from the very row.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = FORBID
     kind: Literal["row"]
     resource: str
-    holder: str
     on: tuple[Operation, ...]
     when: tuple[Requirement, ...] = ()
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -291,6 +291,28 @@ async def load_held(
     return [row["identifier"] for row in rows]
 
 
+async def load_issued_from(
+    connection: Connection,
+    *,
+    resource_code: str,
+    row_keys: Collection[bytes],
+    type_code: str,
+    issuer_code: str,
+) -> list[str]:
+    """Load the active certificates of a type that an issuer issued from rows of a resource."""
+    rows = await connection.fetch(
+        "SELECT c.identifier FROM certs.certificate_source s"
+        " JOIN certs.certificate c ON c.identifier = s.identifier"
+        " WHERE s.resource_code = $1 AND s.row_key = ANY($2::bytea[]) AND c.type_code = $3"
+        " AND c.issuer_code = $4 AND c.status = 'active' ORDER BY c.identifier",
+        resource_code,
+        list(row_keys),
+        type_code,
+        issuer_code,
+    )
+    return [row["identifier"] for row in rows]
+
+
 def _case(row: asyncpg.Record) -> AffectedCase:
     return AffectedCase(
         case_id=UUID(str(row["id"])),

@@ -56,6 +56,19 @@ class QueryService:
         projected in the database. 6. The leaf, committed before the answer: in the same transaction, or
         together with those of other calls where the call writes nothing else.
         """
+        reading, snapshot, has_more = await self._answer(caller, purpose, resource_code, question)
+        return self._reader.answer(reading, snapshot, has_more=has_more)
+
+    async def find(
+        self, *, caller: Caller, purpose: Purpose, resource_code: str, question: Question
+    ) -> FoundRows:
+        """Answer as `query` does, for a caller within the hub that keeps what rests on the rows."""
+        reading, snapshot, has_more = await self._answer(caller, purpose, resource_code, question)
+        return self._reader.find(reading, snapshot, has_more=has_more)
+
+    async def _answer(
+        self, caller: Caller, purpose: Purpose, resource_code: str, question: Question
+    ) -> tuple[Reading, Snapshot, bool]:
         watch = self._refusals.watch(
             caller=caller, purpose=purpose, resource_code=resource_code, action="query"
         )
@@ -67,7 +80,7 @@ class QueryService:
                     await self._reader.describe(*found[:2]).save(connection, log=self._log)
         reading, snapshot, has_more = found
         self._reader.watch(reading, snapshot)
-        return self._reader.answer(reading, snapshot, has_more=has_more)
+        return reading, snapshot, has_more
 
     def begin(
         self, *, caller: Caller, purpose: Purpose, questions: Sequence[tuple[str, Question]]

@@ -237,7 +237,9 @@ async def test_order_under_a_token_revoked_since_is_not_carried_out(world: World
 
 async def test_row_fills_the_data_and_its_fingerprint_is_kept(world: World) -> None:
     await register_seal(world)
-    row = SourceRow(version=7, values={"frmc": "x", "fddbr": "张三丰", "zs": "示例市示例路1号"})
+    row = SourceRow(
+        version=7, row_key=b"key", values={"frmc": "x", "fddbr": "张三丰", "zs": "示例市示例路1号"}
+    )
     asked: list[dict[str, Any]] = []
 
     async def read_row(**question: Any) -> SourceRow:

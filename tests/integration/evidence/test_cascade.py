@@ -14,6 +14,7 @@ from evidence.cascade.follower import Follower
 from evidence.cascade.store import follow_new, load_needed_after
 from tests.evidence_rules import build_document
 from tests.evidence_world import EvidenceWorld, certificate_way
+from tests.hubs import organisation_code
 
 CANCELLED = "3"
 
@@ -314,6 +315,54 @@ async def test_loss_of_one_certificate_goes_on_to_what_its_holder_has_by_rules(
         )
         assert answer.status_code == 200, answer.text
     assert await follow(world) == 1
+
+
+async def issue_from_row(world: EvidenceWorld) -> str:
+    """Issue a licence whose address is that of the firm's row, to another number than the row's."""
+    await world.issue_licence()
+    await world.grant("fr_jbxx", ["tyxydm", "zs"], service_items=["*"], member="market")
+    market = world.hub.members["market"]
+    order = {
+        "type_code": BUSINESS_LICENCE.code,
+        "holder": {"name": "别的企业", "code": organisation_code(55), "code_type": "001"},
+        "number": organisation_code(55),
+        "data": {
+            "LX": "有限责任公司",
+            "FDDBR": "李四",
+            "ZCZB": "1万元人民币",
+            "CLRQ": "20200101",
+            "JYFW": "无",
+        },
+        "source": {
+            "resource": "fr_jbxx",
+            "keys": {"tyxydm": world.firm["tyxydm"]},
+            "items": {"ZS": "zs"},
+        },
+    }
+    issued = await world.hub.client.post("/v1/certificates", json=order, headers=market.purposeful)
+    assert issued.status_code == 201, issued.text
+    return str(issued.json()["identifier"])
+
+
+async def test_rule_without_a_holder_is_about_what_was_issued_from_the_very_row(world: EvidenceWorld) -> None:
+    issued = await issue_from_row(world)
+    source = rule()["source"]
+    del source["holder"]
+    await set_rule(world, source=source)
+    row = {
+        "resource": "fr_jbxx",
+        "keys": {"tyxydm": world.firm["tyxydm"]},
+        "operation": "update",
+        "after": {"cxzt": CANCELLED},
+    }
+    shown = (await preview(world, {"row": row})).json()
+    assert [each["identifiers"] for each in shown["certificates"]] == [[issued]]
+    await deregister(world)
+    assert await follow(world) == 1
+    assert await status_of(world, issued) == "suspended"
+    async with world.hub.services.database.acquire() as connection:
+        active = await connection.fetchval("SELECT count(*) FROM certs.certificate WHERE status = 'active'")
+    assert active == 1
 
 
 async def test_changes_that_are_not_followed_yet_are_not_pruned(world: EvidenceWorld) -> None:

@@ -10,7 +10,7 @@ import pytest
 from core.errors import SchemaViolation
 from core.log.writer import LogWriter
 from evidence.cascade.document import dump_rule, parse_rule
-from evidence.cascade.match import find_holder, hash_identities
+from evidence.cascade.match import find_holder, hash_identities, is_about
 from evidence.cascade.model import Operation, RowChange, RowSource
 from hub.services import utc_now
 
@@ -57,12 +57,12 @@ def test_rule_is_about_rows_that_come_to_meet_it(
     operation: str, before: dict[str, object] | None, after: dict[str, object] | None, holder: str | None
 ) -> None:
     change = RowChange(operation=Operation(operation), before=before, after=after)
-    assert find_holder(source(), change, today=TODAY) == holder
+    assert (find_holder("GMSFHM", change) if is_about(source(), change, today=TODAY) else None) == holder
 
 
 def test_rule_is_about_its_operations_only() -> None:
     change = RowChange(operation=Operation.DELETE, before=ALIVE, after=None)
-    assert find_holder(source(on=["update"]), change, today=TODAY) is None
+    assert not is_about(source(on=["update"]), change, today=TODAY)
 
 
 def test_identities_are_those_of_both_sides_and_of_every_set_of_items() -> None:
@@ -83,7 +83,7 @@ def test_identities_are_those_of_both_sides_and_of_every_set_of_items() -> None:
         ({"title": " "}, "/title"),
         ({"action": "delete"}, "/action"),
         ({"surplus": 1}, "/surplus"),
-        ({"source": {"kind": "row", "resource": "r", "on": ["update"]}}, "/source/holder"),
+        ({"source": {"kind": "row", "resource": "r"}}, "/source/on"),
         ({"source": DOCUMENT["source"] | {"on": []}}, "/source/on"),
         (
             {
