@@ -20,8 +20,8 @@ from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
 from evidence.assembly_credit import CreditServices, assemble_credit, build_credit_router
+from evidence.assembly_duties import Duties, assemble_duties
 from evidence.assembly_office import OfficeServices, assemble_office, build_office_routers
-from evidence.cascade.rechecker import Rechecker
 from evidence.cases.copies import CopyMaker
 from evidence.cases.resolve import Resolver
 from evidence.cases.reuse import ReuseDesk
@@ -30,12 +30,12 @@ from evidence.cases.sealing import OrderSeal
 from evidence.cases.service import EvidenceService
 from evidence.commitments.inquiries import InquiryDesk
 from evidence.commitments.service import UndertakingService
-from evidence.commitments.verifier import Verifier
 from evidence.rules.service import RuleService
 from evidence.sources.reader import HubSources
 from evidence.sources.together import TogetherReader
 from exchange.access.refusal import RefusalLog
 from exchange.assembly import ExchangeServices
+from exchange.verify.model import ReceiptIssuer
 from exchange.verify.receipts import BatchReceiptIssuer
 from signing.merkle.receipts_async import Batcher
 from signing.trust import TrustPolicy
@@ -52,19 +52,16 @@ class EvidenceServices:
     undertakings: UndertakingService
     inquiries: InquiryDesk
     credit: CreditServices
-    verifier: Verifier
-    rechecker: Rechecker
+    duties: Duties
     office: OfficeServices
     refusals: RefusalLog
 
     @property
     def background(self) -> dict[str, Callable[[], Coroutine[None, None, None]]]:
         """What has to run as long as the hub does, by name."""
-        return {
-            "evidence": self.verifier.run,
+        return self.duties.background | {
             "breaches": self.credit.breaches.run,
             "cascade": self.office.follower.run,
-            "rechecks": self.rechecker.run,
         }
 
 
@@ -105,32 +102,22 @@ def assemble(
     )
     return EvidenceServices(
         rules=rules,
-        cases=EvidenceService(
+        cases=_assemble_cases(
+            exchange,
+            certificates,
             database=database,
             log=log,
             rules=rules,
             resolver=resolver,
-            together=_assemble_together(exchange, certificates, now),
-            apart=sources,
+            sources=sources,
             reuse=reuse,
-            copies=CopyMaker(copies=certificates.copies, now=now),
             saver=saver,
             receipts=receipts,
-            at_once=CASES_AT_ONCE,
             now=now,
         ),
         undertakings=undertakings,
         inquiries=inquiries,
-        verifier=Verifier(
-            database=database,
-            log=log,
-            rules=rules,
-            resolver=resolver,
-            seal=seal,
-            interval_s=interval_s,
-            now=now,
-        ),
-        rechecker=Rechecker(
+        duties=assemble_duties(
             database=database,
             log=log,
             rules=rules,
@@ -156,14 +143,39 @@ def assemble(
     )
 
 
-def _assemble_together(
-    exchange: ExchangeServices, certificates: CertificateServices, now: Callable[[], datetime]
-) -> TogetherReader:
-    return TogetherReader(
+def _assemble_cases(
+    exchange: ExchangeServices,
+    certificates: CertificateServices,
+    *,
+    database: Database,
+    log: LogWriter,
+    rules: RuleService,
+    resolver: Resolver,
+    sources: HubSources,
+    reuse: ReuseDesk,
+    saver: CaseSaver,
+    receipts: ReceiptIssuer,
+    now: Callable[[], datetime],
+) -> EvidenceService:
+    together = TogetherReader(
         query=exchange.query,
         verify=exchange.verify,
         held=certificates.held,
         grounds=exchange.grounds,
+        now=now,
+    )
+    return EvidenceService(
+        database=database,
+        log=log,
+        rules=rules,
+        resolver=resolver,
+        together=together,
+        apart=sources,
+        reuse=reuse,
+        copies=CopyMaker(copies=certificates.copies, now=now),
+        saver=saver,
+        receipts=receipts,
+        at_once=CASES_AT_ONCE,
         now=now,
     )
 

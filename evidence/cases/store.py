@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 from uuid import UUID
 
@@ -88,6 +89,28 @@ class OpenCase:
     mark: str | None
 
 
+_COUNTS: Final = attrgetter("took_ms", "calls", "required", "supplied", "waived", "undertaken", "remaining")
+_FACT_COLUMNS: Final = tuple(
+    map(attrgetter, ("fact", "outcome", "code", "established_at", "reused_from", "reuse_key"))
+)
+_BASIS_COLUMNS: Final = tuple(
+    map(
+        attrgetter,
+        (
+            "fact",
+            "way",
+            "kind",
+            "outcome",
+            "source",
+            "source_version",
+            "row_key",
+            "certificate_id",
+            "as_of",
+        ),
+    )
+)
+
+
 async def load_case(
     connection: Connection,
     *,
@@ -152,40 +175,17 @@ def write_run(
     assert not writes.parameters
     for name, statement in _SAVE_RUN.items():
         writes.add(name, statement)
+    writes.parameters += [case.id, case.runs + 1, at, list(_COUNTS(counts))]
+    writes.parameters += [[read(each) for each in facts] for read in _FACT_COLUMNS]
+    writes.parameters += [[read(each) for each in bases] for read in _BASIS_COLUMNS]
+    bundle = case.bundle
     writes.parameters += [
-        case.id,
-        case.runs + 1,
-        at,
-        [
-            counts.took_ms,
-            counts.calls,
-            counts.required,
-            counts.supplied,
-            counts.waived,
-            counts.undertaken,
-            counts.remaining,
-        ],
-        [each.fact for each in facts],
-        [str(each.outcome) for each in facts],
-        [each.code for each in facts],
-        [each.established_at for each in facts],
-        [each.reused_from for each in facts],
-        [each.reuse_key for each in facts],
-        [each.fact for each in bases],
-        [each.way for each in bases],
-        [each.kind for each in bases],
-        [str(each.outcome) for each in bases],
-        [each.source for each in bases],
-        [each.source_version for each in bases],
-        [each.row_key for each in bases],
-        [each.certificate_id for each in bases],
-        [each.as_of for each in bases],
         case.organisation_code,
         case.item_code,
         case.item_version,
         case.case_number,
-        None if case.bundle is None else case.bundle.code,
-        None if case.bundle is None else case.bundle.reference,
+        None if bundle is None else bundle.code,
+        None if bundle is None else bundle.reference,
         dict(outcomes),
         dict(marks),
         [each.mark for each in facts],

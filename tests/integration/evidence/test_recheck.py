@@ -28,7 +28,7 @@ async def open_case(world: EvidenceWorld, on_change: str, **changes: Any) -> str
 
 
 def rechecker(world: EvidenceWorld) -> Rechecker:
-    return world.hub.services.evidence.rechecker
+    return world.hub.services.evidence.duties.rechecker
 
 
 async def move(world: EvidenceWorld, **changes: str) -> None:

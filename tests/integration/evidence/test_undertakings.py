@@ -61,7 +61,7 @@ async def verify(world: EvidenceWorld) -> None:
             "UPDATE evidence.undertaking SET next_check_at = now() - interval '1 second'"
             " WHERE next_check_at IS NOT NULL"
         )
-    await world.hub.services.evidence.verifier.work_once()
+    await world.hub.services.evidence.duties.verifier.work_once()
 
 
 async def let_time_pass(world: EvidenceWorld, days: int) -> None:
