@@ -10,12 +10,13 @@ import functools
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from typing import Final
 
 _HEAD: Final = struct.Struct(">HHIIIHHQQhhhhHHhhh")
 _HHEA: Final = struct.Struct(">HHhhhHhhhhhhhhhhhH")
 _MAXP: Final = struct.Struct(">IHHHHHHHHHHHHHH")
+_METRICS: Final = struct.Struct(">Hh")
 _OS2: Final = struct.Struct(">HhHHHhhhhhhhhhhh10s4I4sHHHhhhHHIIhhHHH")
 _BMP_END: Final = 0xFFFF
 _CHECKSUM_MAGIC: Final = 0xB1B0AFBA
@@ -28,7 +29,8 @@ _FIXED_TIME: Final = 3_786_912_000  # 2024-01-01 in seconds since 1904; the same
 class GlyphOutline:
     """One glyph in font units: its `glyf` record (empty for blanks), box, and counts.
 
-    `data` is filled up to whole words, whose sum is `checksum`: fonts are made of glyphs many times.
+    Fonts are made of the same glyphs many times, so what tables take of one is prepared: `data` is filled up
+    to whole words, `metrics` is its record in `hmtx`, and `figures` are what all glyphs are measured by.
     """
 
     data: bytes
@@ -36,12 +38,19 @@ class GlyphOutline:
     box: tuple[int, int, int, int] = (0, 0, 0, 0)
     points: int = 0
     contours: int = 0
-    checksum: int = field(init=False)
+    metrics: bytes = field(init=False)
+    figures: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         padded = self.data + bytes(-len(self.data) % 4)
+        left, foot, right, top = self.box
+        figures = (
+            *(left, foot, right, top, self.advance, self.advance - right, self.points, self.contours),
+            *(len(padded), _add_words(padded)),
+        )
         object.__setattr__(self, "data", padded)
-        object.__setattr__(self, "checksum", _add_words(padded))
+        object.__setattr__(self, "metrics", _METRICS.pack(self.advance, left))
+        object.__setattr__(self, "figures", figures)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +77,8 @@ class _Measures:
     points: int
     contours: int
     count: int
+    lengths: tuple[int, ...]
+    checksum: int
 
 
 def build_truetype(
@@ -77,8 +88,7 @@ def build_truetype(
     outlines = [notdef, *(outline for _, outline in glyphs)]
     codes = [code for code, _ in glyphs]
     measures = _measure(outlines)
-    offsets = [0, *accumulate([len(each.data) for each in outlines])]
-    sides = [side for each in outlines for side in (each.advance, each.box[0])]
+    offsets = list(accumulate(measures.lengths, initial=0))
     maxp = _MAXP.pack(
         0x00010000, measures.count, measures.points, measures.contours, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0
     )
@@ -88,31 +98,38 @@ def build_truetype(
         b"glyf": b"".join([each.data for each in outlines]),
         b"head": _head(metrics, measures),
         b"hhea": _hhea(metrics, measures),
-        b"hmtx": struct.pack(f">{'Hh' * measures.count}", *sides),
+        b"hmtx": b"".join([each.metrics for each in outlines]),
         b"loca": struct.pack(f">{len(offsets)}I", *offsets),
         b"maxp": maxp,
         b"name": _name(metrics),
         b"post": _POST,
     }
-    glyf = sum([each.checksum for each in outlines])
-    return _assemble(tables, known={b"glyf": glyf & _WORD, b"name": _name_checksum(metrics)})
+    known = {b"glyf": measures.checksum, b"name": _name_checksum(metrics), b"post": _POST_CHECKSUM}
+    return _assemble(tables, known=known)
 
 
 def _measure(outlines: list[GlyphOutline]) -> _Measures:
-    inked = [each.box for each in outlines if each.data] or [(0, 0, 0, 0)]
-    lefts, feet, rights, tops = zip(*inked, strict=True)
-    advances = [each.advance for each in outlines]
-    has_blanks = len(inked) < len(outlines)
+    """Measure all glyphs; blanks have no box, but they have sides."""
+    figures = [each.figures for each in outlines]
+    lefts, feet, rights, tops, advances, gaps, points, contours, lengths, sums = zip(*figures, strict=True)
+    least_left, reach = min(lefts), max(rights)
+    box = (least_left, min(feet), reach, max(tops))
+    if 0 in lengths:
+        inked = [each.box for each in outlines if each.data] or [(0, 0, 0, 0)]
+        ink_lefts, ink_feet, ink_rights, ink_tops = zip(*inked, strict=True)
+        box = (min(ink_lefts), min(ink_feet), max(ink_rights), max(ink_tops))
     return _Measures(
-        box=(min(lefts), min(feet), max(rights), max(tops)),
+        box=box,
         widest=max(advances),
         mean=sum(advances) // len(advances),
-        least_left=min(*lefts, 0) if has_blanks else min(lefts),
-        least_right=min([each.advance - each.box[2] for each in outlines]),
-        reach=max(*rights, 0) if has_blanks else max(rights),
-        points=max([each.points for each in outlines]),
-        contours=max([each.contours for each in outlines]),
+        least_left=least_left,
+        least_right=min(gaps),
+        reach=reach,
+        points=max(points),
+        contours=max(contours),
         count=len(outlines),
+        lengths=lengths,
+        checksum=sum(sums) & _WORD,
     )
 
 
@@ -176,7 +193,7 @@ def _format_4(segments: list[tuple[int, int, int]]) -> bytes:
 
 
 def _format_12(segments: list[tuple[int, int, int]]) -> bytes:
-    groups = b"".join(struct.pack(">III", *segment) for segment in segments)
+    groups = struct.pack(f">{3 * len(segments)}I", *chain.from_iterable(segments))
     return struct.pack(">HHIII", 12, 0, 16 + len(groups), 0, len(segments)) + groups
 
 
@@ -236,3 +253,6 @@ def _add_words(padded: bytes) -> int:
     """Add up 32-bit words, modulo 2 to the 32nd."""
     words: tuple[int, ...] = struct.unpack(f">{len(padded) // 4}I", padded)
     return sum(words) & _WORD
+
+
+_POST_CHECKSUM: Final = _add_words(_POST)
