@@ -27,6 +27,11 @@ class SharedFile:
 @functools.lru_cache(maxsize=256)
 def share_file(name: str, content: bytes) -> SharedFile:
     """Compress and digest a file; what was prepared once is kept."""
+    return prepare_file(name, content)
+
+
+def prepare_file(name: str, content: bytes) -> SharedFile:
+    """Compress a file as far as can be, and digest it, for a caller who keeps it."""
     return SharedFile(content=content, entry=pack_entry(name, content, is_kept=True), sm3=sm3.digest(content))
 
 

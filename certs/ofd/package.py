@@ -73,9 +73,12 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class OfdPackage:
-    """A package in memory; build it with `parse`. What was unpacked or parsed once is kept."""
+    """A package in memory; build it with `parse`. What was unpacked or parsed once is kept.
 
-    _entries: Mapping[str, PackedEntry] = field(repr=False)
+    An entry of None is a file that was not compressed yet: its octets are among `_contents`.
+    """
+
+    _entries: Mapping[str, PackedEntry | None] = field(repr=False)
     limits: Limits
     _contents: dict[str, bytes] = field(default_factory=dict, repr=False)
     _elements: dict[str, Element] = field(default_factory=dict, repr=False)
@@ -105,19 +108,19 @@ class OfdPackage:
         return package
 
     @classmethod
-    def build(cls, files: Mapping[str, bytes], shared: Mapping[str, SharedFile], built: BuiltBody) -> Self:
-        """Put a package together from files by absolute path; what is shared is not compressed again.
+    def build(cls, files: Mapping[str, bytes | SharedFile], built: BuiltBody) -> Self:
+        """Put a package together from files by absolute path; `built` is what reading its body would find.
 
-        `built` is what reading its only body would find.
+        What is shared was compressed before; the rest is compressed when the package is written.
         """
-        entries = {path: pack_entry(path.removeprefix("/"), content) for path, content in files.items()}
-        return cls(
-            entries | {path: file.entry for path, file in shared.items()},
-            DEFAULT_LIMITS,
-            _contents=dict(files) | {path: file.content for path, file in shared.items()},
-            _digests={path: file.sm3 for path, file in shared.items()},
-            _built=built,
-        )
+        contents, digests = {}, {}
+        entries: dict[str, PackedEntry | None] = {}
+        for path, file in files.items():
+            if isinstance(file, bytes):
+                contents[path], entries[path] = file, None
+            else:
+                contents[path], digests[path], entries[path] = file.content, file.sm3, file.entry
+        return cls(entries, DEFAULT_LIMITS, _contents=contents, _digests=digests, _built=built)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -130,7 +133,9 @@ class OfdPackage:
     def read(self, path: str) -> bytes:
         """Return the octets of a file. Raises KeyError where it is missing, PackageRefused where damaged."""
         if path not in self._contents:
-            self._contents[path] = unpack_entry(self._entries[path])
+            entry = self._entries[path]
+            assert entry is not None
+            self._contents[path] = unpack_entry(entry)
         return self._contents[path]
 
     def digest(self, path: str) -> bytes:
@@ -233,7 +238,11 @@ class OfdPackage:
 
     def with_files(self, changes: Mapping[str, bytes | SharedFile]) -> bytes:
         """Write this package with files added or replaced; every other file keeps its compressed octets."""
-        kept = [entry for path, entry in self._entries.items() if path not in changes]
+        kept = [
+            pack_entry(path.removeprefix("/"), self._contents[path]) if entry is None else entry
+            for path, entry in self._entries.items()
+            if path not in changes
+        ]
         added = [
             pack_entry(path.removeprefix("/"), file) if isinstance(file, bytes) else file.entry
             for path, file in changes.items()

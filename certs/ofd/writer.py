@@ -20,19 +20,28 @@ from datetime import date
 from typing import Final
 
 from certs.ofd.annotations import Annotation, AnnotationKind, annotation_files
-from certs.ofd.blank import EMPTY, Blank, share_file
+from certs.ofd.blank import EMPTY, Blank, SharedFile, share_file
 from certs.ofd.errors import DocumentInvalid
 from certs.ofd.fonts import FontFace
+from certs.ofd.frame_files import (
+    DOCUMENT,
+    Shape,
+    document_file,
+    font_entry,
+    kind_of_picture,
+    picture_entry,
+    resource_file,
+    tag_list_file,
+    tags_file,
+)
 from certs.ofd.objects import PageObject, Path, Picture, PreparedPath, Text
 from certs.ofd.package import Body, BuiltBody, OfdPackage
 from certs.ofd.page_xml import path_xml, picture_xml, text_xml
-from certs.ofd.xml_writer import Attributes, document, element, numbers, raw_element, text
+from certs.ofd.xml_writer import document, element, name_attribute, text
 
-JPEG_MARK: Final = b"\xff\xd8\xff"
 CREATOR: Final = "Shuzheng"
-TAG_NAMESPACE: Final = "urn:shuzheng:certificate-items:1"
-"""Namespace of the tag file: each item of the metadata, and the page objects that show it."""
-
+FONT_LIST: Final = "Doc_0/PublicRes.xml"
+PICTURE_LIST: Final = "Doc_0/DocumentRes.xml"
 _ATTACHMENT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -190,8 +199,6 @@ class DocumentBuilder:
 
     def build_package(self) -> OfdPackage:
         """Put the package together in memory, to be signed. Raises as `build`."""
-        own = {f"/{name}": content for name, content in self._own_files().items()}
-        shared = {f"/{name}": file for name, file in self._blank.files.items()}
         facts = self._facts
         body = Body(
             document_id=facts.document_id,
@@ -201,30 +208,37 @@ class DocumentBuilder:
             metadata=dict(facts.metadata),
         )
         page_ids = tuple(str(layer.page_id) for layer in self._pages)
-        return OfdPackage.build(own, shared, BuiltBody(body=body, page_ids=page_ids))
+        files = {f"/{name}": file for name, file in self._all_files().items()}
+        return OfdPackage.build(files, BuiltBody(body=body, page_ids=page_ids))
 
     def build_files(self) -> dict[str, bytes]:
         """Write every file, by its path in the package."""
-        return self._own_files() | {name: file.content for name, file in self._blank.files.items()}
+        files = self._all_files().items()
+        return {name: file if isinstance(file, bytes) else file.content for name, file in files}
 
-    def _own_files(self) -> dict[str, bytes]:
+    def _all_files(self) -> dict[str, bytes | SharedFile]:
         if not self._pages:
             msg = "a document has at least one page"
             raise DocumentInvalid(msg)
-        files = {"OFD.xml": self._root_xml(), "Doc_0/Document.xml": self._document_xml()}
+        files: dict[str, bytes | SharedFile] = {"OFD.xml": self._root_xml()}
+        files[DOCUMENT] = document_file(self._shape())
         fonts, pictures, resources = self._resources()
         files |= resources
-        if fonts := [*self._blank.fonts, *fonts]:
-            files["Doc_0/PublicRes.xml"] = document("Res", {"BaseLoc": "Res"}, element("Fonts", None, *fonts))
-        if pictures := [*self._blank.pictures, *pictures]:
-            files["Doc_0/DocumentRes.xml"] = document(
-                "Res", {"BaseLoc": "Res"}, element("MultiMedias", None, *pictures)
-            )
+        if all_fonts := (*self._blank.fonts, *fonts):
+            files[FONT_LIST] = resource_file(FONT_LIST, "Fonts", all_fonts)
+        if all_pictures := (*self._blank.pictures, *pictures):
+            files[PICTURE_LIST] = resource_file(PICTURE_LIST, "MultiMedias", all_pictures)
         files |= self._background_files()
         for number, layer in enumerate(self._pages):
             files[f"Doc_0/Pages/Page_{number}/Content.xml"] = self._page_xml(layer, kind="Body")
         files |= annotation_files(self._annotations, self._object_xml)
-        return files | self._tag_files() | self._attachment_files()
+        if self._tags:
+            tags = tuple((tag, tuple(places)) for tag, places in self._tags.items())
+            files["Doc_0/Tags/CustomTags.xml"] = tag_list_file()
+            files["Doc_0/Tags/Items.xml"] = tags_file(tags)
+        files |= self._attachment_files()
+        files |= self._blank.files
+        return files
 
     def _background_files(self) -> dict[str, bytes]:
         first = len(self._blank.page_ids)
@@ -235,9 +249,12 @@ class DocumentBuilder:
 
     def _root_xml(self) -> bytes:
         facts = self._facts
-        custom = [
-            element("CustomData", {"Name": name}, text(value)) for name, value in facts.metadata.items()
-        ]
+        custom = "".join(
+            f"<ofd:CustomData{name_attribute(name)}>{text(value)}</ofd:CustomData>"
+            if value
+            else f"<ofd:CustomData{name_attribute(name)}/>"
+            for name, value in facts.metadata.items()
+        )
         info = element(
             "DocInfo",
             None,
@@ -246,38 +263,22 @@ class DocumentBuilder:
             element("Author", None, text(facts.author)) if facts.author else "",
             element("CreationDate", None, facts.created_on.isoformat()),
             element("Creator", None, CREATOR),
-            element("CustomDatas", None, *custom) if custom else "",
+            element("CustomDatas", None, custom) if custom else "",
         )
-        body = element("DocBody", None, info, element("DocRoot", None, "Doc_0/Document.xml"))
+        body = element("DocBody", None, info, element("DocRoot", None, DOCUMENT))
         return document("OFD", {"Version": "1.0", "DocType": "OFD"}, body)
 
-    def _document_xml(self) -> bytes:
-        common = element(
-            "CommonData",
-            None,
-            element("MaxUnitID", None, str(self._last_id)),
-            element("PageArea", None, element("PhysicalBox", None, numbers((0, 0, *self._page_size)))),
-            element("PublicRes", None, "PublicRes.xml") if self._fonts or self._blank.fonts else "",
-            element("DocumentRes", None, "DocumentRes.xml") if self._pictures or self._blank.pictures else "",
-            *[
-                element("TemplatePage", {"ID": page_id, "BaseLoc": f"Tpls/Tpl_{number}/Content.xml"})
-                for number, page_id in enumerate(
-                    (*self._blank.page_ids, *(layer.page_id for layer in self._backgrounds))
-                )
-            ],
-        )
-        pages = [
-            element("Page", {"ID": layer.page_id, "BaseLoc": f"Pages/Page_{number}/Content.xml"})
-            for number, layer in enumerate(self._pages)
-        ]
-        return document(
-            "Document",
-            None,
-            common,
-            element("Pages", None, *pages),
-            element("Annotations", None, "Annots/Annotations.xml") if self._annotations else "",
-            element("CustomTags", None, "Tags/CustomTags.xml") if self._tags else "",
-            element("Attachments", None, "Attachs/Attachments.xml") if self._attachments else "",
+    def _shape(self) -> Shape:
+        return Shape(
+            page_size=self._page_size,
+            last_id=self._last_id,
+            has_fonts=bool(self._fonts or self._blank.fonts),
+            has_pictures=bool(self._pictures or self._blank.pictures),
+            background_ids=(*self._blank.page_ids, *[layer.page_id for layer in self._backgrounds]),
+            page_ids=tuple([layer.page_id for layer in self._pages]),
+            has_annotations=bool(self._annotations),
+            has_tags=bool(self._tags),
+            has_attachments=bool(self._attachments),
         )
 
     def _resources(self) -> tuple[list[str], list[str], dict[str, bytes]]:
@@ -285,21 +286,13 @@ class DocumentBuilder:
         files: dict[str, bytes] = {}
         fonts, pictures = [], []
         for font_id, face, characters in self._fonts.values():
-            name = f"font_{font_id}.ttf"
+            name, entry = font_entry(font_id, face.family, face.weight)
             files[f"Doc_0/Res/{name}"] = face.subset(characters)
-            attributes: Attributes = {
-                "ID": font_id,
-                "FontName": face.family,
-                "FamilyName": face.family,
-                "Bold": "true" if face.weight >= 600 else None,
-            }
-            fonts.append(element("Font", attributes, element("FontFile", None, name)))
+            fonts.append(entry)
         for picture_id, data in self._pictures.values():
-            kind = "JPEG" if data.startswith(JPEG_MARK) else "PNG"
-            name = f"image_{picture_id}.{'jpg' if kind == 'JPEG' else 'png'}"
+            name, entry = picture_entry(picture_id, kind_of_picture(data))
             files[f"Doc_0/Res/{name}"] = data
-            attributes = {"ID": picture_id, "Type": "Image", "Format": kind}
-            pictures.append(element("MultiMedia", attributes, element("MediaFile", None, name)))
+            pictures.append(entry)
         return fonts, pictures, files
 
     def _page_xml(self, layer: PageLayer, *, kind: str) -> bytes:
@@ -315,27 +308,6 @@ class DocumentBuilder:
             return path_xml(item, object_id=object_id)
         key = hashlib.sha256(item.data).hexdigest()
         return picture_xml(item, object_id=object_id, resource_id=self._pictures[key][0])
-
-    def _tag_files(self) -> dict[str, bytes]:
-        """Write custom tags (GB/T 33190 chapter 16): which objects of which page show which element."""
-        if not self._tags:
-            return {}
-        items = [
-            raw_element(
-                "c:Item",
-                {"Name": tag},
-                *[element("ObjectRef", {"PageRef": page}, str(object_id)) for page, object_id in places],
-            )
-            for tag, places in self._tags.items()
-        ]
-        root = raw_element(
-            "c:Items", {"xmlns:c": TAG_NAMESPACE, "xmlns:ofd": "http://www.ofdspec.org/2016"}, *items
-        )
-        entry = element("CustomTag", {"NameSpace": TAG_NAMESPACE}, element("FileLoc", None, "Items.xml"))
-        return {
-            "Doc_0/Tags/CustomTags.xml": document("CustomTags", None, entry),
-            "Doc_0/Tags/Items.xml": f'<?xml version="1.0" encoding="UTF-8"?>\n{root}'.encode(),
-        }
 
     def _attachment_files(self) -> dict[str, bytes]:
         if not self._attachments:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -33,6 +34,12 @@ def raw_element(name: str, attributes: Attributes | None = None, *content: str) 
                 written += f' {key}="{_attribute(value)}"'
     body = "".join(content)
     return f"<{name}{written}>{body}</{name}>" if body else f"<{name}{written}/>"
+
+
+@functools.lru_cache(maxsize=1024)
+def name_attribute(name: str) -> str:
+    """Write the attribute Name with a blank before it; names of elements are few."""
+    return f' Name="{_attribute(name)}"'
 
 
 def text(value: str) -> str:

@@ -55,7 +55,7 @@ def pack_entry(name: str, content: bytes, *, is_kept: bool = False) -> PackedEnt
     return PackedEntry(
         name=name,
         method=DEFLATED if shrinks else STORED,
-        crc=zlib.crc32(content),
+        crc=isal_zlib.crc32(content),
         size=len(content),
         packed=packed if shrinks else content,
     )

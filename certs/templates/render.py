@@ -9,19 +9,18 @@ from datetime import date
 from typing import Final
 
 from certs.ofd.blank import Blank
-from certs.ofd.errors import TextOverflow
 from certs.ofd.font_search import FontShelf
-from certs.ofd.layout import Box, TextStyle, fit_text
-from certs.ofd.objects import PageObject, Path, Picture, Text, rectangle
+from certs.ofd.objects import PageObject, Path, Picture, PreparedPath, Text, rectangle
 from certs.ofd.package import OfdPackage
+from certs.ofd.page_xml import prepare_path
 from certs.ofd.qr import build_qr
 from certs.ofd.writer import DocumentBuilder, DocumentFacts, PageLayer
+from certs.templates.fields import Field, Setting, set_text
 from certs.templates.forms import expand_form
-from certs.templates.model import Style, Template
+from certs.templates.model import QrPlace, Template
 from certs.templates.ornament import draw_frame, draw_guilloche, draw_ripples, parse_colour
 from certs.templates.parts import (
     BackgroundPart,
-    BoxSides,
     FieldPart,
     FormPart,
     Frame,
@@ -31,9 +30,7 @@ from certs.templates.parts import (
     PhotoPart,
     Rectangle,
     Ripples,
-    ValuePart,
 )
-from certs.templates.patterns import parse_pattern, write_value
 from certs.templates.photo import prepare_photo
 from core.errors import FieldError, SchemaViolation
 from signing import sm3
@@ -90,14 +87,37 @@ def lay_out_certificate(
     size = template.page.width, template.page.height
     builder = DocumentBuilder(facts, page_size=size, blank=_build_blank(template, fonts))
     page = builder.add_page()
-    face = _Face(page=page, template=template, fonts=fonts, metadata=metadata, photos=photos or {})
-    for part in template.fields:
-        face.draw(part)
+    face = _Face(page=page, metadata=metadata, photos=photos or {})
+    for part in _read_fields(template, fonts):
+        if isinstance(part, Field):
+            face.draw_field(part)
+        else:
+            face.draw_photo(part)
     if template.qr is not None:
         place = template.qr
-        page.add(Path(commands=rectangle(place.x, place.y, place.side, place.side), fill=(255, 255, 255)))
+        page.add(_draw_ground(place))
         page.add(build_qr(qr_payload, x=place.x, y=place.y, side=place.side), tag=IDENTIFIER)
     return builder.build_package()
+
+
+@functools.lru_cache(maxsize=64)
+def _read_fields(template: Template, fonts: FontShelf) -> tuple[Field | PhotoPart, ...]:
+    """Read what a template shows of a certificate, forms row by row, once for all certificates."""
+    found: list[Field | PhotoPart] = []
+    for part in template.fields:
+        if isinstance(part, PhotoPart):
+            found.append(part)
+            continue
+        rows = expand_form(part) if isinstance(part, FormPart) else (part,)
+        found += [Field.read(each, template, fonts) for each in rows if isinstance(each, FieldPart)]
+    return tuple(found)
+
+
+@functools.lru_cache(maxsize=64)
+def _draw_ground(place: QrPlace) -> PreparedPath:
+    """Draw the white that a QR code stands on."""
+    square = rectangle(place.x, place.y, place.side, place.side)
+    return prepare_path(Path(commands=square, fill=(255, 255, 255)))
 
 
 def _document_id(template: Template, metadata: Mapping[str, str]) -> str:
@@ -152,7 +172,7 @@ def _draw_label(part: Label, template: Template, fonts: FontShelf) -> Sequence[T
         natural = fonts.chain(style.weight, style.font).measure(part.text, style.size)
         spacing = max(0.0, (part.box[2] - natural) / (len(part.text) - 1))
         style = style.model_copy(update={"spacing": spacing})
-    return _set_text(part.text, part.box, style, fonts, subject=f"the label {part.text}")
+    return set_text(part.text, Setting.read(part.box, style, fonts), subject=f"the label {part.text}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,50 +180,20 @@ class _Face:
     """Draws the values of one certificate onto its page."""
 
     page: PageLayer
-    template: Template
-    fonts: FontShelf
     metadata: Mapping[str, str]
     photos: Mapping[str, str]
 
-    def draw(self, part: ValuePart) -> None:
-        match part:
-            case FieldPart():
-                self._draw_field(part)
-            case FormPart():
-                for each in expand_form(part):
-                    if isinstance(each, FieldPart):
-                        self._draw_field(each)
-            case PhotoPart():
-                self._draw_photo(part)
+    def draw_field(self, field: Field) -> None:
+        """Draw a value; nothing where there is none to show."""
+        _require(field, self.metadata)
+        written = field.write(self.metadata)
+        if written:
+            for text in field.set_text(written):
+                self.page.add(text, tags=field.elements)
 
-    def _draw_field(self, part: FieldPart) -> None:
-        pointer = f"/metadata/{part.element}"
-        self._require(part.element, self.metadata, is_required=part.required)
-        written = self._write(part)
-        if not written:
-            return
-        style = self.template.styles[part.style]
-        self.fonts.chain(style.weight, style.font).require_glyphs(written.replace("\n", ""), pointer=pointer)
-        try:
-            texts = _set_text(written, part.box, style, self.fonts, subject=part.element)
-        except TextOverflow as error:
-            found = FieldError(pointer=pointer, code="OVERFLOW", detail=error.detail)
-            raise TextOverflow(error.detail, errors=(found,)) from error
-        elements = (part.element,) if part.pattern is None else parse_pattern(part.pattern).elements
-        for text in texts:
-            self.page.add(text, tags=elements)
-
-    def _write(self, part: FieldPart) -> str:
-        """Write the text of a field; empty where there is nothing to show."""
-        value = self.metadata.get(part.element, "")
-        if not value:
-            return part.absent
-        if part.pattern is not None:
-            return part.prefix + parse_pattern(part.pattern).fill(self.metadata) + part.suffix
-        return part.prefix + write_value(value, part.format) + part.suffix
-
-    def _draw_photo(self, part: PhotoPart) -> None:
-        self._require(part.element, self.photos, is_required=part.required)
+    def draw_photo(self, part: PhotoPart) -> None:
+        """Draw a photograph and its frame."""
+        _require(part, self.photos)
         x, y, width, height = part.box
         encoded = self.photos.get(part.element)
         if encoded:
@@ -214,47 +204,9 @@ class _Face:
             stroke = parse_colour(part.stroke)
             self.page.add(Path(commands=rectangle(*part.box), stroke=stroke, line_width=0.25))
 
-    def _require(self, element: str, values: Mapping[str, str], *, is_required: bool) -> None:
-        if is_required and not values.get(element):
-            detail = f"the certificate shows {element}, so it must have a value"
-            found = FieldError(pointer=f"/metadata/{element}", code="REQUIRED", detail=detail)
-            raise SchemaViolation(detail, errors=(found,))
 
-
-@functools.lru_cache(maxsize=4096)
-def _set_text(text: str, box: BoxSides, style: Style, fonts: FontShelf, *, subject: str) -> tuple[Text, ...]:
-    """Fit a text into its box; a line in which fonts change becomes several objects.
-
-    What was set is kept: offices, types and days come again and again.
-    """
-    chain = fonts.chain(style.weight, style.font)
-    fitted = fit_text(
-        text,
-        Box(x=box[0], y=box[1], width=box[2], height=box[3]),
-        TextStyle(
-            font=chain,
-            size=style.size,
-            min_size=style.min_size or style.size,
-            leading=style.leading,
-            spacing=style.spacing,
-            align=style.align,
-            vertical=style.vertical,
-        ),
-        subject=subject,
-    )
-    texts = []
-    for line in fitted.lines:
-        x = line.x
-        for face, piece in chain.runs(line.text):
-            item = Text(
-                text=piece,
-                x=x,
-                baseline=line.baseline,
-                size=fitted.size,
-                face=face,
-                colour=parse_colour(style.colour),
-                spacing=style.spacing,
-            )
-            texts.append(item)
-            x += sum(item.advances)
-    return tuple(texts)
+def _require(part: Field | PhotoPart, values: Mapping[str, str]) -> None:
+    if part.required and not values.get(part.element):
+        detail = f"the certificate shows {part.element}, so it must have a value"
+        found = FieldError(pointer=f"/metadata/{part.element}", code="REQUIRED", detail=detail)
+        raise SchemaViolation(detail, errors=(found,))

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from certs.ofd.annotations import AnnotationKind
 from certs.ofd.errors import DocumentInvalid
 from certs.ofd.font_search import load_fonts
+from certs.ofd.frame_files import document_file, font_entry, picture_entry, resource_file, tags_file
 from certs.ofd.objects import Path, Picture, Text, circle, rectangle
 from certs.ofd.package import OfdPackage
 from certs.ofd.qr import build_qr
 from certs.ofd.render import render_page
 from certs.ofd.writer import DocumentBuilder, DocumentFacts
+from certs.ofd.xml_writer import name_attribute
 from certs.templates import load_template, render_certificate
 from tests.unit.certs.ofd_parts import colour_at, pixels
 from tests.unit.certs.ofd_rules import check_document
@@ -117,6 +119,27 @@ def test_package_just_written_knows_its_body_as_a_reader_finds_it() -> None:
 
 def test_document_is_the_same_octets_every_time() -> None:
     assert full_document().build() == full_document().build()
+
+
+def test_document_is_the_same_whatever_was_written_before_it() -> None:
+    """Files that hang on a document's build alone are kept: each must be kept by all that it hangs on."""
+    kept = (document_file, font_entry, picture_entry, resource_file, tags_file, name_attribute)
+    for each in kept:
+        each.cache_clear()
+    alone = full_document().build_files()
+    for each in kept:
+        each.cache_clear()
+    for size, tag, glyphs, side in ((50, "ZZBS", "营", 20), (60, "ZZBH", "业执", 20), (50, "ZZBH", "照", 19)):
+        builder = DocumentBuilder(FACTS, page_size=(100, size))
+        page = builder.add_page()
+        page.add(text(glyphs), tag=tag)
+        page.add(build_qr("https://hub.example/c/1", x=10, y=25, side=side), tags=("ZZBS", tag))
+        files = builder.build_files()
+        assert check_document(files) == []
+        assert f"0 0 100 {size}".encode() in files["Doc_0/Document.xml"]
+        assert f'Name="{tag}"'.encode() in files["Doc_0/Tags/Items.xml"]
+        assert builder.build() == builder.build()
+    assert full_document().build_files() == alone
 
 
 def test_embedded_font_has_the_characters_shown_and_no_others() -> None:
