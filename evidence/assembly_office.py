@@ -12,6 +12,7 @@ import evidence.cascade.api
 import evidence.counters.api
 import evidence.gaps.api
 import evidence.proof.api
+from certs.ofd.font_search import load_fonts
 from core.database import Database
 from core.http.authentication import Authentication
 from core.log.writer import LogWriter
@@ -49,7 +50,9 @@ def assemble_office(
     finder = Finder(log=log, rules=rules)
     return OfficeServices(
         gaps=GapService(database=database, rules=rules, now=now),
-        proof=ProofService(database=database, log=log, rules=rules, receipts=receipts, now=now),
+        proof=ProofService(
+            database=database, log=log, rules=rules, receipts=receipts, fonts=load_fonts, now=now
+        ),
         counters=CounterService(database=database, now=now),
         cascade=CascadeService(database=database, log=log, finder=finder, now=now),
         follower=Follower(database=database, log=log, finder=finder, lag_s=lag_s, now=now),

@@ -8,14 +8,20 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from certs.seals.sign_api import OFD_MEDIA_TYPE
 from core.caller import Caller, Scope
 from core.http.authentication import Authentication
-from evidence.proof.model import Asking, AskingFinding, PlacedAsking
+from evidence.proof.model import Asking, AskingFinding, PlacedAsking, ReceiptForm
 from evidence.proof.service import ProofService
 from evidence.sources.model import Outcome
 
 RECEIPT: Mapping[int | str, dict[str, Any]] = {
-    200: {"content": {"application/json": {"schema": {"type": "object"}}}}
+    200: {
+        "content": {
+            "application/json": {"schema": {"type": "object"}},
+            OFD_MEDIA_TYPE: {"schema": {"type": "string", "format": "binary"}},
+        }
+    }
 }
 
 
@@ -59,13 +65,17 @@ def build_router(*, proof: ProofService, authentication: Authentication) -> APIR
     known = Annotated[Caller, Depends(authentication.requires())]
 
     @router.post("/evidence/{case_id}/receipt", response_class=Response, responses=dict(RECEIPT))
-    async def issue_case_receipt(case_id: UUID, caller: office) -> Response:
+    async def issue_case_receipt(
+        case_id: UUID, caller: office, form: ReceiptForm = ReceiptForm.JSON
+    ) -> Response:
         """Issue the receipt to the applicant: these materials were not requested, because …
 
-        Save the answer as it is; `shuzheng receipt verify FILE --ca ROOT` checks it offline.
+        As JSON, or as an OFD file to print and hold up, which has that JSON attached. Save the answer as it
+        is; `shuzheng receipt verify FILE --ca ROOT` checks either offline.
         """
-        receipt = await proof.issue_receipt(case_id, caller=caller)
-        return Response(receipt, media_type="application/json")
+        printed = form is ReceiptForm.OFD
+        receipt = await proof.issue_receipt(case_id, caller=caller, printed=printed)
+        return Response(receipt, media_type=OFD_MEDIA_TYPE if printed else "application/json")
 
     @router.post("/evidence/{case_id}/asked")
     async def record_asking(case_id: UUID, body: AskingIn, caller: office) -> AskingOut:

@@ -11,6 +11,13 @@ from core.caller import OrganisationCode, SystemId
 from evidence.sources.model import Outcome
 
 
+class ReceiptForm(StrEnum):
+    """In which form a receipt is wanted: as it is signed, or as a document to print and hold up."""
+
+    JSON = "json"
+    OFD = "ofd"
+
+
 class AskingFinding(StrEnum):
     """Why a material was not to be asked for.
 

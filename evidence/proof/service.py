@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
 
+from certs.ofd.font_search import FontShelf
 from core.caller import Caller, OrganisationCode, Scope
 from core.database import Connection, Database
 from core.errors import NotFound, SchemaViolation
@@ -18,6 +20,7 @@ from evidence.cases.model import Case
 from evidence.cases.store import load_bases, load_case_by_id, load_facts
 from evidence.proof import store
 from evidence.proof.model import MEANING, Asking, AskingFinding, PlacedAsking
+from evidence.proof.printed import print_receipt, require_glyphs
 from evidence.proof.statement import build_statement
 from evidence.rules.service import RuleService
 from evidence.sources.model import Outcome
@@ -42,20 +45,24 @@ class ProofService:
         log: LogWriter,
         rules: RuleService,
         receipts: ReceiptIssuer,
+        fonts: Callable[[], FontShelf],
         now: Callable[[], datetime],
     ) -> None:
         self._database = database
         self._log = log
         self._rules = rules
         self._receipts = receipts
+        self._fonts = fonts
         self._now = now
 
-    async def issue_receipt(self, case_id: UUID, *, caller: Caller) -> bytes:
+    async def issue_receipt(self, case_id: UUID, *, caller: Caller, printed: bool = False) -> bytes:
         """Issue the receipt of what was not requested in a case, as its last run left it.
 
-        The leaf is written before the receipt is signed. Raises NotFound for another office's case, Conflict
-        while it is suspended.
+        `printed`: as an OFD file to hold up, with the signed receipt attached. The leaf is written before the
+        receipt is signed. Raises NotFound for another office's case, Conflict while it is suspended,
+        FontMissing and GlyphMissing where it cannot be printed.
         """
+        fonts = await asyncio.to_thread(self._fonts) if printed else None
         async with self._database.transaction() as connection:
             case = await self._load_own(connection, case_id, caller)
             await verify_not_suspended(connection, case_id=case_id)
@@ -67,6 +74,8 @@ class ProofService:
                 bases=await load_bases(connection, case_id=case_id),
                 organisation_name=caller.organisation_name,
             )
+            if fonts is not None:
+                require_glyphs(payload, signed_at=self._now(), fonts=fonts)
             details = {
                 "case": str(case_id),
                 "item": case.item_code,
@@ -76,7 +85,10 @@ class ProofService:
             await self._log.append(
                 connection, event=Event.EVIDENCE_RECEIPT_ISSUED, caller=caller, details=details
             )
-        return await self._receipts.issue(payload)
+        receipt = await self._receipts.issue(payload)
+        if fonts is None:
+            return receipt
+        return await asyncio.to_thread(print_receipt, receipt, fonts=fonts)
 
     async def ask(
         self, case_id: UUID, *, material: str, reason: str, operator: str, caller: Caller

@@ -31,6 +31,7 @@ from core.log.subject_proof import (
 )
 from core.log.trust import LogTrust
 from core.settings import Settings
+from evidence.proof.printed import read_printed
 from signing.errors import DecodeError, ShuzhengError
 from signing.merkle.hashing import HashSuite
 from signing.merkle.proofs import verify_inclusion
@@ -172,10 +173,16 @@ async def _restore(path: Path, manifest: Manifest, heads: HeadVerifier, settings
         return await check.assess()
 
 
+def read_receipt_file(path: Path) -> bytes:
+    """Read a receipt: JSON as it was signed, or the OFD file that holds it. Raises where its pages differ."""
+    data = path.read_bytes()
+    return read_printed(data) if data.startswith(b"PK") else data
+
+
 def verify_receipt_file(path: Path, *, ca: Path | None, payload: Path | None) -> VerifiedReceipt:
     """Verify a receipt with the CA certificate alone; raise where it does not hold."""
     trust = load_trust(ca)
-    data = path.read_bytes()
+    data = read_receipt_file(path)
     content = None if payload is None else payload.read_bytes()
     return verify_receipt(data, trust=trust.receipts(), payload=content)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from hub.cli.log_offline import verify_receipt_file
+from hub.cli.log_offline import read_receipt_file, verify_receipt_file
 from signing.merkle.receipt_format import parse_receipt
 
 app = typer.Typer(help="Signed receipts (回执).", no_args_is_help=True)
@@ -21,7 +21,7 @@ def receipts() -> None:
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a receipt (JSON)")],
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="a receipt (JSON, OFD)")],
     ca: Annotated[Path, typer.Option("--ca", exists=True, dir_okay=False, help="the hub's root certificate")],
     payload: Annotated[
         Path | None, typer.Option(exists=True, dir_okay=False, help="the payload, where it is not embedded")
@@ -33,7 +33,7 @@ def verify(
     console.print(
         f"valid: {verified.issuer} vouched for it at {verified.signed_at.isoformat()}", markup=False
     )
-    embedded = parse_receipt(file.read_bytes()).payload
+    embedded = parse_receipt(read_receipt_file(file)).payload
     if embedded is not None:
         console.print(embedded.decode(), markup=False, soft_wrap=True)
     elif payload is None:

@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from typer.testing import CliRunner
 
+from certs.ofd.package import OfdPackage
+from core.errors import BadInput
+from evidence.proof.printed import read_printed
 from hub.cli.main import app as cli
 from tests.evidence_rules import build_document
 from tests.evidence_world import EvidenceWorld
@@ -63,6 +67,42 @@ async def test_receipt_says_what_was_not_requested_and_verifies_offline(
 
     other = await world.hub.client.post(path, headers=world.hub.members["market"].headers)
     assert other.status_code == 404
+
+
+async def test_printed_receipt_says_the_same_holds_the_signed_one_and_verifies_offline(
+    world: EvidenceWorld, tmp_path: Path
+) -> None:
+    case = (await open_case(world))["case"]
+    path = f"/v1/evidence/{case}/receipt"
+    headers = world.hub.members["approval"].headers
+    answer = await world.hub.client.post(path, params={"form": "ofd"}, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "application/ofd")
+    file, ca, alone = tmp_path / "receipt.ofd", tmp_path / "root.pem", tmp_path / "receipt.json"
+    file.write_bytes(answer.content)
+    ca.write_bytes((await world.hub.client.get("/v1/trust/root.pem")).content)
+    alone.write_bytes(read_printed(answer.content))
+    for each in (file, alone):
+        command = ["receipt", "verify", str(each), "--ca", str(ca)]
+        verified = await asyncio.to_thread(CliRunner().invoke, cli, command)
+        assert verified.exit_code == 0, verified.output
+        assert "M01" in verified.output
+    package = OfdPackage.parse(answer.content)
+    (page,) = package.pages(package.bodies[0])
+    words = "".join(code.text or "" for code in package.xml(page.path).iter("TextCode"))
+    for expected in ("M01", "已由共享数据核验", "fr_jbxx", "仍需申请人提交的材料", "2026-1"):
+        assert expected in words
+    assert world.firm["frmc"] not in words
+
+    page_xml = package.read(page.path)
+    other = page_xml.replace("仍需".encode(), "无需".encode())
+    assert other != page_xml
+    file.write_bytes(package.with_files({page.path: other}))
+    refused = await asyncio.to_thread(
+        CliRunner().invoke, cli, ["receipt", "verify", str(file), "--ca", str(ca)]
+    )
+    assert refused.exit_code != 0
+    with pytest.raises(BadInput, match="pages do not say"):
+        read_printed(file.read_bytes())
 
 
 async def test_asking_for_what_the_hub_held_is_a_finding_told_to_office_and_superiors(
