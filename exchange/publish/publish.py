@@ -29,6 +29,7 @@ from exchange.catalogue.model import Resource, RuleKind
 from exchange.catalogue.standing import verify_open
 from exchange.publish import store
 from exchange.publish.apply import apply, foresee
+from exchange.publish.digest_queue import DigestQueue
 from exchange.publish.judge import enforce, judge
 from exchange.publish.model import BatchResult, BatchState, Mode, Upload
 from exchange.publish.progress import Phase, Progress
@@ -263,7 +264,8 @@ class PublishService:
         """Bring rows all the way to the next version, in the transaction of `connection`."""
         validator = Validator(resource, source.columns, keys_only=mode is Mode.DELETE)
         await store.prepare_transaction(connection)
-        async with Tally(batch_id=batch_id, resource_code=resource.code) as tally:
+        digests = DigestQueue(source.folder)
+        async with Tally(batch_id=batch_id, resource_code=resource.code, digests=digests) as tally:
             await self._stage(
                 connection,
                 resource=resource,

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
@@ -32,11 +33,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """Rows to publish: header → item name, the batches, and a way to read them once more."""
+    """Rows to publish: header → item name, the batches, and a way to read them once more.
+
+    What of a large source does not fit into memory may wait in files of `folder`.
+    """
 
     columns: dict[str, str]
     batches: Iterator[DecodedBatch]
     reopen: Callable[[], Iterator[DecodedBatch]]
+    folder: Path | None = None
 
 
 def open_source(upload: Upload, resource: Resource, *, keys_only: bool) -> Source:
@@ -50,6 +55,7 @@ def open_source(upload: Upload, resource: Resource, *, keys_only: bool) -> Sourc
         columns=columns,
         batches=batches,
         reopen=lambda: open_upload(upload, resource, keys_only=keys_only)[1],
+        folder=upload.path.parent,
     )
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sys
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -12,12 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from exchange.accounting.digest import digest_table
+from exchange.accounting.digest import RowsDigest, digest_table
 from exchange.catalogue.formats import parse_format
 from exchange.publish import digest_queue
 from exchange.publish.checks import clean
 from exchange.publish.columns import TextColumn
 from exchange.publish.digest_queue import DigestQueue
+from exchange.publish.spill import Spill
 from signing import sm3
 
 TEXT = parse_format("C..50")
@@ -64,7 +67,7 @@ async def test_queue_digests_every_table_once_whatever_room_it_has(
     monkeypatch: pytest.MonkeyPatch, room_bytes: int
 ) -> None:
     monkeypatch.setattr(digest_queue, "MAX_WAITING_BYTES", room_bytes)
-    tables = [pa.table({"a": pa.array(np.arange(50) + 50 * n).cast(pa.string())}) for n in range(20)]
+    tables = _tables()
     queue = DigestQueue()
     for place, table in enumerate(tables):
         await queue.add(table)
@@ -72,6 +75,79 @@ async def test_queue_digests_every_table_once_whatever_room_it_has(
             queue.start()
         assert sum(waiting.nbytes for waiting in queue._waiting) <= max(room_bytes, 0)
     assert await queue.finish() == await queue.finish() == digest_table(pa.concat_tables(tables), ["a"])
+
+
+def _tables() -> list[pa.Table]:
+    return [pa.table({"a": pa.array(np.arange(50) + 50 * n).cast(pa.string())}) for n in range(20)]
+
+
+def _watch_digests(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    digested: list[int] = []
+
+    def digest_noting(table: pa.Table, names: list[str]) -> RowsDigest:
+        digested.append(table.num_rows)
+        return digest_table(table, names)
+
+    monkeypatch.setattr(digest_queue, "digest_table", digest_noting)
+    return digested
+
+
+async def test_tables_without_room_wait_in_a_file_that_has_no_name(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(digest_queue, "MAX_WAITING_BYTES", 2000)
+    digested = _watch_digests(monkeypatch)
+    queue = DigestQueue(tmp_path)
+    for table in [*_tables(), pa.table({"a": pa.array([], pa.string())})]:
+        await queue.add(table)
+        assert sum(waiting.nbytes for waiting in queue._waiting) <= 2000
+    assert not digested
+    assert not list(tmp_path.iterdir())
+    queue.start()
+    whole = digest_table(pa.concat_tables(_tables()), ["a"])
+    assert await queue.finish() == await queue.finish() == whole
+    assert sum(digested) == whole.rows
+    await queue.stop()
+
+
+@pytest.mark.parametrize("written", [0, 1, 7])
+async def test_tables_that_the_disk_refuses_are_digested_at_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, written: int
+) -> None:
+    monkeypatch.setattr(digest_queue, "MAX_WAITING_BYTES", 2000)
+    digested = _watch_digests(monkeypatch)
+    add, count = Spill.add, 0
+
+    def add_some(spill: Spill, table: pa.Table) -> None:
+        nonlocal count
+        if count == written:
+            spill._file.write(b"a part")
+            raise OSError(errno.ENOSPC, "No space left on device")
+        count += 1
+        add(spill, table)
+
+    monkeypatch.setattr(Spill, "add", add_some)
+    queue = DigestQueue(tmp_path)
+    for table in _tables():
+        await queue.add(table)
+    assert digested
+    assert await queue.finish() == digest_table(pa.concat_tables(_tables()), ["a"])
+
+
+async def test_a_queue_that_stops_gives_its_file_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(digest_queue, "MAX_WAITING_BYTES", 2000)
+    for is_started in (False, True):
+        queue = DigestQueue(tmp_path)
+        for table in _tables():
+            await queue.add(table)
+        assert queue._spill is not None
+        file = queue._spill._file
+        if is_started:
+            queue.start()
+        await queue.stop()
+        assert file.closed
 
 
 async def test_stopped_queue_leaves_no_work_behind() -> None:
