@@ -206,21 +206,43 @@ async def create_tables(connection: Connection, *, resource: Resource) -> None:
     )
 
 
+def partition_of(code: str, version: int) -> str:
+    """Return the quoted name of the partition of a change log that holds `version`."""
+    first = version // CHANGES_PER_PARTITION * CHANGES_PER_PARTITION
+    return f"data.{quote_name(f'{code}__changes_{first}')}"
+
+
 async def ensure_partition(connection: Connection, *, code: str, version: int) -> None:
     """Create the partition of the change log that holds `version`, where it is missing.
 
-    The caller holds the resource's row lock. The table is made apart and attached, because creating it as a
-    partition would lock readers of the change log out until the publish commits.
+    The caller holds the resource's row lock.
     """
-    first = version // CHANGES_PER_PARTITION * CHANGES_PER_PARTITION
-    name = f"data.{quote_name(f'{code}__changes_{first}')}"
+    if await create_partition(connection, code=code, version=version):
+        await attach_partition(connection, code=code, version=version)
+
+
+async def create_partition(connection: Connection, *, code: str, version: int) -> bool:
+    """Create the table that is to be the partition which holds `version`; False where it is there.
+
+    It is made apart, because creating it as a partition would lock readers of the change log out until the
+    publish commits. Many rows are best brought into it before `attach_partition`, which makes its index.
+    """
+    name = partition_of(code, version)
     if await connection.fetchval("SELECT to_regclass($1)", name) is not None:
-        return
-    changes = changes_of(code)
-    await connection.execute(f"CREATE TABLE {name} (LIKE {changes} INCLUDING INDEXES)")
+        return False
+    await connection.execute(f"CREATE TABLE {name} (LIKE {changes_of(code)})")
+    return True
+
+
+async def attach_partition(connection: Connection, *, code: str, version: int) -> None:
+    """Make a table of `create_partition` a partition of the change log."""
+    first = version // CHANGES_PER_PARTITION * CHANGES_PER_PARTITION
+    name = partition_of(code, version)
+    await connection.execute(f"ALTER TABLE {name} ADD PRIMARY KEY (_version, _sequence)", timeout=None)
     await connection.execute(
-        f"ALTER TABLE {changes} ATTACH PARTITION {name}"
-        f" FOR VALUES FROM ({first}) TO ({first + CHANGES_PER_PARTITION})"
+        f"ALTER TABLE {changes_of(code)} ATTACH PARTITION {name}"
+        f" FOR VALUES FROM ({first}) TO ({first + CHANGES_PER_PARTITION})",
+        timeout=None,
     )
 
 

@@ -38,8 +38,14 @@ async def apply(
         if mode is Mode.SNAPSHOT and not confirm:
             await _guard_snapshot(connection, resource=resource, current_rows=current_rows)
         version = current_version + 1
-        await catalogue_store.ensure_partition(connection, code=resource.code, version=version)
-        operations = await _merge(connection, resource, validator.item_names, mode, version)
+        operations = await _merge(
+            connection,
+            resource=resource,
+            item_names=validator.item_names,
+            mode=mode,
+            version=version,
+            staged=staged,
+        )
         closed = await store_quarantine.close_tickets(
             connection, resource_code=resource.code, batch_id=tally.batch_id, tickets=tally.tickets
         )
@@ -79,7 +85,7 @@ async def foresee(
 ) -> BatchResult:
     """Tell what applying would do; nothing is locked and nothing changed."""
     staged = await staging.count_staged(connection)
-    await staging.analyze_staging(connection)
+    await staging.analyze_staging(connection, resource=resource)
     operations = await staging.predict(
         connection, resource=resource, item_names=validator.item_names, mode=mode
     )
@@ -96,12 +102,22 @@ async def foresee(
 
 
 async def _merge(
-    connection: Connection, resource: Resource, names: list[str], mode: Mode, version: int
+    connection: Connection,
+    *,
+    resource: Resource,
+    item_names: list[str],
+    mode: Mode,
+    version: int,
+    staged: int,
 ) -> dict[str, int]:
     if mode is not Mode.DELETE and await staging.is_empty(connection, code=resource.code):
-        return await staging.insert_first(connection, resource=resource, item_names=names, version=version)
-    await staging.analyze_staging(connection)
-    return await staging.merge(connection, resource=resource, item_names=names, mode=mode, version=version)
+        return await staging.insert_first(
+            connection, resource=resource, item_names=item_names, version=version
+        )
+    await staging.analyze_staging(connection, resource=resource)
+    return await staging.merge(
+        connection, resource=resource, item_names=item_names, mode=mode, version=version, staged=staged
+    )
 
 
 async def _account(

@@ -11,11 +11,19 @@ from core.database.copying import copy_rows
 from core.database.names import quote_name
 from exchange.catalogue.formats import Format, Kind, parse_format
 from exchange.catalogue.model import Item, Resource, Rule
-from exchange.catalogue.store import VERSION_COLUMN, changes_of, load_columns, table_of
+from exchange.catalogue.store import (
+    VERSION_COLUMN,
+    attach_partition,
+    create_partition,
+    ensure_partition,
+    partition_of,
+    table_of,
+)
 from exchange.publish.model import Mode
 
-STAGING = "staged_rows"
-ROW = "_row"
+STAGING, CHANGED = "staged_rows", "changed_rows"
+ROW, PLACE, LIES_AT = "_row", "_place", "_lies_at"
+LARGE_ROWS = 10_000  # from here on a table of its own is worth its while to what has changed
 
 
 async def create_staging(connection: Connection, *, resource: Resource, item_names: Sequence[str]) -> None:
@@ -165,9 +173,10 @@ async def count_staged(connection: Connection) -> int:
     return int(await connection.fetchval(f"SELECT count(*) FROM {STAGING}"))
 
 
-async def analyze_staging(connection: Connection) -> None:
-    """Let the planner know the staged rows."""
-    await connection.execute(f"ANALYZE {STAGING}")
+async def analyze_staging(connection: Connection, *, resource: Resource) -> None:
+    """Let the planner know how many rows are staged, and of their columns what joins look at: the keys."""
+    keys = ", ".join(quote_name(item.name) for item in resource.key_items)
+    await connection.execute(f"ANALYZE {STAGING} ({keys})")
 
 
 async def count_missing_from_staging(connection: Connection, *, resource: Resource) -> int:
@@ -191,43 +200,64 @@ async def insert_first(
 ) -> dict[str, int]:
     """Fill an empty resource from the staging table, and write the change log: operation → rows.
 
-    The rows go in as they were staged, which was by key, piece by piece.
+    The rows go in as they were staged, which was by key, piece by piece. Where the change log begins a
+    partition, that is indexed once they are in.
     """
-    table, names = table_of(resource.code), [quote_name(name) for name in item_names]
+    code, names = resource.code, [quote_name(name) for name in item_names]
     values = [_staged(resource, name) for name in item_names]
     done = await connection.execute(
-        f"INSERT INTO {table} ({', '.join(names)}, {VERSION_COLUMN})"
+        f"INSERT INTO {table_of(code)} ({', '.join(names)}, {VERSION_COLUMN})"
         f" SELECT {', '.join(values)}, $1 FROM {STAGING} s",
         version,
         timeout=None,
     )
-    staged = dict(zip(item_names, values, strict=True)) | {VERSION_COLUMN: "$1"}
-    whole = [staged.get(name, "NULL") for name in await load_columns(connection, code=resource.code)]
+    begins = await create_partition(connection, code=code, version=version)
     await connection.execute(
-        f"INSERT INTO {changes_of(resource.code)} (_version, _sequence, _operation, _before, _after)"
-        f" SELECT $1, row_number() OVER (), 'insert', NULL, ROW({', '.join(whole)})::{table}"
-        f" FROM {STAGING} s",
+        f"INSERT INTO {partition_of(code, version)} (_version, _sequence, _operation, _before, _after)"
+        f" SELECT $1, row_number() OVER (), 'insert', NULL, t FROM {table_of(code)} t",
         version,
         timeout=None,
     )
+    if begins:
+        await attach_partition(connection, code=code, version=version)
     return {"insert": int(done.rsplit(" ", 1)[1])}
 
 
 async def merge(
-    connection: Connection, *, resource: Resource, item_names: Sequence[str], mode: Mode, version: int
+    connection: Connection,
+    *,
+    resource: Resource,
+    item_names: Sequence[str],
+    mode: Mode,
+    version: int,
+    staged: int,
 ) -> dict[str, int]:
-    """Merge the staging table into the current rows and write the change log: operation → rows."""
+    """Merge the `staged` rows into the current ones and write the change log: operation → rows.
+
+    What differs is found by one pass over both tables, numbered as it comes into the change log, and it alone
+    is merged, by where its row lies. The caller holds the resource's row lock, so that it lies there still.
+    """
+    await ensure_partition(connection, code=resource.code, version=version)
+    changes = _select_changes(resource, item_names, mode)
+    is_large = staged >= LARGE_ROWS
+    if is_large:
+        await connection.execute(f"CREATE TEMP TABLE {CHANGED} ON COMMIT DROP AS {changes}", timeout=None)
+        # PostgreSQL would read the whole table for what it can fetch by place.
+        await connection.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    source = CHANGED if is_large else f"({changes})"
     rows = await connection.fetch(
-        f"WITH merged AS ({_merge_statement(resource, item_names, mode)}),"
-        f" logged AS (INSERT INTO {changes_of(resource.code)}"
+        f"WITH merged AS ({_merge_statement(resource, item_names, mode, source)}),"
+        f" logged AS (INSERT INTO {partition_of(resource.code, version)}"
         " (_version, _sequence, _operation, _before, _after)"
-        f" SELECT $1, row_number() OVER (ORDER BY {ROW} NULLS LAST), lower(action),"
+        f" SELECT $1, {PLACE}, lower(action),"
         " CASE WHEN action <> 'INSERT' THEN before END, CASE WHEN action <> 'DELETE' THEN after END"
         " FROM merged RETURNING _operation)"
         " SELECT _operation, count(*) AS rows FROM logged GROUP BY 1",
         version,
         timeout=None,
     )
+    if is_large:
+        await connection.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
     return {row["_operation"]: row["rows"] for row in rows}
 
 
@@ -237,23 +267,37 @@ def _same_key(resource: Resource) -> str:
     )
 
 
-def _merge_statement(resource: Resource, item_names: Sequence[str], mode: Mode) -> str:
-    target = f"MERGE INTO {table_of(resource.code)} AS t USING {STAGING} AS s ON {_same_key(resource)}"
-    returning = f" RETURNING merge_action() AS action, s.{ROW}, old AS before, new AS after"
+def _select_changes(resource: Resource, item_names: Sequence[str], mode: Mode) -> str:
+    """Write the query of what merging has to change, with where its current row lies."""
+    keys = {item.name for item in resource.key_items}
+    differs = [
+        f"t.{quote_name(name)} IS DISTINCT FROM {_staged(resource, name)}"
+        for name in item_names
+        if name not in keys
+    ]
+    lacks = {Mode.UPSERT: [f"t.{VERSION_COLUMN}"], Mode.SNAPSHOT: [f"t.{VERSION_COLUMN}", f"s.{ROW}"]}
+    join = {Mode.DELETE: "JOIN", Mode.UPSERT: "LEFT JOIN", Mode.SNAPSHOT: "FULL JOIN"}[mode]
+    wanted = [*(f"{column} IS NULL" for column in lacks.get(mode, ())), *differs]
+    where = "" if mode is Mode.DELETE else f" WHERE {' OR '.join(wanted)}"
+    return (
+        f"SELECT row_number() OVER (ORDER BY s.{ROW} NULLS LAST) AS {PLACE}, t.ctid AS {LIES_AT}, s.*"
+        f" FROM {STAGING} s {join} {table_of(resource.code)} t ON {_same_key(resource)}{where}"
+    )
+
+
+def _merge_statement(resource: Resource, item_names: Sequence[str], mode: Mode, source: str) -> str:
+    target = f"MERGE INTO {table_of(resource.code)} AS t USING {source} AS s ON t.ctid = s.{LIES_AT}"
+    returning = f" RETURNING merge_action() AS action, s.{PLACE}, old AS before, new AS after"
     if mode is Mode.DELETE:
         # $1 is named so that the statement has its parameter in every mode.
         return f"{target} WHEN MATCHED AND $1::bigint > 0 THEN DELETE{returning}"
     staged = {name: _staged(resource, name) for name in item_names}
     keys = {item.name for item in resource.key_items}
-    values = [name for name in item_names if name not in keys]
-    update = ""
-    if values:
-        changed = " OR ".join(f"t.{quote_name(name)} IS DISTINCT FROM {staged[name]}" for name in values)
-        sets = ", ".join(f"{quote_name(name)} = {staged[name]}" for name in values)
-        update = f" WHEN MATCHED AND ({changed}) THEN UPDATE SET {sets}, {VERSION_COLUMN} = $1"
+    delete = f" WHEN MATCHED AND s.{ROW} IS NULL THEN DELETE" if mode is Mode.SNAPSHOT else ""
+    sets = "".join(f"{quote_name(name)} = {staged[name]}, " for name in item_names if name not in keys)
+    update = f" WHEN MATCHED THEN UPDATE SET {sets}{VERSION_COLUMN} = $1"
     insert = (
         f" WHEN NOT MATCHED THEN INSERT ({', '.join(map(quote_name, item_names))}, {VERSION_COLUMN})"
         f" VALUES ({', '.join(staged.values())}, $1)"
     )
-    delete = " WHEN NOT MATCHED BY SOURCE THEN DELETE" if mode is Mode.SNAPSHOT else ""
-    return target + update + insert + delete + returning
+    return target + delete + update + insert + returning
