@@ -19,6 +19,7 @@ from exchange.codes.model import SHIPPED
 from exchange.codes.store import load_code_lists
 
 CHANGES_PER_PARTITION = 256
+FILL_PERCENT = 90  # of a page; a row that changes then finds room beside itself, and needs no new index entry
 VERSION_COLUMN = "_version"
 
 
@@ -198,6 +199,7 @@ async def create_tables(connection: Connection, *, resource: Resource) -> None:
     table, changes = table_of(resource.code), changes_of(resource.code)
     await connection.execute(
         f"CREATE TABLE {table} ({columns}, {VERSION_COLUMN} bigint NOT NULL, PRIMARY KEY ({keys}))"
+        f" WITH (fillfactor = {FILL_PERCENT})"
     )
     await connection.execute(
         f"CREATE TABLE {changes} (_version bigint NOT NULL, _sequence bigint NOT NULL,"
