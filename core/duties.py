@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine
-from typing import Final
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable
+from typing import Final, TypeVar
+
+from core.errors import Unavailable
 
 PATIENCE_S: Final = 1.0
 PAUSE_S: Final = 5.0
+
+T = TypeVar("T")
 
 logger = logging.getLogger("shuzheng.duties")
 
@@ -23,6 +27,33 @@ async def keep_going(name: str, run: Callable[[], Coroutine[None, None, None]]) 
             await asyncio.sleep(PAUSE_S)
         else:
             return
+
+
+async def take_turns(
+    work_once: Callable[[], Awaitable[int]], *, every_s: float, waits: str, full: int | None = None
+) -> None:
+    """Work until cancelled, every `every_s` seconds, and again at once after a turn of `full` pieces.
+
+    A database that is down is waited for; `waits` names what waits in the log.
+    """
+    while True:
+        try:
+            while await work_once() == full:
+                pass
+        except Unavailable:
+            logger.warning("the database does not answer; %s waits", waits)
+        await asyncio.sleep(every_s)
+
+
+async def do_each(pieces: Iterable[T], work: Callable[[T], Awaitable[None]], *, failed: str) -> None:
+    """Do pieces of work, of which one that fails takes none of the others with it. Raises Unavailable."""
+    for piece in pieces:
+        try:
+            await work(piece)
+        except Unavailable:
+            raise
+        except Exception as error:
+            logger.error("%s: %s", failed, type(error).__name__)
 
 
 async def stop_duties(tasks: Collection[asyncio.Task[None]]) -> None:

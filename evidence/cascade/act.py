@@ -10,9 +10,9 @@ from certs.issue.model import CertificateStatus, StatusChange
 from certs.issue.store import lock_certificate
 from core.caller import Caller
 from core.database import Connection
+from core.identity.acting import load_caller
 from core.log.model import Event
 from core.log.writer import LogWriter
-from evidence.acting import load_caller
 from evidence.cascade.model import (
     Action,
     Affected,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from core.china_time import china_day
 from core.database import Connection, Database
-from core.errors import Unavailable
+from core.duties import take_turns
 from core.log.writer import LogWriter
 from evidence.cascade import store
 from evidence.cascade.act import act
@@ -20,8 +18,6 @@ from exchange.catalogue.store import load_resource
 
 INTERVAL_S: Final = 10.0
 AT_ONCE: Final = 200
-
-logger = logging.getLogger("shuzheng.evidence")
 
 
 class Follower:
@@ -49,12 +45,7 @@ class Follower:
 
     async def run(self) -> None:
         """Work until cancelled. A database that is down is waited for."""
-        while True:
-            try:
-                await self.work_once()
-            except Unavailable:
-                logger.warning("the database does not answer; following of changes waits")
-            await asyncio.sleep(INTERVAL_S)
+        await take_turns(self.work_once, every_s=INTERVAL_S, waits="following of changes")
 
     async def work_once(self, *, lag_s: float | None = None) -> int:
         """Follow everything that there is to follow; return how many effects are new."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,10 +9,10 @@ from typing import Final
 
 from core.caller import Purpose
 from core.database import Connection, Database
-from core.errors import Unavailable
+from core.duties import do_each, take_turns
+from core.identity.acting import load_caller
 from core.log.model import Event
 from core.log.writer import LogWriter
-from evidence.acting import load_caller
 from evidence.cascade import store_effects
 from evidence.cascade.act import record
 from evidence.cascade.model import Effect, EffectState, Finding
@@ -32,8 +30,6 @@ OPERATOR: Final = "hub: checking a case again after a change"
 
 _NOT_KEPT: Final = "NOT-KEPT: the case was run before its order was kept; run it again"
 _NO_SYSTEM: Final = "NO-SYSTEM: the system that ran the case may not act any more"
-
-logger = logging.getLogger("shuzheng.evidence")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,24 +76,12 @@ class Rechecker:
         async with self._database.transaction() as connection:
             again_at = now + timedelta(seconds=self._interval_s)
             claimed = await store_effects.claim_due(connection, at=now, again_at=again_at, limit=AT_ONCE)
-        for effect in claimed:
-            try:
-                await self._check(effect)
-            except Unavailable:
-                raise
-            except Exception as error:
-                logger.error("a case could not be checked again: %s", type(error).__name__)
+        await do_each(claimed, self._check, failed="a case could not be checked again")
         return len(claimed)
 
     async def run(self) -> None:
         """Work until cancelled. A database that is down is waited for."""
-        while True:
-            try:
-                while await self.work_once() == AT_ONCE:
-                    pass
-            except Unavailable:
-                logger.warning("the database does not answer; checking of cases waits")
-            await asyncio.sleep(LOOK_S)
+        await take_turns(self.work_once, full=AT_ONCE, every_s=LOOK_S, waits="checking of cases")
 
     async def _check(self, effect: Effect) -> None:
         assert effect.case_id is not None

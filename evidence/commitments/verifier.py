@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
 from core.caller import Purpose
 from core.database import Database
-from core.errors import Unavailable
+from core.duties import do_each, take_turns
+from core.identity.acting import load_caller
 from core.log.writer import LogWriter
-from evidence.acting import load_caller
 from evidence.cases.model import REFUTING, FactState
 from evidence.cases.resolve import Resolver
 from evidence.cases.sealing import OrderSeal
@@ -27,7 +25,6 @@ REMINDED_BEFORE: Final = timedelta(days=3)
 OPERATOR: Final = "hub: verification of undertakings"
 _REFUTED: Final = {Outcome.CONFLICTING, Outcome.REVOKED, Outcome.EXPIRED}
 
-logger = logging.getLogger("shuzheng.evidence")
 
 Verdict = tuple[UndertakingState, str]
 
@@ -56,13 +53,9 @@ class Verifier:
 
     async def run(self) -> None:
         """Work until cancelled. A database that is down is waited for."""
-        while True:
-            try:
-                while await self.work_once() == AT_ONCE:
-                    pass
-            except Unavailable:
-                logger.warning("the database does not answer; verification of undertakings waits")
-            await asyncio.sleep(self._interval_s)
+        await take_turns(
+            self.work_once, full=AT_ONCE, every_s=self._interval_s, waits="verification of undertakings"
+        )
 
     async def work_once(self) -> int:
         """Verify the undertakings whose check is due; return how many."""
@@ -70,11 +63,7 @@ class Verifier:
         async with self._database.transaction() as connection:
             again_at = now + timedelta(seconds=self._interval_s)
             claimed = await store.claim_due(connection, at=now, again_at=again_at, limit=AT_ONCE)
-        for placed in claimed:
-            try:
-                await self._verify(placed)
-            except Exception as error:
-                logger.error("an undertaking could not be verified: %s", type(error).__name__)
+        await do_each(claimed, self._verify, failed="an undertaking could not be verified")
         return len(claimed)
 
     async def _verify(self, placed: Placed) -> None:

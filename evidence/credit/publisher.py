@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import io
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +12,7 @@ from uuid import UUID
 
 from core.caller import Caller
 from core.database import Database
+from core.duties import do_each, take_turns
 from core.errors import (
     BadInput,
     Closed,
@@ -22,12 +21,11 @@ from core.errors import (
     IdempotencyConflict,
     NotFound,
     ShuzhengError,
-    Unavailable,
 )
+from core.identity.acting import load_caller
 from core.identity.store import load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
-from evidence.acting import load_caller
 from evidence.commitments.closing import tell_office
 from evidence.commitments.model import Placed
 from evidence.commitments.store import load_placed
@@ -41,9 +39,6 @@ from exchange.publish.receive import receive_upload
 AT_ONCE: Final = 50
 MAX_BYTES: Final = 1024 * 1024
 MEDIA_TYPE: Final = "text/csv"
-
-
-logger = logging.getLogger("shuzheng.evidence")
 
 
 class BreachPublisher:
@@ -74,13 +69,9 @@ class BreachPublisher:
 
     async def run(self) -> None:
         """Work until cancelled. A database that is down is waited for."""
-        while True:
-            try:
-                while await self.work_once() == AT_ONCE:
-                    pass
-            except Unavailable:
-                logger.warning("the database does not answer; publishing of breaches waits")
-            await asyncio.sleep(self._interval_s)
+        await take_turns(
+            self.work_once, full=AT_ONCE, every_s=self._interval_s, waits="publishing of breaches"
+        )
 
     async def work_once(self) -> int:
         """Publish the entries that are due; return how many were tried."""
@@ -90,11 +81,7 @@ class BreachPublisher:
                 await self._log.append(connection, event=Event.CREDIT_ENTERED, caller=None)
             again_at = now + timedelta(seconds=self._interval_s)
             claimed = await store.claim_entries(connection, at=now, again_at=again_at, limit=AT_ONCE)
-        for entry in claimed:
-            try:
-                await self._publish(entry)
-            except Exception as error:
-                logger.error("a breach could not be published: %s", type(error).__name__)
+        await do_each(claimed, self._publish, failed="a breach could not be published")
         return len(claimed)
 
     async def _publish(self, entry: Entry) -> None:

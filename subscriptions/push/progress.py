@@ -16,8 +16,8 @@ from uuid import UUID, uuid4
 from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import ShuzhengError
+from core.identity.acting import load_caller
 from core.identity.model import CredentialId
-from core.identity.store import load_active_system, load_organisation
 from core.log.model import Event
 from core.log.writer import LogWriter
 from subscriptions.delivery.countersign import find_signer, load_keys
@@ -90,17 +90,7 @@ class Progress:
     async def find_caller(self, target: Target) -> Caller | None:
         """Return for whom the target is served; None where that system or its organisation is suspended."""
         async with self._database.acquire() as connection:
-            system = await load_active_system(connection, system_id=target.system_id)
-            if system is None:
-                return None
-            organisation = await load_organisation(connection, code=system.organisation_code)
-        return Caller(
-            system_id=system.id,
-            system_name=system.name,
-            organisation_code=organisation.code,
-            organisation_name=organisation.name,
-            scopes=system.scopes,
-        )
+            return await load_caller(connection, system_id=target.system_id)
 
     async def wanted_letters(self, target: Target) -> list[DeadLetter]:
         """List the dead letters that are to be sent again."""

@@ -9,6 +9,7 @@ from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import GrantMissing, NotFound, TokenExpired, Unauthenticated
 from core.identity import store as identity
+from core.identity.acting import act_as
 from core.identity.networks import Address, require_network
 from exchange.access.model import Grant
 from exchange.access.refusal import RefusalLog
@@ -85,14 +86,7 @@ class Doorkeeper:
             msg = "the system that fetched the profile, or its organisation, is suspended"
             raise Unauthenticated(msg)
         require_network(system.networks, address)
-        organisation = await identity.load_organisation(connection, code=system.organisation_code)
-        return Caller(
-            system_id=system.id,
-            system_name=system.name,
-            organisation_code=system.organisation_code,
-            organisation_name=organisation.name,
-            scopes=system.scopes,
-        )
+        return await act_as(connection, system)
 
 
 def require_table(access: Access, *, share: str, schema: str | None = None, table: str | None = None) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from core import duties
+from core.errors import Unavailable
 
 
 async def test_duty_that_loses_its_cancellation_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -46,3 +47,45 @@ async def test_duty_that_fails_starts_again_and_ends_when_it_is_done(monkeypatch
 
     await duties.keep_going("example", run)
     assert runs == 3
+
+
+async def test_turns_go_on_at_once_while_they_are_full_and_wait_for_a_database_that_is_down(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    turns = iter((3, 3, 1, Unavailable("down"), 3, 0))
+    done: list[int] = []
+    ended = asyncio.Event()
+
+    async def work_once() -> int:
+        turn = next(turns)
+        if isinstance(turn, Unavailable):
+            raise turn
+        done.append(turn)
+        if turn == 0:
+            ended.set()
+        return turn
+
+    task = asyncio.create_task(duties.take_turns(work_once, full=3, every_s=0.0, waits="the test"))
+    await ended.wait()
+    await duties.stop_duties([task])
+    assert done == [3, 3, 1, 3, 0]
+    assert "the test waits" in caplog.text
+
+
+async def test_piece_that_fails_takes_no_other_with_it_and_a_database_that_is_down_ends_the_turn(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    done: list[int] = []
+
+    async def work(piece: int) -> None:
+        if piece == 1:
+            raise ValueError(piece)
+        if piece == 3:
+            msg = "down"
+            raise Unavailable(msg)
+        done.append(piece)
+
+    with pytest.raises(Unavailable):
+        await duties.do_each(range(5), work, failed="a piece failed")
+    assert done == [0, 2]
+    assert "a piece failed: ValueError" in caplog.text
