@@ -46,7 +46,8 @@ class Finding(StrEnum):
     """What the hub found when it checked a fact again.
 
     `held`: it is as the case has it. `changed`: it is not, or cannot be established any more; the case is
-    suspended until it is run again. `overtaken`: the office ran or closed the case before.
+    suspended until it is run again, or a later check finds the fact as it was. `overtaken`: the office ran or
+    closed the case before.
     """
 
     HELD = "held"

@@ -14,9 +14,15 @@ from core.database import Connection
 from evidence.cascade.model import Action, Cause, Effect, EffectState, Finding, Suspension
 
 _STANDS_SINCE: Final = "greatest(e.made_at, e.checked_at)"
+# A fact that was found changed and, after another change of its source, as the case has it again.
+_HELD_AGAIN: Final = (
+    "(SELECT min(n.checked_at) FROM evidence.cascade_effect n WHERE n.case_id = e.case_id"
+    " AND n.fact = e.fact AND e.finding = 'changed' AND n.finding = 'held' AND n.checked_at > e.checked_at)"
+)
 _KEPT: Final = (
     "SELECT e.*, c.case_number, CASE WHEN e.case_id IS NULL THEN e.settled_at WHEN e.finding = 'held'"
-    f" THEN e.checked_at WHEN c.last_run_at > {_STANDS_SINCE} THEN c.last_run_at END AS ended_at"
+    f" THEN e.checked_at ELSE least({_HELD_AGAIN}, CASE WHEN c.last_run_at > {_STANDS_SINCE}"
+    " THEN c.last_run_at END) END AS ended_at"
     " FROM evidence.cascade_effect e LEFT JOIN evidence.case_ c ON c.id = e.case_id"
 )
 
@@ -109,7 +115,8 @@ async def load_suspensions(connection: Connection, *, case_id: UUID) -> list[Sus
         f"SELECT e.*, {_STANDS_SINCE} AS since FROM evidence.cascade_effect e"
         " JOIN evidence.case_ c ON c.id = e.case_id"
         " WHERE e.case_id = $1 AND (e.action = 'suspend' OR e.finding = 'changed')"
-        f" AND c.closed_at IS NULL AND c.last_run_at <= {_STANDS_SINCE} ORDER BY since, e.fact",
+        f" AND c.closed_at IS NULL AND c.last_run_at <= {_STANDS_SINCE} AND {_HELD_AGAIN} IS NULL"
+        " ORDER BY since, e.fact",
         case_id,
     )
     return [
