@@ -57,7 +57,7 @@ class EvidenceStory:
         scene.publish(rows | estate_rows(*people[1:3]) | newborn_rows(*people[3:5]))
         at = scene.codes
         items = {
-            "approval": [food_business(at["approval"])],
+            "approval": [_with_rechecks(food_business(at["approval"]))],
             **_by_office(("tax", "estate", "housing"), real_estate(at["tax"], at["estate"], at["housing"])),
         }
         for office, documents in _by_office(
@@ -100,6 +100,22 @@ class EvidenceStory:
         )
         self._teller.say(f"the form comes filled in: {', '.join(answer['prefill'])}")
         self._tell("opening a food business", [answer], handed_in=0)
+        self._preview_deregistration()
+
+    def _preview_deregistration(self) -> None:
+        """Ask before publishing it what a firm's deregistration would move."""
+        row = {
+            "resource": "fr_jbxx",
+            "keys": {"tyxydm": self._firm["tyxydm"]},
+            "operation": "update",
+            "after": {"cxzt": "3"},
+        }
+        shown = self._scene.offices["market"].post("/v1/cascade/preview", {"row": row})
+        affected = [(each["cases"], each["actions"]) for each in shown["cases"]]
+        self._teller.check(
+            affected == [(1, ["recheck"])],
+            "were the firm deregistered now: 1 open case rests on it, and the hub would check it again",
+        )
 
     def _transfer_estate(self) -> None:
         seller, buyer = self._people[1:3]
@@ -155,6 +171,14 @@ class EvidenceStory:
         )
         self._teller.say(told)
         self._teller.keep(name, told)
+
+
+def _with_rechecks(document: dict[str, Any]) -> dict[str, Any]:
+    """Have the hub check again by itself what it took from the register of firms, where that changes."""
+    for fact in document["facts"]:
+        if any(way.get("resource") == "fr_jbxx" for way in fact["ways"]):
+            fact["on_change"] = "recheck"
+    return document
 
 
 def _purpose(item: str, case: str) -> Purpose:
