@@ -21,7 +21,8 @@ class Grouper(Generic[Item, Outcome]):
     """Hands groups of items to `work`, which returns for each, in order, its outcome or what to raise for it.
 
     What `work` itself raises is raised for every item of the group. At most `lanes` groups are at work at a
-    time. Whoever stops waiting before the group began takes the item back; once it began, it is done.
+    time; while one is, another begins once `full` items wait for it, for what a group costs is paid for each.
+    Whoever stops waiting before the group began takes the item back; once it began, it is done.
     """
 
     def __init__(
@@ -30,10 +31,12 @@ class Grouper(Generic[Item, Outcome]):
         *,
         lanes: int = 1,
         max_items: int = DEFAULT_MAX_ITEMS,
+        full: int = 1,
     ) -> None:
         self._work = work
         self._lanes = lanes
         self._max_items = max_items
+        self._full = full
         self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
         self._workers: set[asyncio.Task[None]] = set()
 
@@ -41,7 +44,7 @@ class Grouper(Generic[Item, Outcome]):
         """Have an item done with others; return its outcome, or raise what it ended with."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if len(self._workers) < self._lanes:
+        if not self._workers or (len(self._workers) < self._lanes and len(self._waiting) >= self._full):
             worker = asyncio.create_task(self._run())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)

@@ -35,6 +35,8 @@ from core.objects import ObjectStore
 GROUPS: Final = 2
 """Groups of certificates under way at a time: one is made while the other is being registered."""
 MAX_GROUP: Final = 16
+FULL_GROUP: Final = 8
+"""So many calls that wait are a group of their own while another is under way."""
 STORE_THREADS: Final = 6
 KEY_TAKEN: Final = "this Idempotency-Key came before with another order; take a new key"
 
@@ -88,7 +90,7 @@ class IssueService:
         self._time_stamps = time_stamps
         self.preparer = Preparer(database=database, public_url=public_url, now=now)
         self.recorder = Recorder(log=log, now=now)
-        self._together = Grouper(self._issue_group, lanes=GROUPS, max_items=MAX_GROUP)
+        self._together = Grouper(self._issue_group, lanes=GROUPS, max_items=MAX_GROUP, full=FULL_GROUP)
 
     async def issue(
         self,

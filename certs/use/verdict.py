@@ -52,6 +52,7 @@ NATIONAL_CANCELLED: Final = 21
 NATIONAL_OTHER: Final = 99
 GROUPS: Final = 2
 MAX_TOGETHER: Final = MAX_IN_STATEMENT
+FULL_GROUP: Final = 8
 
 
 def result_of(status: CertificateStatus) -> InfoResult:
@@ -111,7 +112,7 @@ class StatementService:
         self._database = database
         self._log = log
         self._now = now
-        self._together = Grouper(self._verify_group, lanes=GROUPS, max_items=MAX_TOGETHER)
+        self._together = Grouper(self._verify_group, lanes=GROUPS, max_items=MAX_TOGETHER, full=FULL_GROUP)
 
     async def verify(self, statement: Statement, *, caller: Caller, purpose: Purpose) -> Verdict:
         """Compare a statement with the newest certificate of that type, number and holder.

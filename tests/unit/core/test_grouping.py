@@ -77,6 +77,23 @@ async def test_lanes_work_on_groups_side_by_side() -> None:
     assert await asyncio.gather(*tasks) == [4, 8, 12]
 
 
+async def test_another_lane_begins_only_once_a_full_group_waits_for_it() -> None:
+    work = Work()
+    grouper = Grouper(work, lanes=2, full=3)
+    tasks = [asyncio.create_task(grouper.submit(2))]
+    await work.began.wait()
+    tasks += [asyncio.create_task(grouper.submit(each)) for each in (4, 6)]
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert work.groups == [[2]]
+    tasks.append(asyncio.create_task(grouper.submit(8)))
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert work.groups == [[2], [4, 6, 8]]
+    work.gate.set()
+    assert await asyncio.gather(*tasks) == [4, 8, 12, 16]
+
+
 async def test_worker_that_is_ended_leaves_nobody_waiting() -> None:
     work = Work()
     grouper = Grouper(work, max_items=1)
