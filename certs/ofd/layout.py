@@ -7,8 +7,11 @@ never end one (GB/T 15834-2011 5.1); runs of Latin letters and digits stay whole
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 
 from certs.ofd.errors import TextOverflow
@@ -130,20 +133,19 @@ def break_lines(text: str, *, width: float, size: float, style: TextStyle) -> li
 
 
 def _break_paragraph(paragraph: str, width: float, size: float, style: TextStyle) -> list[str] | None:
-    advances = [advance + style.spacing for advance in style.font.advances(paragraph, size)]
-    if any(advance > width + _SLACK_MM for advance in advances):
+    advances = style.font.advances(paragraph, size)
+    if style.spacing:
+        advances = [advance + style.spacing for advance in advances]
+    if max(advances, default=0.0) > width + _SLACK_MM:
         return None
-    if sum(advances) - style.spacing <= width + _SLACK_MM:
+    room = width + _SLACK_MM + style.spacing  # behind the last character of a line there need be none
+    if sum(advances) <= room:
         return [paragraph]
-    stops = _stops(paragraph)
+    stops, reached = _stops(paragraph), [0.0, *accumulate(advances)]
     lines = []
     start = 0
     while start < len(paragraph):
-        end, total = start, 0.0
-        while end < len(paragraph) and total + advances[end] - style.spacing <= width + _SLACK_MM:
-            total += advances[end]
-            end += 1
-        end = max(end, start + 1)
+        end = max(bisect_right(reached, reached[start] + room, lo=start) - 1, start + 1)
         if end < len(paragraph):
             end = next((stop for stop in range(end, start, -1) if stop in stops), end)
         lines.append(paragraph[start:end].strip(" ") if end < len(paragraph) else paragraph[start:end])
@@ -151,8 +153,12 @@ def _break_paragraph(paragraph: str, width: float, size: float, style: TextStyle
     return lines or [""]
 
 
+@lru_cache(maxsize=16)
 def _stops(paragraph: str) -> frozenset[int]:
-    """Return the places where a line may end, as numbers of characters before them."""
+    """Return the places where a line may end, as numbers of characters before them.
+
+    Kept for a few: a text is broken at one size after another until it fits.
+    """
     stops = set()
     for piece in _PIECE.finditer(paragraph):
         at = piece.end()

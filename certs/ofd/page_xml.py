@@ -57,6 +57,8 @@ def _text_code(characters: str, advances: list[float], x: float, y: float) -> st
 
 def _deltas(advances: list[float]) -> str:
     """Write n-1 advances for n characters; runs of equal ones as `g count value`."""
+    if len(advances) > 2 and advances.count(advances[0]) == len(advances):
+        return f"g {len(advances)} {number(advances[0])}"
     parts = []
     for advance, group in groupby(advances):
         count, value = len(list(group)), number(advance)
@@ -117,5 +119,6 @@ def picture_xml(item: Picture, *, object_id: int, resource_id: int) -> str:
     return element("ImageObject", attributes)
 
 
+@functools.lru_cache(maxsize=1024)
 def _colour(name: str, colour: Colour | None) -> str:
     return "" if colour is None else element(name, {"Value": " ".join(map(str, colour))})

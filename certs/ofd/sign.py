@@ -27,7 +27,7 @@ from certs.ofd.signatures import (
     require_unlocked,
     write_signature_list,
 )
-from certs.ofd.xml_writer import document, element, numbers, text
+from certs.ofd.xml_writer import attribute, document, element, numbers, text
 from signing import oids, sm3
 
 LIST_PATH: Final = "/Doc_0/Signs/Signatures.xml"
@@ -248,11 +248,8 @@ def _describe(
 ) -> bytes:
     """Write Signature.xml, in the order of the schema."""
     entries = [
-        element(
-            "Reference",
-            {"FileRef": path},
-            element("CheckValue", None, base64.b64encode(digest).decode()),
-        )
+        f'<ofd:Reference FileRef="{attribute(path)}"><ofd:CheckValue>'
+        f"{base64.b64encode(digest).decode()}</ofd:CheckValue></ofd:Reference>"
         for path, digest in references
     ]
     info = element(

@@ -31,7 +31,7 @@ def raw_element(name: str, attributes: Attributes | None = None, *content: str) 
     if attributes:
         for key, value in attributes.items():
             if value is not None:
-                written += f' {key}="{_attribute(value)}"'
+                written += f' {key}="{attribute(value)}"'
     body = "".join(content)
     return f"<{name}{written}>{body}</{name}>" if body else f"<{name}{written}/>"
 
@@ -39,7 +39,7 @@ def raw_element(name: str, attributes: Attributes | None = None, *content: str) 
 @functools.lru_cache(maxsize=1024)
 def name_attribute(name: str) -> str:
     """Write the attribute Name with a blank before it; names of elements are few."""
-    return f' Name="{_attribute(name)}"'
+    return f' Name="{attribute(name)}"'
 
 
 def text(value: str) -> str:
@@ -64,7 +64,8 @@ def document(name: str, attributes: Attributes | None = None, *content: str) -> 
     return (_DECLARATION + root).encode()
 
 
-def _attribute(value: str | int | float) -> str:
+def attribute(value: str | int | float) -> str:
+    """Write the value of an attribute. Raises as `text`."""
     if isinstance(value, str):
         if value.isalnum():
             return value

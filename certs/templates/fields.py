@@ -118,7 +118,8 @@ def set_text(text: str, setting: Setting, *, subject: str) -> tuple[Text, ...]:
     texts = []
     for line in fitted.lines:
         x = line.x
-        for face, piece in style.font.runs(line.text):
+        runs = style.font.runs(line.text)
+        for face, piece in runs:
             item = Text(
                 text=piece,
                 x=x,
@@ -129,5 +130,6 @@ def set_text(text: str, setting: Setting, *, subject: str) -> tuple[Text, ...]:
                 spacing=style.spacing,
             )
             texts.append(item)
-            x += sum(item.advances)
+            if len(runs) > 1:
+                x += sum(item.advances)
     return tuple(texts)
