@@ -38,19 +38,28 @@ class Grouper(Generic[Item, Outcome]):
         self._max_items = max_items
         self._full = full
         self._waiting: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
+        self._working = 0  # told by the workers themselves: of a task it is known too late that it ended
         self._workers: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Outcome:
         """Have an item done with others; return its outcome, or raise what it ended with."""
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if not self._workers or (len(self._workers) < self._lanes and len(self._waiting) >= self._full):
+        if not self._working or (self._working < self._lanes and len(self._waiting) >= self._full):
+            self._working += 1
             worker = asyncio.create_task(self._run())
             self._workers.add(worker)
             worker.add_done_callback(self._workers.discard)
         return await future
 
     async def _run(self) -> None:
+        """Work until nothing waits; no item comes between the last look and the end of the work."""
+        try:
+            await self._work_on_groups()
+        finally:
+            self._working -= 1
+
+    async def _work_on_groups(self) -> None:
         while group := self._take():
             try:
                 outcomes = await self._work([item for item, _ in group])

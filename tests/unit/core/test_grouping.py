@@ -66,6 +66,16 @@ async def test_item_of_who_stopped_waiting_is_left_out_before_its_group_began_an
         await first
 
 
+@pytest.mark.parametrize("full", [1, 2])
+async def test_who_comes_back_at_once_is_served(full: int) -> None:
+    work = Work()
+    work.gate.set()
+    grouper = Grouper(work, full=full)
+    async with asyncio.timeout(5):
+        assert [await grouper.submit(each) for each in (2, 4, 6)] == [4, 8, 12]
+    assert work.groups == [[2], [4], [6]]
+
+
 async def test_lanes_work_on_groups_side_by_side() -> None:
     work = Work()
     grouper = Grouper(work, lanes=2, max_items=1)
