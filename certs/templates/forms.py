@@ -8,7 +8,9 @@ from typing import Final
 from certs.templates.parts import BoxSides, FieldPart, FormLines, FormPart, Label, Line, Row
 
 PAD_MM: Final = 2.4
-"""Between the ruling of a grid and what stands in it."""
+"""Between the ruling of a grid and what stands in it, to the sides."""
+AIR_MM: Final = 0.8
+"""Between a rule and what stands above or below it: long values fill their rows."""
 
 
 def expand_form(form: FormPart) -> Iterator[Label | Line | FieldPart]:
@@ -45,9 +47,12 @@ def _boxes(form: FormPart, top: float, height: float) -> tuple[BoxSides, BoxSide
     x, _, width, _ = form.box
     if form.lines is FormLines.GRID:
         start = x + form.label_width
-        label = (x + PAD_MM, top + 0.4, form.label_width - 2 * PAD_MM, height - 0.8)
-        return label, (start + PAD_MM, top + 0.4, width - form.label_width - 2 * PAD_MM, height - 0.8)
+        top, height = top + AIR_MM, height - 2 * AIR_MM
+        label = (x + PAD_MM, top, form.label_width - 2 * PAD_MM, height)
+        return label, (start + PAD_MM, top, width - form.label_width - 2 * PAD_MM, height)
     start = x + form.label_width + form.gap
+    if form.lines is FormLines.UNDERLINE:
+        top, height = top + AIR_MM, height - 2 * AIR_MM
     return (x, top, form.label_width, height), (start, top, x + width - start, height)
 
 

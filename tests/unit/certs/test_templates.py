@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,8 @@ from certs.ofd.package import OfdPackage
 from certs.ofd.render import rasterise, render_page
 from certs.ofd.truetype import GlyphOutline
 from certs.templates import load_template, render_certificate, template_names
+from certs.templates.forms import expand_form
+from certs.templates.parts import FieldPart, FormPart, Label, Line
 from certs.templates.patterns import Form, parse_pattern, write_value
 from certs.templates.shelf import parse_template
 from core.errors import BadInput, SchemaViolation
@@ -128,6 +131,33 @@ def test_template_holds_long_names_by_wrapping_and_shrinking(name: str) -> None:
 def test_template_holds_the_name_of_an_office_below_several_others(name: str) -> None:
     office = "示例自治州示例自治县市场监督管理和知识产权局经济技术开发区分局"
     assert office in texts(lay_out(name, ZZBFJG=office)).replace("\n", "").replace(" ", "")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_value_that_fills_its_row_keeps_clear_of_the_rules(name: str) -> None:
+    """Long values fill their boxes to the edge, so the boxes themselves must keep away from rules."""
+    for form in load_template(name).fields:
+        if not isinstance(form, FormPart):
+            continue
+        parts = list(expand_form(form))
+        levels = [part.start[1] for part in parts if isinstance(part, Line) and part.start[1] == part.end[1]]
+        for field in (part for part in parts if isinstance(part, FieldPart)):
+            _, top, _, height = field.box
+            assert all(min(abs(top - y), abs(top + height - y)) > 0.7 for y in levels), field.element
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_value_that_fills_its_box_does_not_touch_what_stands_beside_it(name: str) -> None:
+    template = load_template(name)
+    whole = [(part.text, part.box) for part in template.background if isinstance(part, Label)]
+    for part in template.fields:
+        rows = expand_form(part) if isinstance(part, FormPart) else (part,)
+        whole += [(each.text, each.box) for each in rows if isinstance(each, Label)]
+        whole += [(each.element, each.box) for each in rows if isinstance(each, FieldPart)]
+    for (first, one), (second, other) in itertools.combinations(whole, 2):
+        aside = one[0] + one[2] <= other[0] + 1e-6 or other[0] + other[2] <= one[0] + 1e-6
+        above = one[1] + one[3] <= other[1] + 1e-6 or other[1] + other[3] <= one[1] + 1e-6
+        assert aside or above, (first, second)
 
 
 def test_template_with_value_beyond_every_size_says_which_and_where() -> None:
