@@ -15,6 +15,7 @@ from exchange.publish.tally import Tally
 from exchange.publish.validate import Validator
 
 MAX_DELETE_SHARE = 0.2
+MANY_ROWS = 10_000
 
 
 async def apply(
@@ -115,9 +116,8 @@ async def _merge(
             connection, resource=resource, item_names=item_names, version=version
         )
     await staging.analyze_staging(connection, resource=resource)
-    return await staging.merge(
-        connection, resource=resource, item_names=item_names, mode=mode, version=version, staged=staged
-    )
+    merge = staging.merge_many if staged >= MANY_ROWS else staging.merge
+    return await merge(connection, resource=resource, item_names=item_names, mode=mode, version=version)
 
 
 async def _account(

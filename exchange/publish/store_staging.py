@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import asyncpg
 
@@ -16,6 +16,7 @@ from exchange.catalogue.store import (
     attach_partition,
     create_partition,
     ensure_partition,
+    load_columns,
     partition_of,
     table_of,
 )
@@ -23,7 +24,6 @@ from exchange.publish.model import Mode
 
 STAGING, CHANGED = "staged_rows", "changed_rows"
 ROW, PLACE, LIES_AT = "_row", "_place", "_lies_at"
-LARGE_ROWS = 10_000  # from here on a table of its own is worth its while to what has changed
 
 
 async def create_staging(connection: Connection, *, resource: Resource, item_names: Sequence[str]) -> None:
@@ -224,27 +224,15 @@ async def insert_first(
 
 
 async def merge(
-    connection: Connection,
-    *,
-    resource: Resource,
-    item_names: Sequence[str],
-    mode: Mode,
-    version: int,
-    staged: int,
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], mode: Mode, version: int
 ) -> dict[str, int]:
-    """Merge the `staged` rows into the current ones and write the change log: operation → rows.
+    """Merge the staged rows into the current ones and write the change log: operation → rows.
 
     What differs is found by one pass over both tables, numbered as it comes into the change log, and it alone
     is merged, by where its row lies. The caller holds the resource's row lock, so that it lies there still.
     """
     await ensure_partition(connection, code=resource.code, version=version)
-    changes = _select_changes(resource, item_names, mode)
-    is_large = staged >= LARGE_ROWS
-    if is_large:
-        await connection.execute(f"CREATE TEMP TABLE {CHANGED} ON COMMIT DROP AS {changes}", timeout=None)
-        # PostgreSQL would read the whole table for what it can fetch by place.
-        await connection.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
-    source = CHANGED if is_large else f"({changes})"
+    source = f"({_select_changes(resource, item_names, mode)})"
     rows = await connection.fetch(
         f"WITH merged AS ({_merge_statement(resource, item_names, mode, source)}),"
         f" logged AS (INSERT INTO {partition_of(resource.code, version)}"
@@ -256,9 +244,75 @@ async def merge(
         version,
         timeout=None,
     )
-    if is_large:
-        await connection.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
     return {row["_operation"]: row["rows"] for row in rows}
+
+
+async def merge_many(
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], mode: Mode, version: int
+) -> dict[str, int]:
+    """Do what `merge` does, for many rows: what differs gets a table, and each operation its own statement.
+
+    A MERGE would keep all rows, as they were and as they are, until it is through.
+    """
+    await ensure_partition(connection, code=resource.code, version=version)
+    changes = _select_changes(resource, item_names, mode)
+    await connection.execute(f"CREATE TEMP TABLE {CHANGED} ON COMMIT DROP AS {changes}", timeout=None)
+    # PostgreSQL would read the whole table for what it can fetch by place.
+    await connection.execute("SET LOCAL enable_hashjoin = off; SET LOCAL enable_mergejoin = off")
+    columns = await load_columns(connection, code=resource.code)
+    for statement in _log_statements(resource, item_names, columns, mode=mode, version=version):
+        await connection.execute(statement, version, timeout=None)
+    done = {}
+    for statement in _change_statements(resource, item_names, mode):
+        operation, _, count = (await connection.execute(statement, version, timeout=None)).rpartition(" ")
+        done[operation.split()[0].lower()] = int(count)
+    await connection.execute("SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on")
+    return done
+
+
+def _log_statements(
+    resource: Resource, item_names: Sequence[str], columns: Sequence[str], *, mode: Mode, version: int
+) -> Iterator[str]:
+    """Write the statements that log what has changed, before it is carried out."""
+    table, goes = table_of(resource.code), _goes(mode)
+    values = {name: _staged(resource, name) for name in item_names} | {VERSION_COLUMN: "$1"}
+    log = (
+        f"INSERT INTO {partition_of(resource.code, version)}"
+        f" (_version, _sequence, _operation, _before, _after) SELECT $1::bigint, {PLACE}"
+    )
+    after = ", ".join(values.get(name, f"t.{quote_name(name)}") for name in columns)
+    yield (
+        f"{log}, CASE WHEN {goes} THEN 'delete' ELSE 'update' END, t,"
+        f" CASE WHEN NOT ({goes}) THEN ROW({after})::{table} END"
+        f" FROM {CHANGED} s JOIN {table} t ON t.ctid = s.{LIES_AT}"
+    )
+    if mode is not Mode.DELETE:
+        after = ", ".join(values.get(name, "NULL") for name in columns)
+        yield f"{log}, 'insert', NULL, ROW({after})::{table} FROM {CHANGED} s WHERE {LIES_AT} IS NULL"
+
+
+def _change_statements(resource: Resource, item_names: Sequence[str], mode: Mode) -> Iterator[str]:
+    """Write the statements that carry out what has changed: DELETE, UPDATE, INSERT; each has $1."""
+    table, goes = table_of(resource.code), _goes(mode)
+    there = f"t.ctid = s.{LIES_AT} AND $1::bigint > 0"
+    if mode is not Mode.UPSERT:
+        yield f"DELETE FROM {table} t USING {CHANGED} s WHERE {there} AND {goes}"
+    if mode is Mode.DELETE:
+        return
+    keys = [quote_name(item.name) for item in resource.key_items]
+    values = {quote_name(name): _staged(resource, name) for name in item_names} | {VERSION_COLUMN: "$1"}
+    sets = ", ".join(f"{name} = {value}" for name, value in values.items() if name not in keys)
+    yield f"UPDATE {table} t SET {sets} FROM {CHANGED} s WHERE {there} AND NOT ({goes})"
+    # In the order of their keys, so that the index grows in few places at once.
+    yield (
+        f"INSERT INTO {table} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {CHANGED} s"
+        f" WHERE {LIES_AT} IS NULL ORDER BY {', '.join(f's.{key}' for key in keys)}"
+    )
+
+
+def _goes(mode: Mode) -> str:
+    """Write the condition under which a changed row is a deletion."""
+    return {Mode.DELETE: "true", Mode.UPSERT: "false", Mode.SNAPSHOT: f"s.{ROW} IS NULL"}[mode]
 
 
 def _same_key(resource: Resource) -> str:

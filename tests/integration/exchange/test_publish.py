@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from exchange.publish import store_staging
+from exchange.publish import apply
 from exchange.standards.samples import Dirt, Part, SampleKind, kinds_of_dirt, write_sample
 from tests.hubs import RunningHub
 
@@ -304,16 +304,16 @@ BATCHES = st.lists(
 )
 
 
-@pytest.mark.parametrize("large_rows", [0, 10_000], ids=["large", "small"])
+@pytest.mark.parametrize("many_rows", [0, 10_000], ids=["many", "few"])
 @given(batches=BATCHES)
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_any_batches_equal_the_model_and_the_change_log_replays(
     hub: RunningHub,
     monkeypatch: pytest.MonkeyPatch,
-    large_rows: int,
+    many_rows: int,
     batches: list[tuple[str, list[tuple[str, str]]]],
 ) -> None:
-    monkeypatch.setattr(store_staging, "LARGE_ROWS", large_rows)
+    monkeypatch.setattr(apply, "MANY_ROWS", many_rows)
     code = f"m{hash(str(batches)) & 0xFFFFFFFF:08x}"
     async with hub.services.database.acquire() as connection:
         if await connection.fetchval("SELECT to_regclass($1)", f"data.{code}"):

@@ -7,16 +7,16 @@ from typing import Any
 import asyncpg
 import pytest
 
-from exchange.publish import store_staging
+from exchange.publish import apply
 from tests.hubs import RunningHub
 from tests.integration.exchange.test_publish import publish, register
 
 
-@pytest.mark.parametrize("large_rows", [0, 10_000], ids=["large", "small"])
+@pytest.mark.parametrize("many_rows", [0, 10_000], ids=["many", "few"])
 async def test_change_log_follows_the_file_and_puts_deletions_last(
-    hub: RunningHub, monkeypatch: pytest.MonkeyPatch, large_rows: int
+    hub: RunningHub, monkeypatch: pytest.MonkeyPatch, many_rows: int
 ) -> None:
-    monkeypatch.setattr(store_staging, "LARGE_ROWS", large_rows)
+    monkeypatch.setattr(apply, "MANY_ROWS", many_rows)
     await register(hub)
     head = "code,name,amount\n"
     await publish(hub, head + "a,甲,1.50\nb,乙,2\nc,丙,\nd,丁,4\n", "1")
