@@ -28,6 +28,8 @@ SUM_BYTES: Final = LANES * 4
 BLOCKS: Final = 4
 CHUNK_ROWS: Final = 2048
 _CONSTANTS: Final = np.frombuffer(b"expand 32-byte k", dtype="<u4").astype(np.uint32)
+_COUNTERS: Final = np.zeros((4, BLOCKS, 1), dtype=np.uint32)
+_COUNTERS[0, :, 0] = np.arange(BLOCKS)
 Words = NDArray[np.uint32]
 
 
@@ -70,10 +72,11 @@ def hash_rows(table: pa.Table, names: Sequence[str]) -> NDArray[np.uint8]:
 
 def sum_hashes(hashes: NDArray[np.uint8]) -> RowsDigest:
     """Stretch and add the hashes of rows."""
-    total = np.zeros(LANES, dtype=np.uint32)
+    total = np.zeros((4, 4, BLOCKS), dtype=np.uint32)
     for start in range(0, len(hashes), CHUNK_ROWS):
-        total += stretch(hashes[start : start + CHUNK_ROWS]).sum(axis=1, dtype=np.uint32)
-    return RowsDigest(rows=len(hashes), sum=total.astype("<u4").tobytes())
+        for part, words in enumerate(_key_streams(hashes[start : start + CHUNK_ROWS])):
+            total[part] += words.sum(axis=2, dtype=np.uint32)
+    return RowsDigest(rows=len(hashes), sum=total.transpose(2, 0, 1).astype("<u4").tobytes())
 
 
 def sum_buckets(hashes: NDArray[np.uint8], buckets: NDArray[np.int64], count: int) -> list[RowsDigest]:
@@ -92,22 +95,39 @@ def sum_buckets(hashes: NDArray[np.uint8], buckets: NDArray[np.int64], count: in
 
 def stretch(hashes: NDArray[np.uint8]) -> Words:
     """Stretch hashes (rows × 32 octets) to 64 words each: an array of 64 × rows."""
+    state = np.concatenate(_key_streams(hashes))
+    return np.ascontiguousarray(state.transpose(1, 0, 2)).reshape(LANES, len(hashes))
+
+
+def _key_streams(hashes: NDArray[np.uint8]) -> tuple[Words, Words, Words, Words]:
+    """Make ChaCha20's key streams under the hashes of rows: its state's four lines of 4 × BLOCKS × rows.
+
+    For the diagonals the lines are turned into second ones and back, which copies them line by line.
+    """
     count = len(hashes)
     key = np.ascontiguousarray(np.ascontiguousarray(hashes).view("<u4").astype(np.uint32).T)
-    state = np.empty((16, BLOCKS, count), dtype=np.uint32)
-    state[:4] = _CONSTANTS[:, None, None]
-    state[4:12] = key[:, None, :]
-    state[12:] = 0
-    state[12] = np.arange(BLOCKS, dtype=np.uint32)[:, None]
-    a, b, c, d = (state[place : place + 4].copy() for place in (0, 4, 8, 12))
-    spare = np.empty_like(a)
+    starts = (
+        _CONSTANTS.reshape(4, 1, 1),
+        key[:4].reshape(4, 1, count),
+        key[4:].reshape(4, 1, count),
+        _COUNTERS,
+    )
+    a, b, c, d = (np.empty((4, BLOCKS, count), dtype=np.uint32) for _ in starts)
+    for line, start in zip((a, b, c, d), starts, strict=True):
+        line[:] = start
+    turned_b, turned_c, turned_d, spare = (np.empty_like(a) for _ in range(4))
     for _ in range(10):
         _quarter_rounds(a, b, c, d, spare)
-        b, c, d = b[[1, 2, 3, 0]], c[[2, 3, 0, 1]], d[[3, 0, 1, 2]]
-        _quarter_rounds(a, b, c, d, spare)
-        b, c, d = b[[3, 0, 1, 2]], c[[2, 3, 0, 1]], d[[1, 2, 3, 0]]
-    state += np.concatenate([a, b, c, d])
-    return np.ascontiguousarray(state.transpose(1, 0, 2)).reshape(LANES, count)
+        turned_b[:3], turned_b[3] = b[1:], b[0]
+        turned_c[:2], turned_c[2:] = c[2:], c[:2]
+        turned_d[1:], turned_d[0] = d[:3], d[3]
+        _quarter_rounds(a, turned_b, turned_c, turned_d, spare)
+        b[1:], b[0] = turned_b[:3], turned_b[3]
+        c[2:], c[:2] = turned_c[:2], turned_c[2:]
+        d[:3], d[3] = turned_d[1:], turned_d[0]
+    for line, start in zip((a, b, c, d), starts, strict=True):
+        np.add(line, start, out=line)
+    return a, b, c, d
 
 
 def _quarter_rounds(a: Words, b: Words, c: Words, d: Words, spare: Words) -> None:
