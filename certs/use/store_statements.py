@@ -21,9 +21,9 @@ _LOAD: Final = (
     " (SELECT count(*) > 0 FROM certs.type_service_item s WHERE s.type_code = asked.type_code"
     f" AND s.service_item IN (asked.service_item, '{ANY_SERVICE_ITEM}')) AS serves,"
     " c.identifier, c.holder_name, c.holder_code, c.holder_code_type, c.issuer_code, c.status, c.valid_from,"
-    " c.valid_until, c.data"
-    " FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::bytea[])"
-    " AS asked (place, type_code, number, service_item, token_hash)"
+    " c.valid_until, CASE WHEN asked.with_data THEN c.data END AS data"
+    " FROM unnest($1::integer[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::boolean[])"
+    " AS asked (place, type_code, number, service_item, token_hash, with_data)"
     " LEFT JOIN LATERAL (SELECT * FROM certs.certificate k"
     " WHERE k.number = asked.number AND k.type_code = asked.type_code"
     f" ORDER BY k.created_at DESC, k.version DESC, k.identifier LIMIT {MAX_OF_NUMBER}) c ON true"
@@ -33,7 +33,7 @@ _LOAD: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StatedCertificate:
-    """What a statement about a certificate is held against."""
+    """What a statement about a certificate is held against; `data` is empty where it was not asked for."""
 
     identifier: str
     holder_name: str
@@ -52,12 +52,16 @@ class StatedCertificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """Which certificates a statement is about, who makes it, and for a case of which service item."""
+    """Which certificates a statement is about, who makes it, and for a case of which service item.
+
+    `with_data` where it says something of their data.
+    """
 
     type_code: str
     number: str
     service_item: str
     caller: Caller
+    with_data: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ async def load_stated(connection: Connection, *, asked: Sequence[Asked]) -> list
         [each.number for each in asked],
         [each.service_item for each in asked],
         [None if each is None else each.token_hash for each in standings],
+        [each.with_data for each in asked],
     )
     found: dict[int, Stated] = {}
     for row in rows:
@@ -92,5 +97,6 @@ async def load_stated(connection: Connection, *, asked: Sequence[Asked]) -> list
         stated = found.setdefault(place, Stated(mark=mark, serves=serves or not is_type, certificates=[]))
         if fields["identifier"] is not None:
             fields["status"] = CertificateStatus(fields["status"])
+            fields["data"] = fields["data"] or {}
             stated.certificates.append(StatedCertificate(**fields))
     return [found[place] for place in range(len(asked))]

@@ -102,6 +102,7 @@ class _Question:
             number=self.statement.number,
             service_item=self.purpose.service_item,
             caller=self.caller,
+            with_data=bool(self.statement.data),
         )
 
 
