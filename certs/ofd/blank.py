@@ -30,9 +30,10 @@ def share_file(name: str, content: bytes) -> SharedFile:
     return prepare_file(name, content)
 
 
-def prepare_file(name: str, content: bytes) -> SharedFile:
-    """Compress a file as far as can be, and digest it, for a caller who keeps it."""
-    return SharedFile(content=content, entry=pack_entry(name, content, is_kept=True), sm3=sm3.digest(content))
+def prepare_file(name: str, content: bytes, *, is_kept: bool = True) -> SharedFile:
+    """Compress and digest a file for a caller who keeps it; see `pack_entry` for `is_kept`."""
+    entry = pack_entry(name, content, is_kept=is_kept)
+    return SharedFile(content=content, entry=entry, sm3=sm3.digest(content))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,11 @@ Source: GB/T 33190-2016 7.5 (Document.xml), 7.9 (resources), chapter 16 (custom 
 from __future__ import annotations
 
 import functools
+from collections.abc import Collection
 from typing import Final, NamedTuple
 
 from certs.ofd.blank import SharedFile, prepare_file
+from certs.ofd.fonts import FontFace
 from certs.ofd.xml_writer import Attributes, document, element, numbers, raw_element
 
 TAG_NAMESPACE: Final = "urn:shuzheng:certificate-items:1"
@@ -23,6 +25,8 @@ Tags = tuple[tuple[str, tuple[tuple[int, int], ...]], ...]
 
 _KEPT: Final = 512
 """Files of each kind that are kept: of a few hundred octets to a few thousand."""
+_FEW: Final = 40
+_DIGITS: Final = frozenset("0123456789")
 
 
 class Shape(NamedTuple):
@@ -81,6 +85,23 @@ def font_entry(font_id: int, family: str, weight: int) -> tuple[str, str]:
         "Bold": "true" if weight >= 600 else None,
     }
     return name, element("Font", attributes, element("FontFile", None, name))
+
+
+def font_file(name: str, face: FontFace, characters: Collection[str]) -> bytes | SharedFile:
+    """Cut the font of these characters out of a face; one of few characters is kept.
+
+    Of digits it has all or none. So the face that numbers and days are set in, with the name of an office,
+    comes out alike for nearly all certificates of one office, and few octets are added.
+    """
+    if len(characters) > _FEW:
+        return face.subset(characters)
+    shown = frozenset(characters)
+    return _few_characters(name, face, shown if shown.isdisjoint(_DIGITS) else shown | _DIGITS)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _few_characters(name: str, face: FontFace, characters: frozenset[str]) -> SharedFile:
+    return prepare_file(name, face.subset(characters), is_kept=False)
 
 
 @functools.lru_cache(maxsize=_KEPT)

@@ -28,6 +28,7 @@ from certs.ofd.frame_files import (
     Shape,
     document_file,
     font_entry,
+    font_file,
     kind_of_picture,
     picture_entry,
     resource_file,
@@ -185,10 +186,14 @@ class DocumentBuilder:
         """Write the backgrounds and their resources once, as the blank of documents to come."""
         fonts, pictures, files = self._resources()
         files |= self._background_files()
+        shared = {
+            name: share_file(name, file if isinstance(file, bytes) else file.content)
+            for name, file in files.items()
+        }
         return Blank(
             last_id=self._last_id,
             page_ids=tuple(layer.page_id for layer in self._backgrounds),
-            files={name: share_file(name, content) for name, content in files.items()},
+            files=shared,
             fonts=tuple(fonts),
             pictures=tuple(pictures),
         )
@@ -281,13 +286,14 @@ class DocumentBuilder:
             has_attachments=bool(self._attachments),
         )
 
-    def _resources(self) -> tuple[list[str], list[str], dict[str, bytes]]:
+    def _resources(self) -> tuple[list[str], list[str], dict[str, bytes | SharedFile]]:
         """Write fonts and pictures: the entries of both, and their files."""
-        files: dict[str, bytes] = {}
+        files: dict[str, bytes | SharedFile] = {}
         fonts, pictures = [], []
         for font_id, face, characters in self._fonts.values():
             name, entry = font_entry(font_id, face.family, face.weight)
-            files[f"Doc_0/Res/{name}"] = face.subset(characters)
+            path = f"Doc_0/Res/{name}"
+            files[path] = font_file(path, face, characters)
             fonts.append(entry)
         for picture_id, data in self._pictures.values():
             name, entry = picture_entry(picture_id, kind_of_picture(data))

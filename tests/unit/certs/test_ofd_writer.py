@@ -150,6 +150,19 @@ def test_embedded_font_has_the_characters_shown_and_no_others() -> None:
     assert len(files[path]) < 10_000
 
 
+def test_face_of_numbers_has_all_digits_so_that_it_is_the_same_in_most_documents() -> None:
+    fonts = []
+    for words in ("证2026", "证1999", "证照1999"):
+        builder = DocumentBuilder(FACTS, page_size=(100, 50))
+        builder.add_page().add(text(words))
+        files = builder.build_files()
+        assert check_document(files) == []
+        fonts.append(files["Doc_0/Res/font_4.ttf"])
+    assert fonts[0] == fonts[1] != fonts[2]
+    shown = [set(map(chr, TTFont(io.BytesIO(each)).getBestCmap())) for each in fonts]
+    assert shown == [set("证0123456789"), set("证0123456789"), set("证照0123456789")]
+
+
 def test_attachment_under_a_name_that_climbs_or_comes_twice_is_refused() -> None:
     builder = full_document()
     for name in ("../x", "a/b", "", "DATA.XML", "甲"):
