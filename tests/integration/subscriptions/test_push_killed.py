@@ -23,7 +23,7 @@ from tests.integration.hub.test_process import ITEMS, batch, free_port, hub_proc
 from tests.integration.subscriptions.receiver import Receiver, running_receiver
 
 PURPOSE = Purpose(service_item="食品经营许可", case_number="1", operator="王审批")
-VERSIONS, ROWS = 3, 300
+VERSIONS, ROWS, KILLS = 3, 300, 4
 
 
 async def make_parties(settings: Settings) -> list[dict[str, str]]:
@@ -141,10 +141,23 @@ with HubClient(address, client_id=client_id, client_secret=secret) as hub:
                 store.execute("REPLACE INTO rows VALUES (?, ?, ?, ?)", (row["code"], row["name"], *place))
             store.execute("DELETE FROM place")
             store.execute("INSERT INTO place VALUES (?)", (answer.headers["Shuzheng-Next-Cursor"],))
+        time.sleep(0.02)
         hub.acknowledge(subscription, answer.headers["Shuzheng-Next-Cursor"])
+        time.sleep(0.02)
         if not answer.text:
             break
 """
+
+
+def count_effects(path: Path) -> int:
+    """Count what the subscriber has in its store so far."""
+    store = sqlite3.connect(path)
+    try:
+        return int(store.execute("SELECT count(*) FROM effects").fetchone()[0])
+    except sqlite3.OperationalError:  # not made yet, or being written
+        return 0
+    finally:
+        store.close()
 
 
 async def test_subscriber_killed_while_it_reads_has_every_effect_once(
@@ -161,17 +174,16 @@ async def test_subscriber_killed_while_it_reads_has_every_effect_once(
             subscription = client.get("/v1/subscriptions")[0]["id"]
         own = credentials[1]
         arguments = [str(tmp_path / "copy"), address, own["client_id"], own["client_secret"], subscription]
-        kills = 0
-        while True:
+        for _ in range(KILLS):
             process = subprocess.Popen([sys.executable, "-c", SUBSCRIBER, *arguments])
-            try:
-                assert await asyncio.to_thread(process.wait, rng.uniform(0.4, 1.2)) == 0
-                break
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-                kills += 1
-    assert kills
+            wanted = count_effects(tmp_path / "copy") + rng.randint(1, VERSIONS * ROWS // 8)
+            while process.poll() is None and count_effects(tmp_path / "copy") < wanted:
+                await asyncio.sleep(0.005)
+            await asyncio.sleep(rng.uniform(0, 0.05))
+            process.kill()
+            assert process.wait() == -signal.SIGKILL
+        process = subprocess.Popen([sys.executable, "-c", SUBSCRIBER, *arguments])
+        assert await asyncio.to_thread(process.wait, 120) == 0
     copy = sqlite3.connect(tmp_path / "copy")
     assert copy.execute("SELECT count(*) FROM effects").fetchone() == (VERSIONS * ROWS,)
     assert copy.execute("SELECT DISTINCT name, version FROM rows").fetchall() == [

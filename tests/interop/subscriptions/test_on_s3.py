@@ -96,6 +96,13 @@ async def test_server_that_goes_away_is_trouble_and_nothing_is_lost(
         assert await lake.writer.follow("people") == 1
 
 
+async def version_in_lake(database: Database) -> int:
+    """Load how far the lake is."""
+    async with database.acquire() as connection:
+        state = await store.load_state(connection, code="people")
+    return (state.version if state else None) or 0
+
+
 async def test_server_killed_while_the_lake_is_written_has_every_version_once(
     database: Database, tmp_path: Path
 ) -> None:
@@ -117,13 +124,14 @@ async def test_server_killed_while_the_lake_is_written_has_every_version_once(
                 settings=settings,
             )
             following = asyncio.create_task(opened.follow())
-            await asyncio.wait([following], timeout=rng.uniform(0.3, 0.8))
+            wanted = taken + rng.randint(1, 3)
+            while not following.done() and await version_in_lake(database) < wanted:
+                await asyncio.sleep(0.01)
+            await asyncio.wait([following], timeout=rng.uniform(0, 0.1))
             kills += not following.done()
             if kills >= 4:
                 await following
-            async with database.acquire() as connection:
-                state = await store.load_state(connection, code="people")
-            taken = (state.version if state else None) or 0
+            taken = await version_in_lake(database)
             if taken == versions:
                 break
         await following
