@@ -69,9 +69,8 @@ async def in_world(
 
 
 async def test_long_parcel_goes_on_where_its_connection_was_cut(
-    hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    hub_settings: Settings, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("connectors.uploads.FIRST_WAIT_S", 0.01)
     parcel = build_long(tmp_path)
     size = parcel.size_bytes
 
@@ -91,7 +90,7 @@ async def test_long_parcel_goes_on_where_its_connection_was_cut(
 async def test_next_run_goes_on_with_the_upload_and_one_that_is_gone_is_begun_anew(
     hub_settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("connectors.uploads.FIRST_WAIT_S", 0.01)
+    monkeypatch.setattr("connectors.uploads.FIRST_WAIT_S", 0.1)
     parcel = build_long(tmp_path)
     size = parcel.size_bytes
     note = parcel.path.with_suffix(".upload")
