@@ -28,7 +28,6 @@ from exchange.access.model import Mode
 from exchange.access.resources import load_known_resource, verify_grant
 
 _SOURCES: Final = (DatasetWay, VerificationWay, CreditWay)
-_SUPPLIED: Final = Outcome.SUPPLIED
 
 
 class ReuseDesk:
@@ -66,37 +65,43 @@ class ReuseDesk:
             return {}
         found = await store.load_reusable(connection, keys=list(keys.values()))
         now = self._now()
-        states: dict[str, FactState] = {}
+        taken: list[tuple[Fact, store.Reusable]] = []
         for fact in item.facts:
             other = found.get(keys.get(fact.code, b""))
             if other is None or now - other.established_at > timedelta(days=fact.reuse_days):
                 continue
             if await _may_ask(connection, fact.ways, asker, now):
-                states[fact.code] = FactState(
-                    fact=fact,
-                    outcome=Outcome.SUPPLIED,
-                    code="REUSED",
-                    detail=f"established in another case of the bundle at {other.established_at.isoformat()}",
-                    reused_from=other.case_id,
-                    inherited=await _inherit(connection, fact, other),
-                    established_at=other.established_at,
-                )
-        return states
+                taken.append((fact, other))
+        if not taken:
+            return {}
+        bases = await store.load_bases_of(connection, facts=[other for _, other in taken])
+        return {
+            fact.code: FactState(
+                fact=fact,
+                outcome=Outcome.SUPPLIED,
+                code="REUSED",
+                detail=f"established in another case of the bundle at {other.established_at.isoformat()}",
+                reused_from=other.case_id,
+                inherited=_inherit(fact, bases.get((other.case_id, other.fact), ())),
+                established_at=other.established_at,
+            )
+            for fact, other in taken
+        }
 
 
-async def _inherit(connection: Connection, fact: Fact, other: store.Reusable) -> tuple[Attempt, ...]:
+def _inherit(fact: Fact, bases: Sequence[store.BasisRow]) -> tuple[Attempt, ...]:
     """Return what the other case's fact rests on, as ways of this one, which ask the same in the same order.
 
     So whoever sees the source change finds this case too, also when the other one is closed.
     """
-    bases = await store.load_bases(connection, case_id=other.case_id, fact=other.fact)
     ways: defaultdict[tuple[str, str], list[tuple[int, SourceWay]]] = defaultdict(list)
     for number, way in enumerate(fact.ways):
         if isinstance(way, _SOURCES):
             ways[way.kind, way.resource].append((number, way))
     inherited = []
     for (kind, source), alike in ways.items():
-        rows = [each for each in bases if (each.kind, each.source, each.outcome) == (kind, source, _SUPPLIED)]
+        supplied = (kind, source, Outcome.SUPPLIED)
+        rows = [each for each in bases if (each.kind, each.source, each.outcome) == supplied]
         for place, (number, way) in enumerate(alike):
             if rows:
                 row = rows[min(place, len(rows) - 1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -283,28 +284,28 @@ async def load_facts(connection: Connection, *, case_id: UUID) -> list[FactRow]:
     ]
 
 
-async def load_bases(connection: Connection, *, case_id: UUID, fact: str | None = None) -> list[BasisRow]:
-    """Load what the facts of a case rest on, or one of them, in the order of the ways."""
+async def load_bases(connection: Connection, *, case_id: UUID) -> list[BasisRow]:
+    """Load what the facts of a case rest on."""
     rows = await connection.fetch(
-        "SELECT * FROM evidence.case_basis WHERE case_id = $1 AND ($2::text IS NULL OR fact = $2)"
-        " ORDER BY fact, way",
-        case_id,
-        fact,
+        "SELECT * FROM evidence.case_basis WHERE case_id = $1 ORDER BY fact, way", case_id
     )
-    return [
-        BasisRow(
-            fact=row["fact"],
-            way=row["way"],
-            kind=row["kind"],
-            outcome=Outcome(row["outcome"]),
-            source=row["source"],
-            source_version=row["source_version"],
-            row_key=row["row_key"],
-            certificate_id=row["certificate_id"],
-            as_of=row["as_of"],
-        )
-        for row in rows
-    ]
+    return [_basis(row) for row in rows]
+
+
+async def load_bases_of(
+    connection: Connection, *, facts: Sequence[Reusable]
+) -> dict[tuple[UUID, str], list[BasisRow]]:
+    """Load what facts rest on, each in the order of its ways: (case, fact) → rows."""
+    rows = await connection.fetch(
+        "SELECT b.* FROM evidence.case_basis b JOIN unnest($1::uuid[], $2::text[]) AS f (case_id, fact)"
+        " USING (case_id, fact) ORDER BY b.way",
+        [each.case_id for each in facts],
+        [each.fact for each in facts],
+    )
+    found: defaultdict[tuple[UUID, str], list[BasisRow]] = defaultdict(list)
+    for row in rows:
+        found[UUID(str(row["case_id"])), row["fact"]].append(_basis(row))
+    return dict(found)
 
 
 async def close_case(connection: Connection, *, case_id: UUID, at: datetime) -> bool:
@@ -316,6 +317,20 @@ async def close_case(connection: Connection, *, case_id: UUID, at: datetime) -> 
         at,
     )
     return done.endswith(" 1")
+
+
+def _basis(row: asyncpg.Record) -> BasisRow:
+    return BasisRow(
+        fact=row["fact"],
+        way=row["way"],
+        kind=row["kind"],
+        outcome=Outcome(row["outcome"]),
+        source=row["source"],
+        source_version=row["source_version"],
+        row_key=row["row_key"],
+        certificate_id=row["certificate_id"],
+        as_of=row["as_of"],
+    )
 
 
 def _case(row: asyncpg.Record) -> Case:
