@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from certs.use.store_statements import Asked, load_stated
 from certs.use.verdict import MAX_TOGETHER
+from core.caller import Caller, OrganisationCode, SystemId
 from core.log.model import Event
 from tests.hubs import RunningHub
 from tests.integration.certs.conftest import LICENCE
@@ -121,3 +124,23 @@ async def test_statement_under_a_revoked_token_is_not_answered(hub: RunningHub) 
     refused = await post(hub, "/v1/certificates/verify-data", BODY)
     assert refused.status_code == 401
     assert identifier not in refused.text
+
+
+async def test_statements_are_planned_once_however_many_are_read_together(hub: RunningHub) -> None:
+    caller = Caller(
+        system_id=SystemId(uuid4()),
+        system_name="x",
+        organisation_code=OrganisationCode("91990000MA0TE5T089"),
+        organisation_name="x",
+        scopes=frozenset(),
+    )
+    asked = Asked(type_code=LICENCE, number=NUMBER, service_item="x", caller=caller, with_data=False)
+    async with hub.services.database.acquire() as connection:
+        for count in (1, 8, 3, 1, 24, 2, 5, 8, 1, 4):
+            assert len(await load_stated(connection, asked=[asked] * count)) == count
+        plans = await connection.fetchrow(
+            "SELECT custom_plans, generic_plans FROM pg_prepared_statements"
+            " WHERE statement LIKE 'SELECT asked.place%'"
+        )
+    assert plans is not None
+    assert tuple(plans) == (5, 5)  # PostgreSQL tries five times before it keeps one
