@@ -25,6 +25,7 @@ MAX_ORDERS = 10_000
 MAX_LINE_BYTES = 256 * 1024
 SPOOL_BYTES = 1024 * 1024
 MAX_KEY_CHARACTERS = 100
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 Clock = Callable[[], datetime]
 
@@ -140,7 +141,7 @@ async def _answer(outcomes: AsyncIterator[BatchOutcome], spool: IO[bytes]) -> As
 
 
 def _line(told: dict[str, Any]) -> bytes:
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return _ENCODER.encode(told).encode() + b"\n"
 
 
 def _render(outcome: BatchOutcome) -> dict[str, Any]:

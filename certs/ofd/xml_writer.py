@@ -47,8 +47,12 @@ def text(value: str) -> str:
     return value if value.isalnum() else _require_xml(value).translate(_TEXT)
 
 
+@functools.lru_cache(maxsize=8192)
 def number(value: float) -> str:
-    """Write a number of millimetres: at most four places, no exponent, no idle zeros."""
+    """Write a number of millimetres: at most four places, no exponent, no idle zeros.
+
+    Sizes, margins and the widths of characters come again and again; those written last are kept.
+    """
     written = f"{value:.4f}".rstrip("0").rstrip(".")
     return "0" if written == "-0" else written
 

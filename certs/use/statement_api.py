@@ -14,6 +14,8 @@ from core.caller import Caller, Scope
 from core.http.authentication import Authentication, read_purpose
 from core.http.busy_route import busy_route
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 class StatementIn(BaseModel):
     """What is said about a certificate."""
@@ -72,4 +74,4 @@ def _render(verdict: Verdict) -> bytes:
         "identifier": verdict.identifier,
         "wrong": list(verdict.wrong),
     }
-    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
+    return _ENCODER.encode(told).encode()
