@@ -4,7 +4,8 @@ The floor is what PostgreSQL itself needs for the same rows: binary COPY, encode
 temporary table, and one MERGE into a table with the same key; no decoding, no checks, no change log, no
 accounting. Ours starts from the CSV file on disk and ends with the committed version. `dlt` (from PyPI, in a
 virtual environment of the bench's own) starts from the same rows as an Arrow table and merges by key,
-through CSV files, its fastest documented way into PostgreSQL.
+through CSV files, its fastest documented way into PostgreSQL. Of the file of changed rows alone the floor is
+itself but twice as fast as dlt, so that of ours only parity is asked there.
 
 At last single rows are written into the full table by twenty writers at once; the slowest is to be seen
 within a second.
@@ -72,8 +73,9 @@ EXPECT = {
     "upsert_to_floor": 0.6,
     "upsert_whole_file_to_floor": 0.6,
     "second_to_slowest_row_write": 1.0,
-    "first_load_to_dlt": 5.0,
-    "upsert_to_dlt": 5.0,
+    "first_load_to_dlt": 3.0,
+    "upsert_to_dlt": 1.0,
+    "upsert_whole_file_to_dlt": 3.0,
 }
 DLT_SCRIPT = """
 import json, os, sys, time
@@ -86,7 +88,7 @@ own = PostgresCredentials({"database": "postgres", "username": "postgres", "pass
 pipeline = dlt.pipeline("bench", pipelines_dir=home, dataset_name="dlt_bench",
                         destination=dlt.destinations.postgres(own))
 times = []
-for path in (first, changed):
+for path in (first, changed, first):
     start = time.perf_counter()
     pipeline.run(pq.read_table(path), table_name="people", write_disposition="merge",
                  primary_key="GMSFHM", loader_file_format="csv")
@@ -291,8 +293,7 @@ def measure_dlt(folder: Path, url: str, parquet: dict[str, Path]) -> dict[str, f
     )
     if done.returncode:
         return f"dlt did not run: {done.stderr.strip().splitlines()[-1:]}"
-    first, changed = json.loads(done.stdout.strip().splitlines()[-1])
-    return {"dlt first": first, "dlt changed": changed}
+    return {f"dlt {load}": s for load, s in zip(LOADS, json.loads(done.stdout.splitlines()[-1]), strict=True)}
 
 
 def main() -> int:
@@ -344,6 +345,7 @@ def report(rows: int, validation: float, best: dict[str, float], dlt: dict[str, 
         best |= dlt
         ratios["first_load_to_dlt"] = dlt["dlt first"] / best["ours first"]
         ratios["upsert_to_dlt"] = dlt["dlt changed"] / best["ours changed"]
+        ratios["upsert_whole_file_to_dlt"] = dlt["dlt whole"] / best["ours whole"]
     print(f"\nvalidation {validation:,.0f} rows/s")
     print(f"\n{'what':20}{'seconds':>10}{'rows/s':>14}")
     for name, seconds in best.items():

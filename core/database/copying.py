@@ -11,14 +11,18 @@ from core.database.pool import Connection
 PIECE_BYTES: Final = 512 * 1024
 
 
-async def copy_rows(connection: Connection, table: str, *, columns: Sequence[str], data: bytes) -> None:
+async def copy_rows(
+    connection: Connection, table: str, *, columns: Sequence[str], data: bytes, schema: str | None = None
+) -> None:
     """Copy rows in the format of binary COPY into a table, however long that takes.
 
     They go in pieces of our own: around a file, asyncpg makes a class for each copy, and what the file holds
     stays in memory until the garbage collector comes by.
     """
     pieces = cast(AsyncIterable[bytes], _cut(data))  # which asyncpg takes of any kind of octets
-    await connection.copy_to_table(table, source=pieces, columns=list(columns), format="binary", timeout=None)
+    await connection.copy_to_table(
+        table, schema_name=schema, source=pieces, columns=list(columns), format="binary", timeout=None
+    )
 
 
 async def _cut(data: bytes) -> AsyncIterator[memoryview]:

@@ -21,16 +21,17 @@ from exchange.codes.store import load_code_lists
 CHANGES_PER_PARTITION = 256
 FILL_PERCENT = 90  # of a page; a row that changes then finds room beside itself, and needs no new index entry
 VERSION_COLUMN = "_version"
+DATA_SCHEMA = "data"
 
 
 def table_of(code: str) -> str:
     """Return the quoted name of a resource's current rows."""
-    return f"data.{quote_name(code)}"
+    return f"{DATA_SCHEMA}.{quote_name(code)}"
 
 
 def changes_of(code: str) -> str:
     """Return the quoted name of a resource's change log."""
-    return f"data.{quote_name(code + '__changes')}"
+    return f"{DATA_SCHEMA}.{quote_name(code + '__changes')}"
 
 
 async def save_resource(
@@ -211,7 +212,7 @@ async def create_tables(connection: Connection, *, resource: Resource) -> None:
 def partition_of(code: str, version: int) -> str:
     """Return the quoted name of the partition of a change log that holds `version`."""
     first = version // CHANGES_PER_PARTITION * CHANGES_PER_PARTITION
-    return f"data.{quote_name(f'{code}__changes_{first}')}"
+    return f"{DATA_SCHEMA}.{quote_name(f'{code}__changes_{first}')}"
 
 
 async def ensure_partition(connection: Connection, *, code: str, version: int) -> None:

@@ -10,12 +10,12 @@ from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import Resource
 from exchange.publish import store, store_quarantine
 from exchange.publish import store_staging as staging
+from exchange.publish.direct import MANY_ROWS, DirectLoad
 from exchange.publish.model import BatchResult, Mode
 from exchange.publish.tally import Tally
 from exchange.publish.validate import Validator
 
 MAX_DELETE_SHARE = 0.2
-MANY_ROWS = 10_000
 
 
 async def apply(
@@ -26,17 +26,19 @@ async def apply(
     tally: Tally,
     mode: Mode,
     confirm: bool,
+    direct: DirectLoad | None = None,
 ) -> BatchResult:
     """Merge the staged rows under the next version number; without an accepted row, make no version.
 
     Only a snapshot that came without any row, refused ones included, means that nothing is there any more.
+    Rows of a `direct` load are in the table already, under that number.
     """
-    staged = await staging.count_staged(connection)
+    staged = await staging.count_staged(connection) + (0 if direct is None else direct.rows)
     current_version, current_rows = await store.lock_resource(connection, code=resource.code)
     operations: dict[str, int] = {}
     version, closed = None, 0
     if staged or (mode is Mode.SNAPSHOT and tally.received == 0 and current_rows > 0):
-        if mode is Mode.SNAPSHOT and not confirm:
+        if mode is Mode.SNAPSHOT and not confirm and direct is None:
             await _guard_snapshot(connection, resource=resource, current_rows=current_rows)
         version = current_version + 1
         operations = await _merge(
@@ -46,13 +48,14 @@ async def apply(
             mode=mode,
             version=version,
             staged=staged,
+            direct=direct,
         )
         closed = await store_quarantine.close_tickets(
             connection, resource_code=resource.code, batch_id=tally.batch_id, tickets=tally.tickets
         )
         if mode is not Mode.DELETE:
             closed += await store_quarantine.close_by_key(
-                connection, resource=resource, batch_id=tally.batch_id
+                connection, resource=resource, batch_id=tally.batch_id, is_in_table=direct is not None
             )
     result = await _account(
         tally,
@@ -110,10 +113,13 @@ async def _merge(
     mode: Mode,
     version: int,
     staged: int,
+    direct: DirectLoad | None,
 ) -> dict[str, int]:
-    if mode is not Mode.DELETE and await staging.is_empty(connection, code=resource.code):
+    is_first = mode is not Mode.DELETE and await staging.is_empty(connection, code=resource.code)
+    if is_first or direct is not None:
+        loaded = 0 if direct is None else direct.rows
         return await staging.insert_first(
-            connection, resource=resource, item_names=item_names, version=version
+            connection, resource=resource, item_names=item_names, version=version, loaded=loaded
         )
     await staging.analyze_staging(connection, resource=resource)
     merge = staging.merge_many if staged >= MANY_ROWS else staging.merge

@@ -15,7 +15,7 @@ from exchange.publish import store_staging as staging
 from exchange.publish.cross_checks import title_of
 from exchange.publish.decoded import DecodedBatch
 from exchange.publish.model import Mode, Reason, Reject
-from exchange.publish.stage import Source
+from exchange.publish.stage import Source, Staged
 from exchange.publish.tally import Tally
 from exchange.publish.validate import Validator
 
@@ -28,18 +28,17 @@ async def judge(
     resource: Resource,
     mode: Mode,
     validator: Validator,
-    suspects: list[int] | None,
+    staged: Staged,
     targets: Mapping[str, Resource],
 ) -> Judgement:
     """Find what only the whole batch shows: repeated keys, values that must be unique, missing references."""
     found: Judgement = {}
-    if suspects is None or suspects:
-        keys = ", ".join(item.name for item in resource.key_items)
-        firsts = await staging.find_duplicates(connection, resource=resource, suspects=suspects)
-        for row, first in firsts.items():
-            detail = f"the key {keys} came before, in row {first}, which was taken"
-            reason = Reason(item=None, code="DUPLICATE-KEY", detail=detail)
-            found[row] = [(reason, Severity.REJECT)]
+    keys = ", ".join(item.name for item in resource.key_items)
+    for row, first in (await _find_repeated(connection, resource=resource, staged=staged)).items():
+        place = "earlier in the file" if first is None else f"in row {first}"
+        detail = f"the key {keys} came before, {place}, which was taken"
+        reason = Reason(item=None, code="DUPLICATE-KEY", detail=detail)
+        found[row] = [(reason, Severity.REJECT)]
     for rule in resource.rules if mode is not Mode.DELETE else ():
         if not set(rule.items) <= set(validator.item_names):
             continue
@@ -54,6 +53,20 @@ async def judge(
         reason = Reason(item=rule.items[0], code=code, detail=detail)
         for row in rows:
             found.setdefault(row, []).append((reason, rule.severity))
+    return found
+
+
+async def _find_repeated(
+    connection: Connection, *, resource: Resource, staged: Staged
+) -> dict[int, int | None]:
+    """Find staged rows whose key came before in the batch: their row number → that of the first, if known."""
+    suspects, found = staged.suspects, dict[int, int | None]()
+    if suspects is None or suspects:
+        found |= await staging.find_duplicates(connection, resource=resource, suspects=suspects)
+    if staged.direct is not None:
+        taken = await staging.find_taken(connection, resource=resource)
+        firsts = await asyncio.to_thread(staged.watch.first_of, taken) if taken else {}
+        found |= {row: firsts.get(row) for row in taken}
     return found
 
 

@@ -30,10 +30,11 @@ from exchange.catalogue.standing import verify_open
 from exchange.publish import store
 from exchange.publish.apply import apply, foresee
 from exchange.publish.digest_queue import DigestQueue
+from exchange.publish.direct import may_load_directly
 from exchange.publish.judge import enforce, judge
 from exchange.publish.model import BatchResult, BatchState, Mode, Upload
 from exchange.publish.progress import Phase, Progress
-from exchange.publish.stage import Source, open_source, stage
+from exchange.publish.stage import Source, Staged, open_source, stage
 from exchange.publish.tally import Tally
 from exchange.publish.validate import Validator
 from exchange.quality import store as quality_store
@@ -266,7 +267,7 @@ class PublishService:
         await store.prepare_transaction(connection)
         digests = DigestQueue(source.folder)
         async with Tally(batch_id=batch_id, resource_code=resource.code, digests=digests) as tally:
-            await self._stage(
+            staged = await self._stage(
                 connection,
                 resource=resource,
                 source=source,
@@ -277,7 +278,13 @@ class PublishService:
             )
             await progress.report(Phase.MERGING, tally.received)
             result = await apply(
-                connection, resource=resource, validator=validator, tally=tally, mode=mode, confirm=confirm
+                connection,
+                resource=resource,
+                validator=validator,
+                tally=tally,
+                mode=mode,
+                confirm=confirm,
+                direct=staged.direct,
             )
         await store.finish_batch(connection, result=result)
         await self._log.append(
@@ -299,14 +306,16 @@ class PublishService:
         tally: Tally,
         mode: Mode,
         progress: Progress,
-    ) -> None:
-        suspects = await stage(
+    ) -> Staged:
+        may_load = not tally.is_dry and mode is not Mode.DELETE
+        staged = await stage(
             connection,
             resource=resource,
             validator=validator,
             source=source,
             tally=tally,
             progress=progress,
+            may_load=may_load and may_load_directly(resource, validator.item_names),
         )
         await progress.report(Phase.JUDGING, tally.received)
         if any(rule.kind is RuleKind.UNIQUE for rule in resource.rules) and not tally.is_dry:
@@ -316,12 +325,13 @@ class PublishService:
             resource=resource,
             mode=mode,
             validator=validator,
-            suspects=suspects,
+            staged=staged,
             targets=await _load_targets(connection, resource),
         )
         await enforce(
             connection, judgement, resource=resource, validator=validator, source=source, tally=tally
         )
+        return staged
 
     async def load_batch(self, resource: Resource, batch_id: UUID) -> dict[str, Any]:
         """Load how far a batch is, and its accounting. Raises NotFound."""

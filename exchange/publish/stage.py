@@ -17,8 +17,10 @@ from core.errors import Unavailable
 from core.threads import make_in_thread
 from exchange.catalogue.model import Resource
 from exchange.publish import store_staging as staging
+from exchange.publish.columns import Mask
 from exchange.publish.decode import open_upload
 from exchange.publish.decoded import DecodedBatch
+from exchange.publish.direct import MANY_ROWS, DirectLoad, begin_direct_load
 from exchange.publish.duplicates import KeyWatch
 from exchange.publish.media import TICKET_HEADER
 from exchange.publish.model import Ticket, Upload
@@ -60,10 +62,63 @@ def open_source(upload: Upload, resource: Resource, *, keys_only: bool) -> Sourc
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """What staging found: the rows that may share a key with another, None for "any of them".
+
+    `direct` tells of the rows that did not have to be staged. All others with one of the same key are.
+    """
+
+    suspects: list[int] | None
+    watch: KeyWatch
+    direct: DirectLoad | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Piece:
     validated: ValidatedBatch
-    data: bytes
+    staged: bytes
+    loaded: bytes
+    loaded_rows: int
     tickets: list[Ticket]
+
+
+class _Preparer:
+    """Makes pieces of a source ready for the database: one is validated while another is encoded."""
+
+    def __init__(self, validator: Validator, source: Source, *, keys: list[str], is_first: bool) -> None:
+        self._validator = validator
+        self._batches = source.batches
+        self._order = keys if is_first else []
+        self._keys = keys
+        self.watch = KeyWatch(keys)
+        self.direct: DirectLoad | None = None
+
+    def validate_next(self) -> tuple[DecodedBatch, ValidatedBatch] | None:
+        """Decode and validate the next piece; None behind the last."""
+        decoded = next(self._batches, None)
+        return None if decoded is None else (decoded, self._validator.validate(decoded))
+
+    def load_directly(self, direct: DirectLoad | None) -> None:
+        """Let rows go straight into the table, but for those that may share a key; to be said at first."""
+        self.direct = direct
+        if direct is not None:
+            self.watch.tell_at_once()
+
+    def encode(self, decoded: DecodedBatch, validated: ValidatedBatch) -> _Piece:
+        """Watch the keys of a validated piece and encode it."""
+        stays, goes = validated.accepted, validated.accepted[:0]
+        repeated = self.watch.add(validated.accepted)
+        loaded = b""
+        if self.direct is not None:
+            stays, goes = _divide(validated.accepted, repeated)
+            loaded = encode_rows(goes, version=self.direct.version, order=self._keys)
+        return _Piece(
+            validated=validated,
+            staged=encode_rows(stays, order=self._order),
+            loaded=loaded,
+            loaded_rows=goes.num_rows,
+            tickets=_tickets_of(decoded, validated.accepted),
+        )
 
 
 async def stage(
@@ -74,46 +129,62 @@ async def stage(
     source: Source,
     tally: Tally,
     progress: Progress,
-) -> list[int] | None:
+    may_load: bool = False,
+) -> Staged:
     """Decode, validate and copy into the staging table, a piece of the file at a time.
 
     While the database takes one piece, a thread encodes the next and another validates the one after that.
-    Memory holds these pieces and those that wait to be digested, however many rows come or are refused.
-    Returns the rows that may share a key with another; None for "any of them".
+    Memory holds these pieces and those that wait to be digested, however many rows come or are refused. With
+    `may_load`, many rows for an empty resource go straight into its table, but for those that share a key.
+    Rows for an empty table go in the order of their keys: its index then grows in few places at once.
     """
     names = validator.item_names
     await staging.create_staging(connection, resource=resource, item_names=names)
     is_first = await staging.is_empty(connection, code=resource.code)
     keys = [item.name for item in resource.key_items]
-    watch = KeyWatch(keys)
-
-    def validate_next() -> tuple[DecodedBatch, ValidatedBatch] | None:
-        decoded = next(source.batches, None)
-        return None if decoded is None else (decoded, validator.validate(decoded))
-
-    def prepare(decoded: DecodedBatch, validated: ValidatedBatch) -> _Piece:
-        watch.add(validated.accepted)
-        return _Piece(
-            validated=validated,
-            data=encode_rows(_by_key(validated.accepted, keys) if is_first else validated.accepted),
-            tickets=_tickets_of(decoded, validated.accepted),
-        )
+    preparer = _Preparer(validator, source, keys=keys, is_first=is_first)
+    is_begun = False
 
     async def prepare_next() -> _Piece | None:
+        nonlocal is_begun
         found = await anext(validated, None)
-        return None if found is None else await make_in_thread(prepare, *found)
+        if found is None:
+            return None
+        if not is_begun and may_load and is_first and found[1].accepted.num_rows >= MANY_ROWS:
+            preparer.load_directly(await begin_direct_load(connection, resource=resource))
+        is_begun = True
+        return await make_in_thread(preparer.encode, *found)
 
     async with (
-        aclosing(_ahead(lambda: make_in_thread(validate_next))) as validated,
+        aclosing(_ahead(lambda: make_in_thread(preparer.validate_next))) as validated,
         aclosing(_ahead(prepare_next)) as pieces,
     ):
         async for piece in pieces:
-            if piece.data:
-                await staging.copy_to_staging(connection, item_names=names, data=piece.data)
+            await _copy(connection, piece, preparer.direct, code=resource.code, item_names=names)
             await _count(connection, piece, tally, names)
+            if preparer.direct is not None:
+                tally.digests.start()  # the table and its index keep the database busier than the hub is
             await progress.report(Phase.READING, tally.received)
     tally.digests.start()
-    return await asyncio.to_thread(watch.suspects)
+    suspects = await asyncio.to_thread(preparer.watch.suspects) if preparer.direct is None else None
+    return Staged(suspects=suspects, watch=preparer.watch, direct=preparer.direct)
+
+
+async def _copy(
+    connection: Connection, piece: _Piece, direct: DirectLoad | None, *, code: str, item_names: list[str]
+) -> None:
+    if piece.staged:
+        await staging.copy_to_staging(connection, item_names=item_names, data=piece.staged)
+    if direct is not None and piece.loaded:
+        await staging.copy_to_table(connection, code=code, item_names=item_names, data=piece.loaded)
+        direct.rows += piece.loaded_rows
+
+
+def _divide(table: pa.Table, repeated: Mask | None) -> tuple[pa.Table, pa.Table]:
+    """Divide rows into those whose key may have come before, and the others."""
+    if repeated is None or not repeated.any():
+        return table[:0], table
+    return table.filter(pa.array(repeated)), table.filter(pa.array(~repeated))
 
 
 async def _ahead(step: Callable[[], Awaitable[T | None]]) -> AsyncGenerator[T, None]:
@@ -125,11 +196,6 @@ async def _ahead(step: Callable[[], Awaitable[T | None]]) -> AsyncGenerator[T, N
             yield found
     finally:
         await asyncio.gather(coming, return_exceptions=True)
-
-
-def _by_key(table: pa.Table, keys: list[str]) -> pa.Table:
-    """Put rows into the order of their keys: the index of an empty table then grows in few places at once."""
-    return table.sort_by([(key, "ascending") for key in keys])
 
 
 async def _count(connection: Connection, piece: _Piece, tally: Tally, names: list[str]) -> None:

@@ -11,6 +11,7 @@ import asyncpg
 
 from core.database import Connection
 from exchange.catalogue.model import Resource
+from exchange.catalogue.store import table_of
 from exchange.publish.model import BatchResult, Reason, Reject, Ticket
 from exchange.publish.store_staging import STAGING, staged_key_text
 
@@ -59,15 +60,21 @@ async def take_flags(
     }
 
 
-async def close_by_key(connection: Connection, *, resource: Resource, batch_id: UUID) -> int:
-    """Close the tickets of earlier batches whose key is staged now; return how many."""
+async def close_by_key(
+    connection: Connection, *, resource: Resource, batch_id: UUID, is_in_table: bool
+) -> int:
+    """Close the tickets of earlier batches whose key is staged now; return how many.
+
+    Where the batch filled an empty table (`is_in_table`), all keys that this has are the batch's.
+    """
     is_open = "r.resource_code = $1 AND r.closed_at IS NULL AND r.key_text IS NOT NULL AND r.batch_id <> $2"
     if not await connection.fetchval(
         f"SELECT EXISTS (SELECT FROM exchange.reject r WHERE {is_open})", resource.code, batch_id
     ):
         return 0
+    came_in = table_of(resource.code) if is_in_table else STAGING
     done = await connection.execute(
-        f"UPDATE exchange.reject r SET closed_by = $2, closed_at = now() FROM {STAGING} s"
+        f"UPDATE exchange.reject r SET closed_by = $2, closed_at = now() FROM {came_in} s"
         f" WHERE {is_open} AND r.key_text = {staged_key_text(resource)}",
         resource.code,
         batch_id,

@@ -12,6 +12,7 @@ from core.database.names import quote_name
 from exchange.catalogue.formats import Format, Kind, parse_format
 from exchange.catalogue.model import Item, Resource, Rule
 from exchange.catalogue.store import (
+    DATA_SCHEMA,
     VERSION_COLUMN,
     attach_partition,
     create_partition,
@@ -52,6 +53,21 @@ def _staged(resource: Resource, name: str) -> str:
 async def copy_to_staging(connection: Connection, *, item_names: Sequence[str], data: bytes) -> None:
     """Copy rows (binary COPY, `_row` first) into the staging table."""
     await copy_rows(connection, STAGING, columns=[ROW, *item_names], data=data)
+
+
+async def copy_to_table(connection: Connection, *, code: str, item_names: Sequence[str], data: bytes) -> None:
+    """Copy rows (binary COPY, the version first) into a resource's table."""
+    await copy_rows(connection, code, schema=DATA_SCHEMA, columns=[VERSION_COLUMN, *item_names], data=data)
+
+
+async def find_taken(connection: Connection, *, resource: Resource) -> list[int]:
+    """Find staged rows whose key is in the resource's table."""
+    rows = await connection.fetch(
+        f"SELECT {ROW} FROM {STAGING} s"
+        f" WHERE EXISTS (SELECT FROM {table_of(resource.code)} t WHERE {_same_key(resource)})",
+        timeout=None,
+    )
+    return [row[0] for row in rows]
 
 
 async def find_duplicates(
@@ -196,12 +212,12 @@ async def is_empty(connection: Connection, *, code: str) -> bool:
 
 
 async def insert_first(
-    connection: Connection, *, resource: Resource, item_names: Sequence[str], version: int
+    connection: Connection, *, resource: Resource, item_names: Sequence[str], version: int, loaded: int
 ) -> dict[str, int]:
     """Fill an empty resource from the staging table, and write the change log: operation → rows.
 
-    The rows go in as they were staged, which was by key, piece by piece. Where the change log begins a
-    partition, that is indexed once they are in.
+    `loaded` rows went in before, without staging. The others go in as they were staged, which was by key,
+    piece by piece. Where the change log begins a partition, that is indexed once they are in.
     """
     code, names = resource.code, [quote_name(name) for name in item_names]
     values = [_staged(resource, name) for name in item_names]
@@ -220,7 +236,7 @@ async def insert_first(
     )
     if begins:
         await attach_partition(connection, code=code, version=version)
-    return {"insert": int(done.rsplit(" ", 1)[1])}
+    return {"insert": loaded + int(done.rsplit(" ", 1)[1])}
 
 
 async def merge(

@@ -5,6 +5,7 @@ Source: PostgreSQL 18 manual, COPY, "Binary Format".
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -39,18 +40,24 @@ _ARROW_TYPES: Final = {
 }
 
 
-def encode_rows(table: pa.Table) -> bytes:
-    """Encode typed columns as one binary COPY stream, header and trailer included; none for no rows."""
+def encode_rows(table: pa.Table, *, version: int | None = None, order: Sequence[str] = ()) -> bytes:
+    """Encode typed columns as one binary COPY stream, header and trailer included; none for no rows.
+
+    Before the items comes the number of each row, or the version where that is given. With an `order`, rows
+    go by these columns, ascending.
+    """
     count = table.num_rows
     if count == 0:
         return b""
     head = np.zeros(count, dtype=[("fields", ">i2"), ("size", ">i4"), ("row", ">i8")])
     head["fields"], head["size"] = table.num_columns, 8
-    head["row"] = to_numpy(table.column(ROW_COLUMN).combine_chunks())
+    head["row"] = to_numpy(table.column(ROW_COLUMN).combine_chunks()) if version is None else version
     parts = [_fixed(head)]
     for name in table.column_names[1:]:
         parts += _encode_column(table.column(name).combine_chunks())
     rows = pc.binary_join_element_wise(*parts, _NOTHING)
+    if order:
+        rows = rows.take(pc.sort_indices(table, [(name, "ascending") for name in order]))
     arrays = rows.chunks if isinstance(rows, pa.ChunkedArray) else [rows]
     return b"".join([COPY_HEADER, *map(_bytes_of, arrays), COPY_TRAILER])
 

@@ -20,6 +20,7 @@ pieces = st.lists(
 @given(pieces=pieces, data=st.data())
 def test_suspects_are_all_rows_whose_key_came_before(pieces: list[list[int]], data: st.DataObject) -> None:
     watch, seen = KeyWatch(["a", "b"]), []
+    watch.tell_at_once()
     for place, piece in enumerate(pieces):
         rows = [1000 * place + number for number in piece]
         keys = [
@@ -34,6 +35,16 @@ def test_suspects_are_all_rows_whose_key_came_before(pieces: list[list[int]], da
                 "b": pa.array([key[1] for key in keys], pa.string()),
             }
         )
-        watch.add(table)
+        known = {key for _, key in seen[: len(seen) - len(keys)]}
+        told = watch.add(table)
+        assert (told is None) == (not keys)
+        for repeated, key in zip([] if told is None else told, keys, strict=True):
+            assert repeated == (key in known)
+            known.add(key)
     counts = Counter(key for _, key in seen)
     assert watch.suspects() == sorted(row for row, key in seen if counts[key] > 1)
+    firsts: dict[tuple[str, str], int] = {}
+    for row, key in sorted(seen):
+        firsts.setdefault(key, row)
+    asked = [row for row, _ in seen[::2]]
+    assert watch.first_of([*asked, 10**9]) == {row: firsts[key] for row, key in seen[::2]}
