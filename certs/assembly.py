@@ -123,7 +123,7 @@ def assemble(
         seals=seals,
         stamping=StampService(database=database, log=log, seals=seals, time_stamps=time_stamps, now=now),
         issue=issue,
-        batch=BatchIssuer(database=database, issue=issue),
+        batch=BatchIssuer(issue),
         orphans=OrphanCollector(database=database, objects=objects, log=log, now=now),
         lifecycle=LifecycleService(database=database, log=log, now=now),
         use=use,

@@ -1,9 +1,8 @@
 """Issue many certificates in one call, each on its own: what fails leaves the others alone.
 
-Orders are taken in chunks: checked together, their files made one after another, then stored side by side and
-registered in one transaction, while the files of the next chunk are being made. Where one of a chunk cannot
-be registered, each is tried under a savepoint of its own. A kill -9 leaves whole chunks; sent again under the
-same key, the batch goes on where it stopped.
+Orders are taken in chunks: checked together, their files made one after another, then kept together, while
+the files of the next chunk are being made. A kill -9 leaves whole chunks; sent again under the same key, the
+batch goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ from typing import Final
 
 import asyncpg
 
+from certs.issue.keep import MadeCertificate
 from certs.issue.model import Certificate, IssueOrder
 from certs.issue.prepare import PreparedOrder
-from certs.issue.record import Entry, RequestKey
+from certs.issue.record import Entry, Refusal, RequestKey
 from certs.issue.rows import RowReference
-from certs.issue.service import IssueService, MadeFile, SealKey, seal_key
+from certs.issue.service import IssueService, SealKey, seal_key
 from certs.seals.model import OpenSeal
 from core.caller import Caller, Purpose
-from core.database import Database
 from core.errors import Conflict, IdempotencyConflict, ShuzhengError, Unavailable
 
 CHUNK: Final = 50
@@ -57,15 +56,13 @@ class BatchOutcome:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Made:
     item: BatchItem
-    entry: Entry
-    file: MadeFile
+    certificate: MadeCertificate
 
 
 class BatchIssuer:
     """Issues batches by the means of `IssueService`."""
 
-    def __init__(self, *, database: Database, issue: IssueService) -> None:
-        self._database = database
+    def __init__(self, issue: IssueService) -> None:
         self._issue = issue
 
     async def run(
@@ -112,9 +109,8 @@ class BatchIssuer:
         outcomes = [each for each in made if isinstance(each, BatchOutcome)]
         files = [each for each in made if isinstance(each, _Made)]
         try:
-            await self._issue.store_files([each.file for each in files])
-            refusals = await self._issue.recorder.record_each(self._database, [each.entry for each in files])
-            outcomes += map(_conclude, files, refusals)
+            kept = await self._issue.keeper.keep([each.certificate for each in files])
+            outcomes += map(_conclude, files, kept)
         except (Unavailable, asyncpg.PostgresError, OSError) as trouble:
             outcomes += [BatchOutcome(line=each.item.line, error=_explain(trouble)) for each in files]
         return sorted(outcomes, key=lambda each: each.line)
@@ -191,7 +187,8 @@ class BatchIssuer:
                 source=prepared.order.source,
                 key=item.key,
             )
-            outcomes.append(_Made(item=item, entry=entry, file=file))
+            made = MadeCertificate(entry=entry, data=file.data)
+            outcomes.append(_Made(item=item, certificate=made))
         return outcomes
 
 
@@ -207,14 +204,13 @@ def _recall(item: BatchItem, done: Mapping[str, Certificate | IdempotencyConflic
     return BatchOutcome(line=item.line, identifier=found.identifier, certificate=found, is_again=True)
 
 
-def _conclude(made: _Made, refusal: Exception | None) -> BatchOutcome:
-    certificate = made.entry.certificate
-    if isinstance(refusal, ShuzhengError):
-        return BatchOutcome(line=made.item.line, error=refusal)
-    if refusal is not None:
-        taken = Conflict("another call with this key is issuing the same line; send it again")
-        return BatchOutcome(line=made.item.line, error=taken)
-    return BatchOutcome(line=made.item.line, identifier=certificate.identifier, certificate=certificate)
+def _conclude(made: _Made, kept: Certificate | Refusal) -> BatchOutcome:
+    if isinstance(kept, Certificate):
+        return BatchOutcome(line=made.item.line, identifier=kept.identifier, certificate=kept)
+    if isinstance(kept, ShuzhengError):
+        return BatchOutcome(line=made.item.line, error=kept)
+    taken = Conflict("another call with this key is issuing the same line; send it again")
+    return BatchOutcome(line=made.item.line, error=taken)
 
 
 def _explain(trouble: Exception) -> ShuzhengError:

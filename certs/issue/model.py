@@ -97,7 +97,8 @@ class Certificate:
 
     `status` is as stored; ask `status_on` for what it means on a day. `digest_sm3` is that of the file,
     `sealed_sm3` that of the signature's description file, which covers every sealed file of the package:
-    it stays the same when the package is zipped again.
+    it stays the same when the package is zipped again. The file is the `size_bytes` octets from
+    `object_offset` on of its object, which may hold those of others as well.
     """
 
     identifier: str
@@ -121,6 +122,7 @@ class Certificate:
     case_number: str | None
     seal_id: UUID
     object_key: str
+    object_offset: int
     size_bytes: int
     digest_sm3: bytes
     sealed_sm3: bytes

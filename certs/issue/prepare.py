@@ -178,6 +178,7 @@ def describe(prepared: PreparedOrder, production: Production, produced: Produced
         case_number=order.case_number,
         seal_id=production.seal.seal.id,
         object_key=f"certificates/{digest.hex()[:2]}/{digest.hex()}.ofd",
+        object_offset=0,
         size_bytes=len(produced.data),
         digest_sm3=digest,
         sealed_sm3=produced.sealed_sm3,

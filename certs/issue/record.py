@@ -28,6 +28,9 @@ from core.log.writer import LogWriter, NewLeaf
 MAX_KEY_CHARACTERS: Final = 128
 ISSUED_REASON: Final = "issued"
 
+Refusal = ShuzhengError | asyncpg.UniqueViolationError | asyncpg.DeadlockDetectedError
+"""What keeps a certificate out of the register; a deadlock only for now."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestKey:
@@ -61,29 +64,24 @@ class Recorder:
         self._log = log
         self._now = now
 
-    async def record_each(
-        self, database: Database, entries: Sequence[Entry]
-    ) -> list[ShuzhengError | asyncpg.UniqueViolationError | None]:
-        """Register certificates, all at once; where one cannot be, each on its own in another transaction.
+    async def record_together(self, database: Database, entries: Sequence[Entry]) -> Refusal | None:
+        """Register certificates in one transaction, all or none; return what keeps one of them out.
 
-        Returns for each what kept it out: what `record` raises, or None. Trouble with the database is raised.
+        Other trouble with the database is raised.
         """
-        if not entries:
-            return []
         try:
             async with database.transaction() as connection:
                 await self.record(connection, entries)
         except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError, Conflict) as refusal:
-            if len(entries) == 1 and not isinstance(refusal, asyncpg.DeadlockDetectedError):
-                return [refusal]
-        else:
-            return [None] * len(entries)
+            return refusal
+        return None
+
+    async def record_apart(self, database: Database, entries: Sequence[Entry]) -> list[Refusal | None]:
+        """Register certificates each on its own; return for each what keeps it out, or None."""
         async with database.transaction() as connection:
             return [await self._record_one(connection, entry) for entry in entries]
 
-    async def _record_one(
-        self, connection: Connection, entry: Entry
-    ) -> ShuzhengError | asyncpg.UniqueViolationError | None:
+    async def _record_one(self, connection: Connection, entry: Entry) -> Refusal | None:
         try:
             async with connection.transaction():
                 await self.record(connection, [entry])

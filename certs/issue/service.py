@@ -13,6 +13,7 @@ import asyncpg
 
 from certs.face.signer import FaceSigner
 from certs.issue import store
+from certs.issue.keep import Keeper, MadeCertificate
 from certs.issue.model import Certificate, IssueOrder
 from certs.issue.prepare import PreparedOrder, Preparer, describe
 from certs.issue.production import LayOut
@@ -37,7 +38,6 @@ GROUPS: Final = 2
 MAX_GROUP: Final = 16
 FULL_GROUP: Final = 8
 """So many calls that wait are a group of their own while another is under way."""
-STORE_THREADS: Final = 6
 KEY_TAKEN: Final = "this Idempotency-Key came before with another order; take a new key"
 
 
@@ -81,7 +81,6 @@ class IssueService:
         read_row: ReadRow | None = None,
     ) -> None:
         self._database = database
-        self._objects = objects
         self._seals = seals
         self._produce = produce
         self._read_row = read_row
@@ -89,7 +88,8 @@ class IssueService:
         self._face = face
         self._time_stamps = time_stamps
         self.preparer = Preparer(database=database, public_url=public_url, now=now)
-        self.recorder = Recorder(log=log, now=now)
+        recorder = Recorder(log=log, now=now)
+        self.keeper = Keeper(database=database, objects=objects, recorder=recorder)
         self._together = Grouper(self._issue_group, lanes=GROUPS, max_items=MAX_GROUP, full=FULL_GROUP)
 
     async def issue(
@@ -137,20 +137,22 @@ class IssueService:
         files = dict(zip(works, await self.make_files(list(works.values())), strict=True))
         outcomes |= {place: each for place, each in files.items() if isinstance(each, ShuzhengError)}
         made = {place: each for place, each in files.items() if isinstance(each, MadeFile)}
-        await self.store_files(list(made.values()))
-        entries = [
-            Entry(
-                certificate=file.certificate,
-                actor=calls[place].actor,
-                purpose=calls[place].purpose,
-                source=calls[place].order.source,
-                key=calls[place].key,
-            )
-            for place, file in made.items()
-        ]
-        refusals = await self.recorder.record_each(self._database, entries)
-        for (place, file), refusal in zip(made.items(), refusals, strict=True):
-            outcomes[place] = file.certificate if refusal is None else refusal
+        kept = await self.keeper.keep(
+            [
+                MadeCertificate(
+                    entry=Entry(
+                        certificate=file.certificate,
+                        actor=calls[place].actor,
+                        purpose=calls[place].purpose,
+                        source=calls[place].order.source,
+                        key=calls[place].key,
+                    ),
+                    data=file.data,
+                )
+                for place, file in made.items()
+            ]
+        )
+        outcomes |= dict(zip(made, kept, strict=True))
         return [outcomes[place] for place in range(len(calls))]
 
     async def open_seals(self, prepared: Sequence[PreparedOrder]) -> dict[SealKey, OpenSeal | ShuzhengError]:
@@ -231,16 +233,6 @@ class IssueService:
             return MadeFile(certificate=certificate, data=produced.data)
 
         return await asyncio.to_thread(lambda: [make(*work) for work in works])
-
-    async def store_files(self, files: Sequence[MadeFile]) -> None:
-        """Put files into the object store, by several threads: most of it is waiting. Raises Unavailable."""
-
-        def store(part: Sequence[MadeFile]) -> None:
-            for each in part:
-                self._objects.put(each.certificate.object_key, each.data)
-
-        parts = [files[first::STORE_THREADS] for first in range(STORE_THREADS)]
-        await asyncio.gather(*(asyncio.to_thread(store, part) for part in parts if part))
 
     async def find_done(self, actor: Caller, key: RequestKey | None) -> Certificate | None:
         """Return what came of a key before; None at its first use. Raises IdempotencyConflict."""

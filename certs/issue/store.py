@@ -178,8 +178,8 @@ _DESCRIBED: Final = (
     *("identifier", "type_code", "type_version", "type_name", "number", "version"),
     *("holder_name", "holder_code", "holder_code_type", "issuer_code", "issuer_name", "status"),
     *("predecessor", "successor", "issued_on", "valid_from", "valid_until", "data", "qr_payload"),
-    *("service_item", "case_number", "seal_id", "object_key", "size_bytes", "digest_sm3", "sealed_sm3"),
-    "created_at",
+    *("service_item", "case_number", "seal_id", "object_key", "object_offset", "size_bytes"),
+    *("digest_sm3", "sealed_sm3", "created_at"),
 )
 
 

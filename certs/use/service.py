@@ -172,7 +172,12 @@ class UseService:
 
     async def read_file(self, certificate: Certificate) -> bytes:
         """Read the registered file of a certificate that was opened. Raises Unavailable."""
-        data = await asyncio.to_thread(self._objects.get, certificate.object_key)
+        data = await asyncio.to_thread(
+            self._objects.get_range,
+            certificate.object_key,
+            certificate.object_offset,
+            certificate.size_bytes,
+        )
         if sm3.digest(data) != certificate.digest_sm3:
             msg = "the stored file is not the one that was registered; its issuer should issue it again"
             raise Unavailable(msg)

@@ -9,14 +9,18 @@ from typing import Any
 
 import pytest
 
+from certs.issue import keep
+from certs.issue.record import Recorder
 from certs.issue.rows import RowReference, SourceRow, build_fingerprint
 from core.errors import Unavailable
 from core.log.model import Event
+from signing import sm3
 from tests.integration.certs.conftest import World
 from tests.integration.certs.test_certificates import (
     ORDER,
     count,
     events_of,
+    fetch,
     issue,
     register_seal,
 )
@@ -141,14 +145,13 @@ async def test_issue_whose_row_fails_leaves_an_orphan_that_is_collected_later(
 ) -> None:
     await register_seal(world)
     kept = await issue(world)
-    recorder = world.certs.issue.recorder
 
     async def fail(*_: Any, **__: Any) -> None:
         msg = "the database went away"
         raise Unavailable(msg)
 
     with monkeypatch.context() as patched:
-        patched.setattr(type(recorder), "record", fail)
+        patched.setattr(Recorder, "record", fail)
         answer = await world.client.post(
             "/v1/certificates",
             json=ORDER | {"number": "LOST"},
@@ -168,6 +171,70 @@ async def test_issue_whose_row_fails_leaves_an_orphan_that_is_collected_later(
     assert (done.removed, done.waiting) == (1, 0)
     [left] = world.hub.services.objects.keys("certificates/")
     assert kept["digest"].removeprefix("sm3:") in left
+
+
+async def test_files_of_a_batch_lie_in_one_object_and_go_out_each_on_its_own(world: World) -> None:
+    await register_seal(world)
+    *results, _ = told(await send(world, [*orders(3)]))
+    objects = world.hub.services.objects
+    [key] = objects.keys("certificates/")
+    files = []
+    for each in results:
+        answer = await fetch(world, each["identifier"], member="market")
+        assert answer.status_code == 200, answer.text
+        assert f"sm3:{sm3.digest(answer.content).hex()}" == each["digest"]
+        files.append(answer.content)
+    assert objects.get(key) == b"".join(files)
+    assert (await world.certs.orphans.collect(actor=None)).waiting == 0
+
+
+async def test_batch_with_one_that_cannot_be_registered_keeps_each_file_apart(world: World) -> None:
+    await register_seal(world)
+    lines: list[dict[str, Any] | str] = [*orders(3), orders(1)[0]]
+    *results, sums = told(await send(world, lines))
+    assert (sums["issued"], sums["failed"]) == (3, 1)
+    async with world.hub.services.database.acquire() as connection:
+        rows = await connection.fetch("SELECT object_key, object_offset, digest_sm3 FROM certs.certificate")
+    assert {row["object_offset"] for row in rows} == {0}
+    objects = world.hub.services.objects
+    assert {sm3.digest(objects.get(row["object_key"])) for row in rows} == {row["digest_sm3"] for row in rows}
+    owned = {row["object_key"] for row in rows}
+    left = set(objects.keys("certificates/")) - owned
+    assert len(left) == 2  # the pack, and the file of the order that came second
+    await world.certs.orphans.collect(actor=None)
+    world.clock.ahead = timedelta(minutes=61)
+    assert (await world.certs.orphans.collect(actor=None)).removed == 2
+    assert set(objects.keys("certificates/")) == owned
+    assert [each["status"] for each in results] == ["issued"] * 3 + ["failed"]
+
+
+async def test_file_in_an_altered_pack_is_not_given_out_and_its_neighbours_are(world: World) -> None:
+    await register_seal(world)
+    *results, _ = told(await send(world, [*orders(3)]))
+    objects = world.hub.services.objects
+    [key] = objects.keys("certificates/")
+    content = bytearray(objects.get(key))
+    content[len(content) // 2] ^= 1
+    objects.delete(key)
+    objects.put(key, bytes(content))
+    answers = [await fetch(world, each["identifier"], member="market") for each in results]
+    assert [each.status_code for each in answers] == [200, 503, 200]
+
+
+async def test_files_of_a_chunk_that_are_too_much_for_one_object_lie_in_several(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await register_seal(world)
+    monkeypatch.setattr(keep, "MAX_PACK_BYTES", 60_000)
+    *results, sums = told(await send(world, [*orders(7)]))
+    assert sums["issued"] == 7
+    objects = world.hub.services.objects
+    keys = list(objects.keys("certificates/"))
+    assert 1 < len(keys) < 7
+    assert all(objects.size(key) <= 60_000 for key in keys)
+    for each in results:
+        answer = await fetch(world, each["identifier"], member="market")
+        assert f"sm3:{sm3.digest(answer.content).hex()}" == each["digest"]
 
 
 async def test_batches_at_once_on_the_same_numbers_issue_each_once(world: World) -> None:
@@ -206,14 +273,15 @@ async def test_seal_suspended_while_the_file_was_made_registers_nothing(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await register_seal(world)
-    store_files = world.certs.issue.store_files
+    keeper = world.certs.issue.keeper
+    keep = keeper.keep
 
-    async def suspend_then_store(*given: Any) -> None:
+    async def suspend_then_keep(*given: Any) -> Any:
         async with world.hub.services.database.acquire() as connection:
             await connection.execute("UPDATE certs.seal SET status = 'suspended'")
-        await store_files(*given)
+        return await keep(*given)
 
-    monkeypatch.setattr(world.certs.issue, "store_files", suspend_then_store)
+    monkeypatch.setattr(keeper, "keep", suspend_then_keep)
     answer = await world.client.post(
         "/v1/certificates", json=ORDER, headers=world.hub.members["market"].headers
     )

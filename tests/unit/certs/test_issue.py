@@ -149,6 +149,7 @@ CERTIFICATE = Certificate(
     case_number=None,
     seal_id=UUID(int=0),
     object_key="x",
+    object_offset=0,
     size_bytes=1,
     digest_sm3=b"1" * 32,
     sealed_sm3=b"2" * 32,
