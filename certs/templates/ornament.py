@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from math import cos, hypot, pi, sin, tau
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, pairwise
+from math import ceil, cos, hypot, pi, sin, tau
 from typing import Final
 
 from certs.ofd.objects import Colour, Command, Path, circle, rectangle
 from certs.templates.parts import Frame, FrameKind, Guilloche, Ripples
 
 _WAVE_MM: Final = 6.0
-_STEPS: Final = 4
-"""Curves per wave or petal: they leave a sine by less than 0.02 of its height."""
-_DRIFT_ROWS: Final = 10
-"""After so many rows ripples begin again: rows that are written alike are packed to next to nothing."""
 _RIPPLE_MM: Final = 17.0
+_DRIFT_ROWS: Final = 10
+"""After so many rows ripples begin again: blocks that are written alike are packed to next to nothing."""
+_HALF_WAVE: Final = 0.3642
+"""How far handles reach, as a share of the way, for one curve to be half a wave: a sine to 0.001 of it."""
+_QUARTER_WAVE: Final = 0.355
+"""The same for petals, of which one curve is a quarter."""
+_PETAL_STEPS: Final = 4
+_NEAR: Final = 1e-6
 
 
 def parse_colour(value: str) -> Colour:
@@ -45,14 +50,13 @@ def _turned(x: float, y: float, width: float, height: float) -> tuple[Command, .
 
 
 def _draw_waves(frame: Frame, stroke: Colour) -> list[Path]:
-    """Draw three waves along every side, a rosette in every corner."""
+    """Draw three waves along every side, a rosette in every corner; opposite sides are written alike."""
     x, y, width, height = frame.box
     band, half = frame.band, frame.band / 2
-    waves: list[Command] = []
-    for phase in (0.0, tau / 3, 2 * tau / 3):
-        for start, end in _sides(x + half, y + half, width - band, height - band, gap=band * 0.62):
-            waves += _wave(start, end, amplitude=half - 1.6, phase=phase)
-    paths = [Path(commands=tuple(waves), stroke=stroke, line_width=0.22)]
+    paths = []
+    for start, end in _sides(x + half, y + half, width - band, height - band, gap=band * 0.62):
+        waves = [_wave(start, end, amplitude=half - 1.6, phase=phase) for phase in (0.0, 1 / 3, 2 / 3)]
+        paths.append(Path(commands=tuple(chain(*waves)), stroke=stroke, line_width=0.22))
     for left in (x, x + width - band):
         for top in (y, y + height - band):
             paths += _draw_corner(left + half, top + half, half - 1.3, stroke)
@@ -111,18 +115,23 @@ def _sides(x: float, y: float, width: float, height: float, *, gap: float) -> It
 
 
 def _wave(start: Point, end: Point, *, amplitude: float, phase: float) -> list[Command]:
+    """Draw half waves of whole lengths, as many as come next to the way; they share what is left of it."""
     length = hypot(end[0] - start[0], end[1] - start[1])
-    waves = max(1, round(length / _WAVE_MM))
+    waves = max(1, round(2 * length / _WAVE_MM)) / 2
     along = (end[0] - start[0]) / length, (end[1] - start[1]) / length
+    rest = (length - waves * _WAVE_MM) / 2
 
     def point(share: float) -> Point:
-        off = amplitude * sin(phase + tau * waves * share)
-        return (
-            start[0] + along[0] * length * share - along[1] * off,
-            start[1] + along[1] * length * share + along[0] * off,
-        )
+        far, off = rest + share * waves * _WAVE_MM, amplitude * cos(tau * (phase + waves * share))
+        return start[0] + along[0] * far - along[1] * off, start[1] + along[1] * far + along[0] * off
 
-    return _trace(point, waves * _STEPS)
+    return _trace(point, _turns(waves, phase), reach=_HALF_WAVE)
+
+
+def _turns(waves: float, phase: float) -> list[float]:
+    """Return where a cosine of so many waves turns, as shares of its way, with both ends."""
+    first, last = ceil(2 * phase + 1e-9), ceil(2 * (phase + waves) - 1e-9)
+    return [0.0, *((turn / 2 - phase) / waves for turn in range(first, last)), 1.0]
 
 
 def _draw_corner(x: float, y: float, radius: float, stroke: Colour) -> list[Path]:
@@ -134,38 +143,39 @@ def _draw_corner(x: float, y: float, radius: float, stroke: Colour) -> list[Path
     rings = (*circle(x, y, radius), *circle(x, y, radius * 0.24))
     return [
         Path(commands=rings, stroke=stroke, line_width=0.25),
-        Path(commands=tuple(_trace(petal, 8 * _STEPS)), stroke=stroke, line_width=0.22),
+        Path(commands=tuple(_trace(petal, _even(8 * _PETAL_STEPS))), stroke=stroke, line_width=0.22),
     ]
 
 
 def draw_ripples(part: Ripples) -> list[Path]:
-    """Draw rows of fine waves whose phase drifts from row to row."""
+    """Draw rows of fine waves whose phase drifts from row to row, in blocks of rows."""
     x, y, width, height = part.box
     amplitude = part.step * 0.55
     rows = max(1, int((height - 2 * amplitude) / part.step))
-    curves = max(6, round(width * _STEPS / _RIPPLE_MM))
-    paths = []
+    step, waves = (height - 2 * amplitude) / rows, width / _RIPPLE_MM
+    blocks: list[list[Command]] = []
     for row in range(rows + 1):
-        level = y + amplitude + row * (height - 2 * amplitude) / rows
-        phase = row % _DRIFT_ROWS * tau / _DRIFT_ROWS
+        level = y + amplitude + row * step
+        phase = row % _DRIFT_ROWS / _DRIFT_ROWS
 
         def point(share: float, level: float = level, phase: float = phase) -> Point:
-            swell = 0.55 + 0.45 * sin(tau * share * 1.5 + phase)
-            rise = amplitude * swell * sin(tau * share * width / _RIPPLE_MM + phase)
-            return x + width * share, level + rise
+            swell = 0.55 + 0.45 * sin(tau * (share * 1.5 + phase))
+            return x + width * share, level + amplitude * swell * cos(tau * (share * waves + phase))
 
-        stroke = parse_colour(part.stroke)
-        paths.append(Path(commands=tuple(_trace(point, curves)), stroke=stroke, line_width=part.line_width))
-    return paths
+        if row % _DRIFT_ROWS == 0:
+            blocks.append([])
+        blocks[-1] += _trace(point, _turns(waves, phase), reach=_HALF_WAVE)
+    stroke = parse_colour(part.stroke)
+    return [Path(commands=tuple(block), stroke=stroke, line_width=part.line_width) for block in blocks]
 
 
 def draw_guilloche(part: Guilloche) -> Path:
     """Draw a rosette of two families of closed curves that cross each other."""
     commands: list[Command] = []
-    for turn in range(8):
-        for petals, depth in ((11, 0.22), (7, 0.34)):
+    for petals, depth, turns in ((11, 0.22, 4), (7, 0.34, 8)):
+        for turn in range(turns):
             rosette = _rosette(part, petals=petals, depth=depth, turn=turn * pi / 44)
-            commands += _trace(rosette, petals * 2 * _STEPS)
+            commands += _trace(rosette, _even(petals * _PETAL_STEPS))
     return Path(commands=tuple(commands), stroke=parse_colour(part.stroke), line_width=part.line_width)
 
 
@@ -173,35 +183,40 @@ def _rosette(part: Guilloche, *, petals: int, depth: float, turn: float) -> Call
     x, y = part.centre
 
     def point(share: float) -> Point:
-        angle = tau * share
-        reach = part.radius * (1 - depth + depth * cos(petals * angle + turn * petals * 2))
+        angle = tau * share - 2 * turn
+        reach = part.radius * (1 - depth + depth * cos(petals * tau * share))
         return x + reach * cos(angle), y + reach * sin(angle)
 
     return point
 
 
-def _trace(point: Callable[[float], Point], steps: int) -> list[Command]:
-    """Follow a smooth line by cubic curves, which touch it at `steps` + 1 places and run along it there."""
-    reach, near = 1 / (3 * steps), 1e-6
-    commands: list[Command] = [("M", *point(0.0))]
-    last, slope = point(0.0), _slope(point, 0.0, near)
-    for step in range(1, steps + 1):
-        place = point(step / steps)
-        before, slope = slope, _slope(point, step / steps, near)
+def _even(steps: int) -> list[float]:
+    return [step / steps for step in range(steps + 1)]
+
+
+def _trace(
+    point: Callable[[float], Point], places: Sequence[float], *, reach: float = _QUARTER_WAVE
+) -> list[Command]:
+    """Follow a smooth line by cubic curves, which touch it at `places` and run along it there."""
+    last, before = point(places[0]), _slope(point, places[0])
+    commands: list[Command] = [("M", *last)]
+    for start, end in pairwise(places):
+        place, slope = point(end), _slope(point, end)
+        far = (end - start) * reach
         commands.append(
             (
                 "B",
-                last[0] + before[0] * reach,
-                last[1] + before[1] * reach,
-                place[0] - slope[0] * reach,
-                place[1] - slope[1] * reach,
+                last[0] + before[0] * far,
+                last[1] + before[1] * far,
+                place[0] - slope[0] * far,
+                place[1] - slope[1] * far,
                 *place,
             )
         )
-        last = place
+        last, before = place, slope
     return commands
 
 
-def _slope(point: Callable[[float], Point], share: float, near: float) -> Point:
-    before, after = point(share - near), point(share + near)
-    return (after[0] - before[0]) / (2 * near), (after[1] - before[1]) / (2 * near)
+def _slope(point: Callable[[float], Point], share: float) -> Point:
+    before, after = point(share - _NEAR), point(share + _NEAR)
+    return (after[0] - before[0]) / (2 * _NEAR), (after[1] - before[1]) / (2 * _NEAR)
