@@ -45,10 +45,14 @@ def select_current(resource: Resource, items: Sequence[Item], row_filter: RowFil
 
 
 def select_changed(resource: Resource, items: Sequence[Item], *, version: int, side: str) -> RowQuery:
-    """Select what a version's change log added (`side` _after) or took away (_before)."""
+    """Select what a version's change log added (`side` _after) or took away (_before).
+
+    Out of an array a row comes unpacked; as it lies in the log, it would be unpacked anew for each item.
+    """
     return RowQuery(
-        sql=f"SELECT {_texts(items, f'(c.{side})')} FROM {changes_of(resource.code)} c"
-        f" WHERE c._version = $1 AND (c.{side}).{VERSION_COLUMN} IS NOT NULL",
+        sql=f"SELECT {_texts(items, '(s.r)')} FROM (SELECT (ARRAY[c.{side}])[1] AS r"
+        f" FROM {changes_of(resource.code)} c WHERE c._version = $1 OFFSET 0) s"
+        f" WHERE (s.r).{VERSION_COLUMN} IS NOT NULL",
         parameters=(version,),
     )
 
