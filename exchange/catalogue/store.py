@@ -191,15 +191,18 @@ async def load_columns(connection: Connection, *, code: str) -> list[str]:
 
 
 async def create_tables(connection: Connection, *, resource: Resource) -> None:
-    """Create a resource's two tables: current rows keyed by the key items, and the change log."""
+    """Create a resource's two tables: current rows, and the change log.
+
+    The current rows are indexed by their key when the first of them are in (`ensure_key_index`): to sort many
+    at once takes a third of what it takes to enter one after the other.
+    """
     columns = ", ".join(
         f"{quote_name(item.name)} {parse_format(item.format).column_type}{' NOT NULL' if item.is_key else ''}"
         for item in resource.items
     )
-    keys = ", ".join(quote_name(item.name) for item in resource.key_items)
     table, changes = table_of(resource.code), changes_of(resource.code)
     await connection.execute(
-        f"CREATE TABLE {table} ({columns}, {VERSION_COLUMN} bigint NOT NULL, PRIMARY KEY ({keys}))"
+        f"CREATE TABLE {table} ({columns}, {VERSION_COLUMN} bigint NOT NULL)"
         f" WITH (fillfactor = {FILL_PERCENT})"
     )
     await connection.execute(
@@ -207,6 +210,26 @@ async def create_tables(connection: Connection, *, resource: Resource) -> None:
         " _operation text NOT NULL,"
         f" _before {table}, _after {table}, PRIMARY KEY (_version, _sequence)) PARTITION BY RANGE (_version)"
     )
+
+
+async def has_key_index(connection: Connection, *, code: str) -> bool:
+    """Tell whether the current rows are indexed by their key."""
+    found = await connection.fetchval(
+        "SELECT EXISTS (SELECT FROM pg_index WHERE indrelid = $1::text::regclass AND indisunique)",
+        table_of(code),
+    )
+    return bool(found)
+
+
+async def ensure_key_index(connection: Connection, *, resource: Resource) -> None:
+    """Index the current rows by their key, where they are not yet; no two may share one from then on.
+
+    Readers go on meanwhile. The caller holds the resource's row lock.
+    """
+    if await has_key_index(connection, code=resource.code):
+        return
+    keys = ", ".join(quote_name(item.name) for item in resource.key_items)
+    await connection.execute(f"CREATE UNIQUE INDEX ON {table_of(resource.code)} ({keys})", timeout=None)
 
 
 def partition_of(code: str, version: int) -> str:

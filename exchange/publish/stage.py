@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +15,7 @@ import pyarrow as pa
 from core.database import Connection
 from core.errors import Unavailable
 from core.threads import make_in_thread
+from exchange.catalogue import store as catalogue_store
 from exchange.catalogue.model import Resource
 from exchange.publish import store_staging as staging
 from exchange.publish.columns import Mask
@@ -85,11 +86,12 @@ class _Piece:
 class _Preparer:
     """Makes pieces of a source ready for the database: one is validated while another is encoded."""
 
-    def __init__(self, validator: Validator, source: Source, *, keys: list[str], is_first: bool) -> None:
+    def __init__(
+        self, validator: Validator, source: Source, *, keys: list[str], order: Sequence[str]
+    ) -> None:
         self._validator = validator
         self._batches = source.batches
-        self._order = keys if is_first else []
-        self._keys = keys
+        self._order = order
         self.watch = KeyWatch(keys)
         self.direct: DirectLoad | None = None
 
@@ -111,7 +113,7 @@ class _Preparer:
         loaded = b""
         if self.direct is not None:
             stays, goes = _divide(validated.accepted, repeated)
-            loaded = encode_rows(goes, version=self.direct.version, order=self._keys)
+            loaded = encode_rows(goes, version=self.direct.version, order=self._order)
         return _Piece(
             validated=validated,
             staged=encode_rows(stays, order=self._order),
@@ -136,13 +138,15 @@ async def stage(
     While the database takes one piece, a thread encodes the next and another validates the one after that.
     Memory holds these pieces and those that wait to be digested, however many rows come or are refused. With
     `may_load`, many rows for an empty resource go straight into its table, but for those that share a key.
-    Rows for an empty table go in the order of their keys: its index then grows in few places at once.
+    Rows for an empty table that has its index go in the order of their keys: it then grows in few places at
+    once. Where it has none, it gets it at the end.
     """
     names = validator.item_names
     await staging.create_staging(connection, resource=resource, item_names=names)
     is_first = await staging.is_empty(connection, code=resource.code)
     keys = [item.name for item in resource.key_items]
-    preparer = _Preparer(validator, source, keys=keys, is_first=is_first)
+    grows_index = is_first and await catalogue_store.has_key_index(connection, code=resource.code)
+    preparer = _Preparer(validator, source, keys=keys, order=keys if grows_index else [])
     is_begun = False
 
     async def prepare_next() -> _Piece | None:
@@ -166,6 +170,8 @@ async def stage(
                 tally.digests.start()  # the table and its index keep the database busier than the hub is
             await progress.report(Phase.READING, tally.received)
     tally.digests.start()
+    if preparer.direct is not None:
+        await catalogue_store.ensure_key_index(connection, resource=resource)
     suspects = await asyncio.to_thread(preparer.watch.suspects) if preparer.direct is None else None
     return Staged(suspects=suspects, watch=preparer.watch, direct=preparer.direct)
 

@@ -16,6 +16,7 @@ from exchange.catalogue.store import (
     VERSION_COLUMN,
     attach_partition,
     create_partition,
+    ensure_key_index,
     ensure_partition,
     load_columns,
     partition_of,
@@ -216,8 +217,8 @@ async def insert_first(
 ) -> dict[str, int]:
     """Fill an empty resource from the staging table, and write the change log: operation → rows.
 
-    `loaded` rows went in before, without staging. The others go in as they were staged, which was by key,
-    piece by piece. Where the change log begins a partition, that is indexed once they are in.
+    `loaded` rows went in before, without staging. What has no index yet, the table or the partition that the
+    change log begins, is indexed once the rows are in.
     """
     code, names = resource.code, [quote_name(name) for name in item_names]
     values = [_staged(resource, name) for name in item_names]
@@ -227,6 +228,7 @@ async def insert_first(
         version,
         timeout=None,
     )
+    await ensure_key_index(connection, resource=resource)
     begins = await create_partition(connection, code=code, version=version)
     await connection.execute(
         f"INSERT INTO {partition_of(code, version)} (_version, _sequence, _operation, _before, _after)"

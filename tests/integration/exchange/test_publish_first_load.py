@@ -178,3 +178,30 @@ async def test_first_load_closes_the_tickets_of_its_keys(hub: RunningHub, loads:
     good = await publish(hub, out.getvalue(), "2", resource="mended", content_type=PARQUET)
     assert (good.json()["inserted"], good.json()["tickets_closed"]) == (2, 1)
     assert loads.begun == 1
+
+
+async def count_unique_indexes(hub: RunningHub, code: str) -> int:
+    async with hub.services.database.acquire() as connection:
+        found = await connection.fetchval(
+            "SELECT count(*) FROM pg_index WHERE indisunique AND indrelid = $1::text::regclass",
+            f'data."{code}"',
+        )
+    return int(found)
+
+
+@pytest.mark.parametrize("least_rows", [1, 1000])
+@pytest.mark.parametrize("has_primary_key", [False, True])
+async def test_first_load_leaves_one_index_of_the_keys(
+    hub: RunningHub, loads: Loads, monkeypatch: pytest.MonkeyPatch, least_rows: int, has_primary_key: bool
+) -> None:
+    monkeypatch.setattr(stage, "MANY_ROWS", least_rows)
+    await register(hub, "indexed", ITEMS)
+    if has_primary_key:  # as hubs made the table before
+        async with hub.services.database.transaction() as connection:
+            await connection.execute('ALTER TABLE data.indexed ADD PRIMARY KEY ("code", "day")')
+    content = write_file(Random(1))
+    for turn, mode in enumerate(["upsert", "upsert", "delete", "snapshot"]):
+        sent = await publish(hub, content, str(turn), resource="indexed", content_type=PARQUET, mode=mode)
+        assert sent.status_code == 200, sent.text
+        assert await count_unique_indexes(hub, "indexed") == 1
+    assert loads.begun == (2 if least_rows == 1 else 0)
