@@ -12,11 +12,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from exchange.publish.columns import TextColumn, as_text
+from exchange.publish.columns import FixedRun, TextColumn, as_text, octets_of
 from exchange.publish.typed import decimal_text
 
 KEY_SEPARATOR: Final = "\x1f"
@@ -35,9 +34,11 @@ def canonical_text(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 def canonical_rows(table: pa.Table, names: Sequence[str]) -> list[bytes]:
     """Write the rows of a typed table, items `names` of it."""
-    parts = []
+    parts: list[Any] = []
+    run = FixedRun(table.num_rows)
     for name in sorted(names, key=str.encode):
-        parts += _encode(name, canonical_text(table.column(name)))
+        parts += _encode(name, canonical_text(table.column(name)), run)
+    parts += run.take()
     if not parts:
         return [b""] * table.num_rows
     joined = pc.binary_join_element_wise(*parts, _NOTHING)
@@ -52,20 +53,26 @@ def canonical_keys(table: pa.Table, names: Sequence[str]) -> pa.Array:
     return columns[0] if len(columns) == 1 else as_text(pc.binary_join_element_wise(*columns, KEY_SEPARATOR))
 
 
-def _encode(name: str, column: pa.Array) -> list[Any]:
-    """Write an item's part of all rows: its name with the length, and its value; nothing if all are null."""
+def _encode(name: str, column: pa.Array, run: FixedRun) -> list[Any]:
+    """Write an item's part of all rows: its name with the length, and its value; nothing where it is null.
+
+    What has one width in all rows goes into `run`, which is among the parts where another follows it.
+    """
     if column.null_count == len(column):
         return []
-    encoded = name.encode()
-    cells = TextColumn(column)
-    head = np.empty(len(cells), dtype=[("size", "u1"), ("name", "u1", len(encoded)), ("length", ">u4")])
-    head["size"], head["name"] = len(encoded), np.frombuffer(encoded, dtype=np.uint8)
-    head["length"] = cells.lengths
-    kind = pa.binary(head.dtype.itemsize)
-    heads = pa.FixedSizeBinaryArray.from_buffers(kind, len(head), [None, pa.py_buffer(head)]).cast(
-        pa.binary()
-    )
-    values = column.cast(pa.binary())
+    encoded, cells = name.encode(), TextColumn(column)
+    head = bytes([len(encoded)]) + encoded
+    if (square := cells.square) is not None:
+        run.add(head + square.shape[1].to_bytes(4, "big"))
+        run.fill(square)
+        return []
+    lengths, values = octets_of(cells.lengths.astype(">u4")), column.cast(pa.binary())
     if column.null_count == 0:
-        return [heads, values]
-    return [pc.if_else(pa.array(cells.valid), heads, _NOTHING), pc.fill_null(values, b"")]
+        run.add(head)
+        run.fill(lengths)
+        return [*run.take(), values]
+    sparse = FixedRun(len(cells))
+    sparse.add(head)
+    sparse.fill(lengths)
+    heads = pc.if_else(pa.array(cells.valid), *sparse.take(), _NOTHING)
+    return [*run.take(), heads, pc.fill_null(values, b"")]

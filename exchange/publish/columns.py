@@ -85,6 +85,14 @@ class TextColumn:
         """Whether all characters are ASCII digits."""
         return self.data.size == 0 or (self._least >= 0x30 and int(self.data.max()) <= 0x39)
 
+    @property
+    def square(self) -> Bytes | None:
+        """All cells, rows × width, where none is null and all are of one width in bytes; None otherwise."""
+        if len(self) == 0 or self.array.null_count:
+            return None
+        width = int(self.lengths[0])
+        return self.data.reshape(len(self), width) if (self.lengths == width).all() else None
+
     def fixed(self, width: int) -> FixedCells:
         """Return the cells that are exactly `width` bytes long."""
         fits = self.lengths == width
@@ -94,6 +102,47 @@ class TextColumn:
         else:
             square = self.data[self.starts[places][:, None] + np.arange(width)]
         return FixedCells(places=places, cells=np.ascontiguousarray(square.T))
+
+
+class FixedRun:
+    """What stands side by side in rows and has one width in all of them, to be joined as one part."""
+
+    def __init__(self, rows: int) -> None:
+        self._rows = rows
+        self._model = b""
+        self._fills: list[tuple[int, Bytes]] = []
+
+    def add(self, octets: bytes) -> None:
+        """Add what is the same in all rows."""
+        self._model += octets
+
+    def fill(self, cells: Bytes) -> None:
+        """Add what differs: rows × width."""
+        self._fills.append((len(self._model), cells))
+        self._model += bytes(cells.shape[1])
+
+    def take(self) -> list[pa.Array]:
+        """Return it as one array of octets, none where there is nothing, and begin anew."""
+        if not self._model:
+            return []
+        octets = np.empty((self._rows, len(self._model)), dtype=np.uint8)
+        octets[:] = np.frombuffer(self._model, dtype=np.uint8)
+        for start, cells in self._fills:
+            octets[:, start : start + cells.shape[1]] = cells
+        self._model, self._fills = b"", []
+        return [to_binary(octets)]
+
+
+def octets_of(numbers: NDArray[Any]) -> Bytes:
+    """Return the bytes of numbers or records as they lie there: rows × width."""
+    return np.ascontiguousarray(numbers).view(np.uint8).reshape(len(numbers), -1)
+
+
+def to_binary(octets: Bytes) -> pa.Array:
+    """Turn rows × width into an Arrow array of octets."""
+    kind = pa.binary(octets.shape[1])
+    held = pa.FixedSizeBinaryArray.from_buffers(kind, len(octets), [None, pa.py_buffer(octets)])
+    return held.cast(pa.binary())
 
 
 def to_mask(array: pa.Array) -> Mask:

@@ -13,14 +13,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from exchange.catalogue.formats import Format, Kind
-from exchange.publish.columns import TextColumn, to_mask, to_numpy
+from exchange.publish.columns import FixedRun, TextColumn, octets_of, to_mask, to_numpy
 
 ROW_COLUMN: Final = "_row"
 COPY_HEADER: Final = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 COPY_TRAILER: Final = b"\xff\xff"
 PG_EPOCH_DAYS: Final = 10_957  # from 1970-01-01 to 2000-01-01
 PG_EPOCH_US: Final = PG_EPOCH_DAYS * 86_400_000_000
-_NULL_FIELD: Final = pa.scalar(b"\xff\xff\xff\xff", pa.binary())
+_NULL_FIELD: Final = b"\xff\xff\xff\xff"
 _NOTHING: Final = pa.scalar(b"", pa.binary())
 
 
@@ -49,12 +49,15 @@ def encode_rows(table: pa.Table, *, version: int | None = None, order: Sequence[
     count = table.num_rows
     if count == 0:
         return b""
-    head = np.zeros(count, dtype=[("fields", ">i2"), ("size", ">i4"), ("row", ">i8")])
-    head["fields"], head["size"] = table.num_columns, 8
-    head["row"] = to_numpy(table.column(ROW_COLUMN).combine_chunks()) if version is None else version
-    parts = [_fixed(head)]
+    run, parts = FixedRun(count), []
+    run.add(table.num_columns.to_bytes(2, "big") + (8).to_bytes(4, "big"))
+    if version is None:
+        run.fill(octets_of(to_numpy(table.column(ROW_COLUMN).combine_chunks()).astype(">i8")))
+    else:
+        run.add(version.to_bytes(8, "big"))
     for name in table.column_names[1:]:
-        parts += _encode_column(table.column(name).combine_chunks())
+        parts += _encode_column(table.column(name).combine_chunks(), run)
+    parts += run.take()
     rows = pc.binary_join_element_wise(*parts, _NOTHING)
     if order:
         rows = rows.take(pc.sort_indices(table, [(name, "ascending") for name in order]))
@@ -67,43 +70,37 @@ def _bytes_of(array: pa.Array) -> bytes:
     return column.data.tobytes()
 
 
-def _fixed(values: Any) -> pa.Array:
-    """Turn numpy values of one width into Arrow bytes."""
-    kind = pa.binary(values.dtype.itemsize)
-    held = np.ascontiguousarray(values)
-    return pa.FixedSizeBinaryArray.from_buffers(kind, len(held), [None, pa.py_buffer(held)]).cast(pa.binary())
-
-
-def _encode_column(column: pa.Array) -> list[Any]:
+def _encode_column(column: pa.Array, run: FixedRun) -> list[Any]:
+    """Encode a column: sizes and values. What has one width in all rows goes into `run`."""
     if column.null_count == len(column):
-        return [_NULL_FIELD]
+        run.add(_NULL_FIELD)
+        return []
     if pa.types.is_date(column.type):
-        return _encode_numbers(column, column.view(pa.int32()), ">i4", PG_EPOCH_DAYS)
+        return _encode_numbers(column, column.view(pa.int32()), ">i4", PG_EPOCH_DAYS, run)
     if pa.types.is_timestamp(column.type):
-        return _encode_numbers(column, column.view(pa.int64()), ">i8", PG_EPOCH_US)
+        return _encode_numbers(column, column.view(pa.int64()), ">i8", PG_EPOCH_US, run)
     if pa.types.is_boolean(column.type):
-        return _encode_numbers(column, column.cast(pa.int8()), ">i1", 0)
+        return _encode_numbers(column, column.cast(pa.int8()), ">i1", 0, run)
     if pa.types.is_decimal(column.type):
         column = decimal_text(column)
     cells = TextColumn(column)
-    sizes = np.where(cells.valid, cells.lengths, -1)
-    smallest, largest = int(sizes.min()), int(sizes.max())
-    if smallest == largest:
-        prefix: Any = pa.scalar(smallest.to_bytes(4, "big"), pa.binary())
-    else:
-        prefix = _fixed(sizes.astype(">i4"))
-    return [prefix, pc.fill_null(column, "").cast(pa.binary())]
+    if (square := cells.square) is not None:
+        run.add(square.shape[1].to_bytes(4, "big"))
+        run.fill(square)
+        return []
+    run.fill(octets_of(np.where(cells.valid, cells.lengths, -1).astype(">i4")))
+    return [*run.take(), pc.fill_null(column, "").cast(pa.binary())]
 
 
-def _encode_numbers(column: pa.Array, numbers: pa.Array, kind: str, epoch: int) -> list[Any]:
-    size = np.dtype(kind).itemsize
-    plain = to_numpy(pc.fill_null(numbers, epoch))
-    fields = np.zeros(len(column), dtype=[("size", ">i4"), ("value", kind)])
-    fields["size"], fields["value"] = size, plain - epoch
-    cells = _fixed(fields)
-    if column.null_count:
-        cells = pc.if_else(pa.array(to_mask(column.is_valid())), cells, _NULL_FIELD)
-    return [cells]
+def _encode_numbers(column: pa.Array, numbers: pa.Array, kind: str, epoch: int, run: FixedRun) -> list[Any]:
+    values = octets_of((to_numpy(pc.fill_null(numbers, epoch)) - epoch).astype(kind))
+    fields = FixedRun(len(column)) if column.null_count else run
+    fields.add(values.shape[1].to_bytes(4, "big"))
+    fields.fill(values)
+    if fields is run:
+        return []
+    cells = pc.if_else(pa.array(to_mask(column.is_valid())), *fields.take(), pa.scalar(_NULL_FIELD))
+    return [*run.take(), cells]
 
 
 def decimal_text(column: pa.Array) -> pa.Array:
