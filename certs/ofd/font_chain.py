@@ -47,7 +47,10 @@ class FontChain:
 
     def measure(self, text: str, size_mm: float) -> float:
         """Return the width of a line in millimetres. Raises GlyphMissing."""
-        return sum(self.advances(text, size_mm))
+        try:
+            return sum(map(self._units.__getitem__, text)) * size_mm
+        except KeyError:
+            return sum(self.advances(text, size_mm))
 
     def runs(self, text: str) -> list[tuple[FontFace, str]]:
         """Split a text into pieces of one face each. Raises GlyphMissing."""

@@ -43,6 +43,17 @@ class VerticalAlign(StrEnum):
     BOTTOM = "bottom"
 
 
+_BEFORE: Final[dict[Align | VerticalAlign, float]] = {
+    Align.LEFT: 0.0,
+    Align.CENTRE: 0.5,
+    Align.RIGHT: 1.0,
+    VerticalAlign.TOP: 0.0,
+    VerticalAlign.MIDDLE: 0.5,
+    VerticalAlign.BOTTOM: 1.0,
+}
+"""The share of the free room that lies before what is placed."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Box:
     """A place on the page, in millimetres."""
@@ -133,14 +144,14 @@ def break_lines(text: str, *, width: float, size: float, style: TextStyle) -> li
 
 
 def _break_paragraph(paragraph: str, width: float, size: float, style: TextStyle) -> list[str] | None:
+    room = width + _SLACK_MM + style.spacing  # behind the last character of a line there need be none
+    if style.font.measure(paragraph, size) + style.spacing * len(paragraph) <= room:
+        return [paragraph]
     advances = style.font.advances(paragraph, size)
     if style.spacing:
         advances = [advance + style.spacing for advance in advances]
-    if max(advances, default=0.0) > width + _SLACK_MM:
+    if max(advances) > room:
         return None
-    room = width + _SLACK_MM + style.spacing  # behind the last character of a line there need be none
-    if sum(advances) <= room:
-        return [paragraph]
     stops, reached = _stops(paragraph), [0.0, *accumulate(advances)]
     lines = []
     start = 0
@@ -175,16 +186,12 @@ def _block_height(count: int, size: float, style: TextStyle) -> float:
 def _place(lines: list[str], box: Box, size: float, style: TextStyle) -> tuple[FittedLine, ...]:
     """Place lines; a character's body is one em high, with the baseline at 0.88 of it."""
     height = _block_height(len(lines), size, style)
-    free = max(0.0, box.height - height)
-    top = (
-        box.y
-        + {VerticalAlign.TOP: 0.0, VerticalAlign.MIDDLE: free / 2, VerticalAlign.BOTTOM: free}[style.vertical]
-    )
+    top = box.y + max(0.0, box.height - height) * _BEFORE[style.vertical]
+    before = _BEFORE[style.align]
     placed = []
     for number, line in enumerate(lines):
         width = style.font.measure(line, size) + style.spacing * max(0, len(line) - 1)
-        free = max(0.0, box.width - width)
-        shift = {Align.LEFT: 0.0, Align.CENTRE: free / 2, Align.RIGHT: free}[style.align]
+        shift = max(0.0, box.width - width) * before
         baseline = top + size * (0.88 + number * style.leading)
         placed.append(FittedLine(text=line, x=box.x + shift, baseline=baseline))
     return tuple(placed)

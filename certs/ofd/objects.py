@@ -32,7 +32,8 @@ class Text:
     @property
     def advances(self) -> list[float]:
         """How far each character moves the pen."""
-        return [advance + self.spacing for advance in self.face.advances(self.text, self.size)]
+        advances = self.face.advances(self.text, self.size)
+        return [advance + self.spacing for advance in advances] if self.spacing else advances
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

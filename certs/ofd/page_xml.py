@@ -57,12 +57,18 @@ def _text_code(characters: str, advances: list[float], x: float, y: float) -> st
 
 def _deltas(advances: list[float]) -> str:
     """Write n-1 advances for n characters; runs of equal ones as `g count value`."""
-    if len(advances) > 2 and advances.count(advances[0]) == len(advances):
-        return f"g {len(advances)} {number(advances[0])}"
-    parts = []
-    for advance, group in groupby(advances):
-        count, value = len(list(group)), number(advance)
-        parts.append(f"g {count} {value}" if count > 2 else " ".join([value] * count))
+    count = len(advances)
+    if count > 2 and advances.count(advances[0]) == count:
+        return f"g {count} {number(advances[0])}"
+    parts: list[str] = []
+    start = 0
+    while start < count:
+        advance, end = advances[start], start + 1
+        while end < count and advances[end] == advance:
+            end += 1
+        run, value = end - start, number(advance)
+        parts += (f"g {run} {value}",) if run > 2 else (value,) * run
+        start = end
     return " ".join(parts)
 
 

@@ -189,7 +189,8 @@ def _free_folder(package: OfdPackage, list_path: str) -> str:
     taken = {path.casefold() for path in package.paths}
     for number in range(_MAX_FOLDERS):
         folder = f"{base}/Sign_{number}"
-        if not any(path.startswith(f"{folder}/".casefold()) for path in taken):
+        start = f"{folder}/".casefold()
+        if not any(path.startswith(start) for path in taken):
             return folder
     msg = "the document has too many signatures"
     raise DocumentInvalid(msg)

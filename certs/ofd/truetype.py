@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from itertools import accumulate, chain
 from typing import Final
 
+import numpy as np
+
 _HEAD: Final = struct.Struct(">HHIIIHHQQhhhhHHhhh")
 _HHEA: Final = struct.Struct(">HHhhhHhhhhhhhhhhhH")
 _MAXP: Final = struct.Struct(">IHHHHHHHHHHHHHH")
 _METRICS: Final = struct.Struct(">Hh")
+_FIGURES: Final = struct.Struct("=10q")
 _OS2: Final = struct.Struct(">HhHHHhhhhhhhhhhh10s4I4sHHHhhhHHIIhhHHH")
 _BMP_END: Final = 0xFFFF
 _CHECKSUM_MAGIC: Final = 0xB1B0AFBA
@@ -30,7 +33,8 @@ class GlyphOutline:
     """One glyph in font units: its `glyf` record (empty for blanks), box, and counts.
 
     Fonts are made of the same glyphs many times, so what tables take of one is prepared: `data` is filled up
-    to whole words, `metrics` is its record in `hmtx`, and `figures` are what all glyphs are measured by.
+    to whole words, `metrics` is its record in `hmtx`, and `figures` are the numbers that all glyphs are
+    measured by, in the order of `__post_init__`, as octets, so that those of many make a table.
     """
 
     data: bytes
@@ -39,12 +43,12 @@ class GlyphOutline:
     points: int = 0
     contours: int = 0
     metrics: bytes = field(init=False)
-    figures: tuple[int, ...] = field(init=False)
+    figures: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         padded = self.data + bytes(-len(self.data) % 4)
         left, foot, right, top = self.box
-        figures = (
+        figures = _FIGURES.pack(
             *(left, foot, right, top, self.advance, self.advance - right, self.points, self.contours),
             *(len(padded), _add_words(padded)),
         )
@@ -110,26 +114,30 @@ def build_truetype(
 
 def _measure(outlines: list[GlyphOutline]) -> _Measures:
     """Measure all glyphs; blanks have no box, but they have sides."""
-    figures = [each.figures for each in outlines]
-    lefts, feet, rights, tops, advances, gaps, points, contours, lengths, sums = zip(*figures, strict=True)
-    least_left, reach = min(lefts), max(rights)
-    box = (least_left, min(feet), reach, max(tops))
-    if 0 in lengths:
-        inked = [each.box for each in outlines if each.data] or [(0, 0, 0, 0)]
-        ink_lefts, ink_feet, ink_rights, ink_tops = zip(*inked, strict=True)
-        box = (min(ink_lefts), min(ink_feet), max(ink_rights), max(ink_tops))
+    table = np.frombuffer(b"".join([each.figures for each in outlines]), dtype=np.int64).reshape(-1, 10)
+    left, foot, _, _, _, gap, _, _, shortest, _ = np.minimum.reduce(table).tolist()
+    _, _, right, top, widest, _, points, contours, _, _ = np.maximum.reduce(table).tolist()
+    advances, checksum = table[:, 4].sum(), table[:, 9].sum()
+    lengths = table[:, 8]
+    box = (left, foot, right, top)
+    if shortest == 0:
+        inked = table[lengths > 0]
+        if len(inked):
+            box = (*np.minimum.reduce(inked).tolist()[:2], *np.maximum.reduce(inked).tolist()[2:4])
+        else:
+            box = (0, 0, 0, 0)
     return _Measures(
         box=box,
-        widest=max(advances),
-        mean=sum(advances) // len(advances),
-        least_left=least_left,
-        least_right=min(gaps),
-        reach=reach,
-        points=max(points),
-        contours=max(contours),
+        widest=widest,
+        mean=int(advances) // len(outlines),
+        least_left=left,
+        least_right=gap,
+        reach=right,
+        points=points,
+        contours=contours,
         count=len(outlines),
-        lengths=lengths,
-        checksum=sum(sums) & _WORD,
+        lengths=tuple(lengths.tolist()),
+        checksum=int(checksum) & _WORD,
     )
 
 

@@ -11,6 +11,8 @@ from certs.ofd.errors import DocumentInvalid
 
 NAMESPACE: Final = "http://www.ofdspec.org/2016"
 _NOT_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_NOT_PLAIN: Final = re.compile('[\x00-\x1f&<>"\ud800-\udfff\ufffe\uffff]')
+"""What is written otherwise than as it is, in texts or attributes, or not at all."""
 _DECLARATION: Final = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _TEXT: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "\r": "&#13;"})
 _ATTRIBUTE: Final = str.maketrans(
@@ -44,7 +46,7 @@ def name_attribute(name: str) -> str:
 
 def text(value: str) -> str:
     """Write character data. Raises DocumentInvalid for characters that XML 1.0 cannot hold."""
-    return value if value.isalnum() else _require_xml(value).translate(_TEXT)
+    return value if _NOT_PLAIN.search(value) is None else _require_xml(value).translate(_TEXT)
 
 
 @functools.lru_cache(maxsize=8192)
@@ -71,9 +73,7 @@ def document(name: str, attributes: Attributes | None = None, *content: str) -> 
 def attribute(value: str | int | float) -> str:
     """Write the value of an attribute. Raises as `text`."""
     if isinstance(value, str):
-        if value.isalnum():
-            return value
-        return _require_xml(value).translate(_ATTRIBUTE)
+        return value if _NOT_PLAIN.search(value) is None else _require_xml(value).translate(_ATTRIBUTE)
     return number(value) if isinstance(value, float) else str(value)
 
 
