@@ -88,8 +88,11 @@ class FontFace:
         """Build a TrueType font of these characters; the same characters give the same octets."""
         known = self._known
         shown = sorted(set(characters))
-        glyphs = [(ord(each), known[each] if each in known else self._outline_of(each)) for each in shown]
-        return build_truetype(self.metrics, self._outline(NOTDEF), glyphs)
+        try:
+            outlines = [known[each] for each in shown]
+        except KeyError:
+            outlines = [known.get(each) or self._outline_of(each) for each in shown]
+        return build_truetype(self.metrics, self._outline(NOTDEF), list(map(ord, shown)), outlines)
 
     def _outline_of(self, character: str) -> GlyphOutline:
         name = self._cmap.get(ord(character))

@@ -6,12 +6,11 @@ never end one (GB/T 15834-2011 5.1); runs of Latin letters and digits stay whole
 
 from __future__ import annotations
 
-import re
 from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
 from itertools import accumulate
+from string import ascii_letters, digits
 from typing import Final
 
 from certs.ofd.errors import TextOverflow
@@ -19,7 +18,8 @@ from certs.ofd.font_chain import FontChain
 
 _CLOSING: Final = frozenset("，。、；：？！）》」』】〕”’…—·％,.;:?!)]}%")
 _OPENING: Final = frozenset("（《「『【〔“‘([{")
-_PIECE: Final = re.compile(r"[A-Za-z0-9@#&+\-_/.]+|.", re.DOTALL)
+_JOINED: Final = frozenset(f"{ascii_letters}{digits}@#&+-_/.")
+"""Characters of which runs stay whole."""
 _STEP: Final = 0.96
 """How much smaller each trial is."""
 _SLACK_MM: Final = 1e-6
@@ -152,31 +152,23 @@ def _break_paragraph(paragraph: str, width: float, size: float, style: TextStyle
         advances = [advance + style.spacing for advance in advances]
     if max(advances) > room:
         return None
-    stops, reached = _stops(paragraph), [0.0, *accumulate(advances)]
+    reached = [0.0, *accumulate(advances)]
     lines = []
     start = 0
     while start < len(paragraph):
         end = max(bisect_right(reached, reached[start] + room, lo=start) - 1, start + 1)
         if end < len(paragraph):
-            end = next((stop for stop in range(end, start, -1) if stop in stops), end)
+            end = next((stop for stop in range(end, start, -1) if _may_end(paragraph, stop)), end)
         lines.append(paragraph[start:end].strip(" ") if end < len(paragraph) else paragraph[start:end])
         start = end
     return lines or [""]
 
 
-@lru_cache(maxsize=16)
-def _stops(paragraph: str) -> frozenset[int]:
-    """Return the places where a line may end, as numbers of characters before them.
-
-    Kept for a few: a text is broken at one size after another until it fits.
-    """
-    stops = set()
-    for piece in _PIECE.finditer(paragraph):
-        at = piece.end()
-        if at >= len(paragraph) or paragraph[at] in _CLOSING or paragraph[at - 1] in _OPENING:
-            continue
-        stops.add(at)
-    return frozenset(stops)
+def _may_end(paragraph: str, at: int) -> bool:
+    """Tell whether a line may end before the character at a place."""
+    before, after = paragraph[at - 1], paragraph[at]
+    is_within = before in _JOINED and after in _JOINED
+    return not (is_within or after in _CLOSING or before in _OPENING)
 
 
 def _block_height(count: int, size: float, style: TextStyle) -> float:

@@ -86,11 +86,10 @@ class _Measures:
 
 
 def build_truetype(
-    metrics: FaceMetrics, notdef: GlyphOutline, glyphs: Sequence[tuple[int, GlyphOutline]]
+    metrics: FaceMetrics, notdef: GlyphOutline, codes: Sequence[int], glyphs: Sequence[GlyphOutline]
 ) -> bytes:
-    """Build a font of `notdef` and `glyphs`, which are pairs of code point and outline, ascending."""
-    outlines = [notdef, *(outline for _, outline in glyphs)]
-    codes = [code for code, _ in glyphs]
+    """Build a font of `notdef` and of `glyphs`, which show `codes`, code points in ascending order."""
+    outlines = [notdef, *glyphs]
     measures = _measure(outlines)
     offsets = list(accumulate(measures.lengths, initial=0))
     maxp = _MAXP.pack(
@@ -156,7 +155,7 @@ def _hhea(metrics: FaceMetrics, measures: _Measures) -> bytes:
     )  # fmt: skip
 
 
-def _os2(metrics: FaceMetrics, measures: _Measures, codes: list[int]) -> bytes:
+def _os2(metrics: FaceMetrics, measures: _Measures, codes: Sequence[int]) -> bytes:
     em, box = metrics.units_per_em, measures.box
     first, last = (min(codes[0], _BMP_END), min(codes[-1], _BMP_END)) if codes else (0, 0)
     return _OS2.pack(
@@ -169,7 +168,7 @@ def _os2(metrics: FaceMetrics, measures: _Measures, codes: list[int]) -> bytes:
     )  # fmt: skip
 
 
-def _cmap(codes: list[int]) -> bytes:
+def _cmap(codes: Sequence[int]) -> bytes:
     segments = _segments(codes)
     wide = _format_12(segments)
     narrow = _format_4([each for each in segments if each[1] < _BMP_END])
@@ -178,7 +177,7 @@ def _cmap(codes: list[int]) -> bytes:
     return header + narrow + wide
 
 
-def _segments(codes: list[int]) -> list[tuple[int, int, int]]:
+def _segments(codes: Sequence[int]) -> list[tuple[int, int, int]]:
     """Group ascending code points into runs of (first, last, first glyph), never across the BMP's end."""
     runs: list[tuple[int, int, int]] = []
     for glyph, code in enumerate(codes, start=1):
