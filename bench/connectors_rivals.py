@@ -1,4 +1,4 @@
-"""dlt and a Singer pair for `bench.connectors`: the table few_people into another schema, merged by key."""
+"""dlt and a Singer pair for `bench.connectors`: people and few_people into another schema, merged by key."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ engine = sa.create_engine(f"postgresql+psycopg2://postgres@/postgres?host={socke
 pipeline = dlt.pipeline("bench", pipelines_dir=home, dataset_name="dlt_bench",
                         destination=dlt.destinations.postgres(own))
 start = time.perf_counter()
-rows = sql_table(engine, table="few_people", backend="pyarrow", chunk_size=100000)
+rows = sql_table(engine, table="people", backend="pyarrow", chunk_size=100000)
 pipeline.run(rows, write_disposition="merge", primary_key="GMSFHM", loader_file_format="csv")
 print(time.perf_counter() - start)
 """

@@ -167,7 +167,7 @@ async def stage(
             await _copy(connection, piece, preparer.direct, code=resource.code, item_names=names)
             await _count(connection, piece, tally, names)
             if preparer.direct is not None:
-                tally.digests.start()  # the table and its index keep the database busier than the hub is
+                tally.digests.start()  # index and change log alone would not last as long as all of them
             await progress.report(Phase.READING, tally.received)
     tally.digests.start()
     if preparer.direct is not None:
