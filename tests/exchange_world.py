@@ -259,6 +259,7 @@ async def publish_version(
             " RETURNING current_version",
             resource.code,
         )
+        await catalogue_store.ensure_key_index(connection, resource=resource)
         await catalogue_store.ensure_partition(connection, code=resource.code, version=version)
         log = (
             f"INSERT INTO {changes} SELECT $1, $2, CASE WHEN $3::text IS NULL THEN 'insert'"
