@@ -4,8 +4,8 @@ The job: a table of check-valid persons in a PostgreSQL of the department's, int
 that runs as a process. Ours is the command `connector run` as it is used: start of its process, reading by
 watermark, spooling to disk with fsync, delivery over HTTP, all acknowledged. The floor does the same by hand
 and keeps no state: `COPY … TO` into a CSV file, and one publish of that file over HTTP. A turn begins once
-the hub has counted what the turn before brought. It does so after it has acknowledged the rows; the table
-tells how long that takes beside.
+the hub has counted what the turn before brought, which it does after it has acknowledged the rows (the table
+tells how long that takes), and its database has cleaned up after it, which it would do within a minute.
 
 `dlt` and a Singer pair (Meltano's tap-postgres and target-postgres) bring the same table into another
 PostgreSQL, merged by key, without checks, change log or accounting, each in a virtual environment of the
@@ -36,6 +36,7 @@ from uuid import uuid4
 
 import asyncpg
 import psutil
+from pydantic import SecretStr
 
 from bench.connectors_rivals import measure_dlt, measure_singer
 from bench.scale import PROVIDER
@@ -49,11 +50,11 @@ from hub.demo.stage import connect_administrator, running_hub
 
 ROWS = 1_000_000
 FEW = 100_000
-TURNS = 2
+TURNS = 3
 WARM_UP = 1  # turns that do not count: who comes first to a fresh database has a third less to wait
 COUNTED_POLL_S = 0.1
 MEMORY_LIMIT_BYTES = 512 * 1024 * 1024
-EXPECT = {"to_copy_and_publish": 0.5, "memory": 1.0, "to_dlt": 1.7, "to_singer": 10.0}
+EXPECT = {"to_copy_and_publish": 0.7, "memory": 1.0, "to_dlt": 2.0, "to_singer": 10.0}
 
 
 async def fill_source(url: str, folder: Path, rows: int) -> None:
@@ -164,40 +165,56 @@ def measure_rivals(folder: Path, url: str, rows: int) -> dict[str, float | str]:
     return {"dlt": measure_dlt(folder, url, rows), "singer": measure_singer(folder, url, min(FEW, rows))}
 
 
+async def settle(url: str) -> None:
+    """Do at once what the database would do in the background during the next turns."""
+    connection = await asyncpg.connect(url)
+    await connection.execute("VACUUM (ANALYZE)", timeout=None)
+    await connection.close()
+
+
 def measure(folder: Path, rows: int, turns: int) -> tuple[dict[str, float], int, dict[str, float | str]]:
     """Return the best seconds of floor, ours and counting, the peak of memory, the rivals' rows a second."""
-    server = start_embedded(folder / "pg")
-    best: dict[str, float] = {}
-    peak = 0
+    server, hubs = start_embedded(folder / "pg"), start_embedded(folder / "hub-pg")
     try:
         print(f"making up {rows:,} rows …", flush=True)
         asyncio.run(fill_source(server.url, folder, rows))
-        names = read_names(folder / "people.csv")
+        os.environ["SHUZHENG_DATABASE_URL"] = hubs.url  # for the process of the hub
         port = int(os.environ.get("BENCH_PORT", "8766"))
-        settings = Settings(home=folder / "home", port=port, database_url=None)
+        settings = Settings(home=folder / "home", port=port, database_url=SecretStr(hubs.url))
         with running_hub(settings) as hub:
-            credentials = connect(hub, settings)
-            with HubClient(hub, **credentials) as client:
-                for turn in range(WARM_UP + turns):
-                    for who in ("ours", "floor") if turn % 2 else ("floor", "ours"):
-                        resource = f"bench_{who}_{turn}"
-                        client.post(f"/v1/resources/standard/{POPULATION.code}", {"code": resource})
-                        if who == "floor":
-                            seconds = measure_floor(client, server.url, folder, resource, names)
-                        else:
-                            seconds, used = measure_ours(
-                                hub, credentials, server.url, folder, resource, names
-                            )
-                            peak = max(peak, used)
-                        counted = await_counted(client, resource)
-                        print(f"  {who:6} {seconds:6.1f} s, counted {counted:.1f} s later", flush=True)
-                        if turn >= WARM_UP:
-                            best[who] = min(best.get(who, seconds), seconds)
-                            best["counted"] = min(best.get("counted", counted), counted)
+            best, peak = take_turns(hub, settings, server.url, folder, turns)
         rivals = measure_rivals(folder, server.url, rows)
     finally:
         server.stop()
+        hubs.stop()
     return best, peak, rivals
+
+
+def take_turns(
+    hub: str, settings: Settings, source: str, folder: Path, turns: int
+) -> tuple[dict[str, float], int]:
+    """Let floor and ours take turns; return the best seconds of floor, ours and counting, and our peak."""
+    names, credentials = read_names(folder / "people.csv"), connect(hub, settings)
+    assert settings.database_url is not None
+    best: dict[str, float] = {}
+    peak = 0
+    with HubClient(hub, **credentials) as client:
+        for turn in range(WARM_UP + turns):
+            for who in ("ours", "floor") if turn % 2 else ("floor", "ours"):
+                resource = f"bench_{who}_{turn}"
+                client.post(f"/v1/resources/standard/{POPULATION.code}", {"code": resource})
+                asyncio.run(settle(settings.database_url.get_secret_value()))
+                if who == "floor":
+                    seconds = measure_floor(client, source, folder, resource, names)
+                else:
+                    seconds, used = measure_ours(hub, credentials, source, folder, resource, names)
+                    peak = max(peak, used)
+                counted = await_counted(client, resource)
+                print(f"  {who:6} {seconds:6.1f} s, counted {counted:.1f} s later", flush=True)
+                if turn >= WARM_UP:
+                    best[who] = min(best.get(who, seconds), seconds)
+                    best["counted"] = min(best.get("counted", counted), counted)
+    return best, peak
 
 
 def main() -> int:
