@@ -131,16 +131,18 @@ def _wait(
 ) -> Talk[dict[str, Any]]:
     """Ask for the batch until it is published; one that failed raises what its sender would have seen.
 
-    Where nothing moves for a while the hub that had the batch may be gone; another is then asked for it.
+    Where nothing moves for a while the hub that had the batch may be gone; another is then asked for it. That
+    none has the upload any more may mean that it was published just then, which the batch tells next.
     """
     path, last, still = f"/v1/resources/{upload.resource}/batches/{answer['batch']}", None, 0
+    is_missing = False
     while answer.get("state") in UNPUBLISHED:
         progress = answer.get("progress", {})
         still = still + 1 if progress == last else 0
         last = progress
         if still == POLLS_BEFORE_ASKING_AGAIN:
             still = 0
-            yield from _again(publish, upload.tries)
+            is_missing = yield from _ask_again(publish, was_missing=is_missing)
         upload.on_progress(str(progress.get("phase", "waiting")), int(progress.get("rows", 0)))
         yield POLL_S
         found = yield from _again(lambda: protocol.send("GET", path), upload.tries)
@@ -154,6 +156,21 @@ def _wait(
             errors=list(problem.get("errors", [])),
         )
     return answer
+
+
+def _ask_again(publish: Callable[[], Talk[httpx.Response]], *, was_missing: bool) -> Talk[bool]:
+    """Ask for a batch once more; tell whether its upload is gone. Raises where it was gone before.
+
+    A hub that is at work on the batch refuses, and one that does not answer is asked later.
+    """
+    try:
+        yield from publish()
+    except (ConnectionFailed, Refused) as trouble:
+        is_missing = isinstance(trouble, Refused) and trouble.status == NOT_FOUND
+        if was_missing if is_missing else not _is_passing(trouble):
+            raise
+        return is_missing
+    return False
 
 
 def _again(call: Callable[[], Talk[httpx.Response]], tries: int) -> Talk[httpx.Response]:

@@ -170,7 +170,10 @@ class UploadService:
         async with self._database.acquire() as connection:
             keys = await store.load_part_keys(connection, upload_id=upload_id)
         for key in keys:
-            yield await asyncio.to_thread(self._objects.get, key)
+            try:
+                yield await asyncio.to_thread(self._objects.get, key)
+            except NotFound:  # another call published it meanwhile
+                raise _no_upload() from None
 
     async def delete(self, resource: Resource, upload_id: UUID, *, caller: Caller) -> None:
         """Throw an upload away. Raises NotFound."""

@@ -213,6 +213,61 @@ async def test_both_faces_publish_a_file_in_parts(
     assert again["batch"] == told["batch"]
 
 
+class Standing(Flaky):
+    """Tells of a batch that nothing moves, so many times, whatever became of it at the hub."""
+
+    def __init__(self, hub: RunningHub, times: int) -> None:
+        super().__init__(hub)
+        self.times = times
+        self.refusals: list[httpx.Response] = []
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        is_asked_again = request.url.path.endswith("/publish") and request.url.path in self.sent
+        if is_asked_again and self.refusals:
+            return self.refusals.pop(0)
+        answer = await super().handle_async_request(request)
+        if "/batches/" in request.url.path and self.times:
+            while json.loads(await answer.aread()).get("state") == "receiving":
+                answer = await super().handle_async_request(request)
+            self.times -= 1
+            batch = request.url.path.rpartition("/")[2]
+            return httpx.Response(200, json={"batch": batch, "state": "receiving", "progress": {}})
+        return answer
+
+
+async def publish_standing(hub: RunningHub, transport: Standing, file: Path) -> Any:
+    await ok(hub, "POST", "/v1/resources", body())
+    file.write_text(ROWS, encoding="utf-8")
+    upload = FileUpload(resource="things", file=file, idempotency_key="1", content_type="text/csv")
+    async with open_async(hub, "market", transport) as client:
+        return await client.publish_file(upload)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("connectors.uploads.POLL_S", 0.01)
+    monkeypatch.setattr("connectors.uploads.POLLS_BEFORE_ASKING_AGAIN", 2)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("refusals", [[], [409], [503, 409]])
+async def test_batch_that_ends_as_it_is_asked_for_again_is_told(
+    hub: RunningHub, tmp_path: Path, refusals: list[int]
+) -> None:
+    transport = Standing(hub, times=2 * (1 + len(refusals)))
+    transport.refusals = [httpx.Response(status, json={"code": "X"}) for status in refusals]
+    told = await publish_standing(hub, transport, tmp_path / "rows.csv")
+    assert (told["accepted"], told["version"]) == (3, 1)
+    assert sum(path.endswith("/publish") for path in transport.sent) == 2  # and the second found it gone
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_batch_whose_upload_is_gone_for_good_is_not_waited_for(hub: RunningHub, tmp_path: Path) -> None:
+    with pytest.raises(Refused) as refused:
+        await publish_standing(hub, Standing(hub, times=1000), tmp_path / "rows.csv")
+    assert refused.value.status == 404
+
+
 async def test_stream_gives_pieces_and_problems(hub: RunningHub) -> None:
     async with open_async(hub, "market", Flaky(hub)) as client:
         whole = b"".join([piece async for piece in client.stream("/v1/whoami")])
