@@ -29,7 +29,7 @@ MAX_KEY_CHARACTERS: Final = 128
 ISSUED_REASON: Final = "issued"
 
 Refusal = ShuzhengError | asyncpg.UniqueViolationError | asyncpg.DeadlockDetectedError
-"""What keeps a certificate out of the register; a deadlock only for now."""
+"""What keeps a certificate out of the register. After a deadlock, registering it apart may succeed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
