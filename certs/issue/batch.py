@@ -18,9 +18,9 @@ import asyncpg
 from certs.issue.keep import MadeCertificate
 from certs.issue.model import Certificate, IssueOrder
 from certs.issue.prepare import PreparedOrder
-from certs.issue.record import Entry, Refusal, RequestKey
+from certs.issue.record import Refusal, RequestKey
 from certs.issue.rows import RowReference
-from certs.issue.service import IssueService, SealKey, seal_key
+from certs.issue.service import IssueService, SealKey, Work, seal_key
 from certs.seals.model import OpenSeal
 from core.caller import Caller, Purpose
 from core.errors import Conflict, IdempotencyConflict, ShuzhengError, Unavailable
@@ -168,27 +168,19 @@ class BatchIssuer:
     ) -> list[BatchOutcome | _Made]:
         """Make the files of orders; those without a seal are told why."""
         outcomes: list[BatchOutcome | _Made] = []
-        works: list[tuple[BatchItem, PreparedOrder, OpenSeal]] = []
+        works: list[tuple[BatchItem, Work]] = []
         for item, prepared in waiting:
             seal = seals[seal_key(prepared)]
             if isinstance(seal, ShuzhengError):
                 outcomes.append(BatchOutcome(line=item.line, error=seal))
             else:
-                works.append((item, prepared, seal))
-        files = await self._issue.make_files([work[1:] for work in works])
-        for (item, prepared, _), file in zip(works, files, strict=True):
+                works.append((item, Work(prepared=prepared, seal=seal, purpose=purpose, key=item.key)))
+        files = await self._issue.make_files([work for _, work in works])
+        for (item, _), file in zip(works, files, strict=True):
             if isinstance(file, ShuzhengError):
                 outcomes.append(BatchOutcome(line=item.line, error=file))
-                continue
-            entry = Entry(
-                certificate=file.certificate,
-                actor=prepared.actor,
-                purpose=purpose,
-                source=prepared.order.source,
-                key=item.key,
-            )
-            made = MadeCertificate(entry=entry, data=file.data)
-            outcomes.append(_Made(item=item, certificate=made))
+            else:
+                outcomes.append(_Made(item=item, certificate=file))
         return outcomes
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -42,14 +42,6 @@ KEY_TAKEN: Final = "this Idempotency-Key came before with another order; take a 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MadeFile:
-    """A certificate whose file was made and lies in no store yet."""
-
-    certificate: Certificate
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class IssueCall:
     """One call to issue a certificate."""
 
@@ -57,6 +49,16 @@ class IssueCall:
     actor: Caller
     key: RequestKey | None
     purpose: Purpose | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A prepared order with the seal that its file is to bear, its purpose and its request."""
+
+    prepared: PreparedOrder
+    seal: OpenSeal
+    purpose: Purpose | None
+    key: RequestKey | None
 
 
 SealKey = tuple[str, frozenset[Scope], UUID | None]
@@ -127,31 +129,17 @@ class IssueService:
         outcomes: dict[int, Certificate | Exception] = {}
         prepared = await self.preparer.prepare_all([(call.order, call.actor) for call in calls])
         seals = await self.open_seals([each for each in prepared if isinstance(each, PreparedOrder)])
-        works: dict[int, tuple[PreparedOrder, OpenSeal]] = {}
-        for place, each in enumerate(prepared):
+        works: dict[int, Work] = {}
+        for place, (call, each) in enumerate(zip(calls, prepared, strict=True)):
             seal = seals[seal_key(each)] if isinstance(each, PreparedOrder) else each
             if isinstance(each, PreparedOrder) and isinstance(seal, OpenSeal):
-                works[place] = (each, seal)
+                works[place] = Work(prepared=each, seal=seal, purpose=call.purpose, key=call.key)
             elif isinstance(seal, Exception):
                 outcomes[place] = seal
         files = dict(zip(works, await self.make_files(list(works.values())), strict=True))
         outcomes |= {place: each for place, each in files.items() if isinstance(each, ShuzhengError)}
-        made = {place: each for place, each in files.items() if isinstance(each, MadeFile)}
-        kept = await self.keeper.keep(
-            [
-                MadeCertificate(
-                    entry=Entry(
-                        certificate=file.certificate,
-                        actor=calls[place].actor,
-                        purpose=calls[place].purpose,
-                        source=calls[place].order.source,
-                        key=calls[place].key,
-                    ),
-                    data=file.data,
-                )
-                for place, file in made.items()
-            ]
-        )
+        made = {place: each for place, each in files.items() if isinstance(each, MadeCertificate)}
+        kept = await self.keeper.keep(list(made.values()))
         outcomes |= dict(zip(made, kept, strict=True))
         return [outcomes[place] for place in range(len(calls))]
 
@@ -207,9 +195,7 @@ class IssueService:
             raise PurposeMissing(msg)
         return await fill_from_row(order, reference, read_row=self._read_row, caller=actor, purpose=purpose)
 
-    async def make_files(
-        self, works: Sequence[tuple[PreparedOrder, OpenSeal]]
-    ) -> list[MadeFile | ShuzhengError]:
+    async def make_files(self, works: Sequence[Work]) -> list[MadeCertificate | ShuzhengError]:
         """Make files in memory, one after another in one thread, for all of it is computing.
 
         What an order's file is refused for stands in its place. Raises Unavailable.
@@ -217,22 +203,30 @@ class IssueService:
         if not works:
             return []
         key = await self._face.open()
-        is_stamped = any(prepared.order.with_timestamp for prepared, _ in works)
+        is_stamped = any(work.prepared.order.with_timestamp for work in works)
         hook = await self._time_stamps.open() if is_stamped else None
 
-        def make(prepared: PreparedOrder, seal: OpenSeal) -> MadeFile | ShuzhengError:
+        def make(work: Work) -> MadeCertificate | ShuzhengError:
+            order = work.prepared.order
             try:
-                production = self.preparer.plan(prepared, seal=seal, face=key)
-                stamp = hook if prepared.order.with_timestamp else None
+                production = self.preparer.plan(work.prepared, seal=work.seal, face=key)
+                stamp = hook if order.with_timestamp else None
                 produced = self._produce(replace(production, timestamp=stamp))
-                certificate = describe(prepared, production, produced)
+                certificate = describe(work.prepared, production, produced)
             except Unavailable:
                 raise
             except ShuzhengError as refusal:
                 return refusal
-            return MadeFile(certificate=certificate, data=produced.data)
+            entry = Entry(
+                certificate=certificate,
+                actor=work.prepared.actor,
+                purpose=work.purpose,
+                source=order.source,
+                key=work.key,
+            )
+            return MadeCertificate(entry=entry, data=produced.data)
 
-        return await asyncio.to_thread(lambda: [make(*work) for work in works])
+        return await asyncio.to_thread(lambda: list(map(make, works)))
 
     async def find_done(self, actor: Caller, key: RequestKey | None) -> Certificate | None:
         """Return what came of a key before; None at its first use. Raises IdempotencyConflict."""
