@@ -167,9 +167,10 @@ def _ask_again(publish: Callable[[], Talk[httpx.Response]], *, was_missing: bool
         yield from publish()
     except (ConnectionFailed, Refused) as trouble:
         is_missing = isinstance(trouble, Refused) and trouble.status == NOT_FOUND
-        if was_missing if is_missing else not _is_passing(trouble):
+        if is_missing and not was_missing:
+            return True
+        if not _is_passing(trouble):
             raise
-        return is_missing
     return False
 
 

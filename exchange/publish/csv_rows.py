@@ -28,7 +28,7 @@ MAX_PENDING_MALFORMED: Final = 200_000
 
 
 def measure_rows(path: Path) -> int:
-    """Return how many bytes the longest row has, or somewhat more.
+    """Return how many bytes the longest row has, or up to two of the pieces that are read more.
 
     Raises BadInput for a row over MAX_ROW_BYTES, and for an open quote, which would swallow the rows after it
     (RFC 4180 section 2).

@@ -5,7 +5,7 @@ The fields `Upload-Offset` and `Upload-Length` are those of tus 1.0 and the IETF
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -24,6 +24,35 @@ from exchange.publish.uploads import CutConnection, UploadService
 
 PART_TYPES = ("application/offset+octet-stream", "application/partial-upload")
 logger = logging.getLogger(__name__)
+
+
+Asked = tuple[UUID, str, Mode, bool]
+"""An upload that is to be published: its id, the Idempotency-Key, the mode, and what was confirmed."""
+
+
+class _Background:
+    """Publishes whose callers were answered before the end, to be found while they are at work."""
+
+    def __init__(self) -> None:
+        self._running: dict[Asked, tuple[UUID, asyncio.Task[None]]] = {}
+
+    def find(self, asked: Asked) -> UUID | None:
+        """Return the batch at work on what is asked; None where there is none in this process."""
+        found = self._running.get(asked)
+        return None if found is None else found[0]
+
+    def start(self, asked: Asked, batch_id: UUID, publish: Callable[[], Awaitable[Any]]) -> None:
+        """Let a publish go on by itself; its outcome is kept with the batch."""
+        task = asyncio.create_task(self._run(asked, publish))
+        self._running[asked] = batch_id, task
+
+    async def _run(self, asked: Asked, publish: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            await publish()
+        except ShuzhengError as error:
+            logger.info("a batch was not published: %s", error.code)
+        finally:
+            self._running.pop(asked, None)
 
 
 class UploadIn(BaseModel):
@@ -109,7 +138,7 @@ def _add_publishing(
     router: APIRouter, uploads: UploadService, publisher: PublishService, requires_provider: Any
 ) -> None:
     provider = Annotated[Caller, requires_provider]
-    running: set[asyncio.Task[None]] = set()
+    background = _Background()
 
     @router.post("/{upload_id}/publish")
     async def publish_upload(
@@ -124,10 +153,16 @@ def _add_publishing(
     ) -> dict[str, Any]:
         """Publish a whole upload as a batch; the answer is that of sending it at once.
 
-        With `Prefer: respond-async` (RFC 7240) the answer is 202 with the batch to ask for.
+        With `Prefer: respond-async` (RFC 7240) the answer is 202 with the batch to ask for; asked for again
+        while this process is at work on it, the same one, and nothing is read anew.
         """
         check_key(idempotency_key)
         resource = await publisher.require_own(code, caller=caller)
+        asked = upload_id, idempotency_key, mode, confirm
+        is_async = "respond-async" in request.headers.get("prefer", "")
+        if is_async and (begun := background.find(asked)) is not None:
+            await uploads.load(resource, upload_id, caller=caller)
+            return _accept(response, code, begun)
         opened = uploads.open(resource, upload_id, caller=caller, mode=mode)
         upload = await opened.__aenter__()
         try:
@@ -152,22 +187,16 @@ def _add_publishing(
             await opened.__aexit__(None, None, None)
             response.headers["Idempotency-Replayed"] = "true"
             return answer
-        if "respond-async" not in request.headers.get("prefer", ""):
+        if not is_async:
             return await publish()
-        task = asyncio.create_task(_in_background(publish))
-        running.add(task)
-        task.add_done_callback(running.discard)
-        response.status_code = 202
-        response.headers["Location"] = f"/v1/resources/{code}/batches/{batch_id}"
-        return {"batch": str(batch_id), "state": "receiving"}
+        background.start(asked, batch_id, publish)
+        return _accept(response, code, batch_id)
 
 
-async def _in_background(publish: Any) -> None:
-    """Let an asynchronous publish end; its outcome is kept with the batch."""
-    try:
-        await publish()
-    except ShuzhengError as error:
-        logger.info("a batch was not published: %s", error.code)
+def _accept(response: Response, code: str, batch_id: UUID) -> dict[str, Any]:
+    response.status_code = 202
+    response.headers["Location"] = f"/v1/resources/{code}/batches/{batch_id}"
+    return {"batch": str(batch_id), "state": "receiving"}
 
 
 async def _discard(uploads: UploadService, resource: Resource, upload_id: UUID, caller: Caller) -> None:

@@ -107,6 +107,31 @@ async def test_upload_answered_later_tells_its_outcome_with_the_batch(hub: Runni
     assert batch["problem"]["errors"][0]["code"] == "UNKNOWN-COLUMN"
 
 
+async def test_upload_asked_for_again_while_it_is_published_is_not_read_again(hub: RunningHub) -> None:
+    await register(hub)
+    path = await begin(hub)
+    await append(hub, path, 0, CONTENT)
+    async with hub.services.database.transaction() as connection:
+        await connection.execute("SELECT 1 FROM exchange.resource WHERE code = 'things' FOR NO KEY UPDATE")
+        answers = [await finish(hub, path, "k", Prefer="respond-async") for _ in range(3)]
+        assert {answer.status_code for answer in answers} == {202}
+        assert len({answer.headers["location"] for answer in answers}) == 1
+        assert len(list(hub.services.settings.spool_dir.iterdir())) == 1
+        # with another key it would be another batch, and needs the body
+        other = await finish(hub, path, "other", Prefer="respond-async")
+        assert other.headers["location"] != answers[0].headers["location"]
+        foreign = await hub.client.post(
+            f"{path}/publish",
+            headers=hub.members["police"].headers | {"Idempotency-Key": "k", "Prefer": "respond-async"},
+        )
+        assert foreign.status_code == 403
+    async with asyncio.timeout(30):
+        while list(hub.services.settings.spool_dir.iterdir()):
+            await asyncio.sleep(0.02)
+    found = await hub.client.get(answers[0].headers["location"], headers=hub.members["market"].headers)
+    assert (found.json()["state"], found.json()["accepted"]) == ("published", 2000)
+
+
 async def test_upload_that_is_too_long_or_of_another_system_is_refused(hub: RunningHub) -> None:
     await register(hub)
     hub.services.settings.__dict__["max_batch_bytes"] = 10_000

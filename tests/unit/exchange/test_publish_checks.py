@@ -191,6 +191,15 @@ def test_open_quote_is_refused(tmp_path: Path) -> None:
         csv_rows.measure_rows(path)
 
 
+def test_short_rows_are_read_in_pieces_of_four_megabytes(tmp_path: Path) -> None:
+    path, row = tmp_path / "body", b"1234567,12345678901234567890123456789012345678901234\n"
+    path.write_bytes(b"a,b\n" + row * 400_000)  # 21 MB
+    longest = csv_rows.measure_rows(path)
+    pieces = [len(piece.numbers) for piece in csv_rows.read_rows(path, ["a", "b"], longest_bytes=longest)]
+    assert sum(pieces) == 400_000
+    assert (max(pieces) - 1) * len(row) <= csv_rows.BLOCK_BYTES
+
+
 def test_header_by_title_by_name_and_from_a_mended_download_is_matched() -> None:
     resource = POPULATION.build(provider_code=OrganisationCode(organisation_code(1)))
     header = ["_row", "公民身份号码", "XM", "_reasons"]
