@@ -166,8 +166,6 @@ async def stage(
         async for piece in pieces:
             await _copy(connection, piece, preparer.direct, code=resource.code, item_names=names)
             await _count(connection, piece, tally, names)
-            if preparer.direct is not None:
-                tally.digests.start()  # index and change log alone would not last as long as all of them
             await progress.report(Phase.READING, tally.received)
     tally.digests.start()
     if preparer.direct is not None:
