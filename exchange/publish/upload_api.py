@@ -34,25 +34,24 @@ class _Background:
     """Publishes whose callers were answered before the end, to be found while they are at work."""
 
     def __init__(self) -> None:
-        self._running: dict[Asked, tuple[UUID, asyncio.Task[None]]] = {}
+        self._running: dict[asyncio.Task[None], tuple[Asked, UUID]] = {}
 
     def find(self, asked: Asked) -> UUID | None:
         """Return the batch at work on what is asked; None where there is none in this process."""
-        found = self._running.get(asked)
-        return None if found is None else found[0]
+        return next((batch_id for each, batch_id in self._running.values() if each == asked), None)
 
     def start(self, asked: Asked, batch_id: UUID, publish: Callable[[], Awaitable[Any]]) -> None:
         """Let a publish go on by itself; its outcome is kept with the batch."""
-        task = asyncio.create_task(self._run(asked, publish))
-        self._running[asked] = batch_id, task
+        task = asyncio.create_task(_run(publish))
+        self._running[task] = asked, batch_id
+        task.add_done_callback(self._running.pop)
 
-    async def _run(self, asked: Asked, publish: Callable[[], Awaitable[Any]]) -> None:
-        try:
-            await publish()
-        except ShuzhengError as error:
-            logger.info("a batch was not published: %s", error.code)
-        finally:
-            self._running.pop(asked, None)
+
+async def _run(publish: Callable[[], Awaitable[Any]]) -> None:
+    try:
+        await publish()
+    except ShuzhengError as error:
+        logger.info("a batch was not published: %s", error.code)
 
 
 class UploadIn(BaseModel):
