@@ -91,7 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 
 def include_routers(app: FastAPI, services: Services) -> None:
-    """Add every package's routes."""
+    """Add every package's routes; those that are asked for most come first."""
     proxies = [part for part in (services.settings.trusted_proxies or "").split(",") if part.strip()]
     authentication = Authentication(
         services.admission,
@@ -101,61 +101,46 @@ def include_routers(app: FastAPI, services: Services) -> None:
     for router in (
         *exchange.assembly.build_busy_routers(services.exchange, authentication=authentication),
         *evidence.assembly.build_busy_routers(services.evidence, authentication=authentication),
+        *certs.assembly.build_busy_routers(services.certificates, authentication=authentication, now=utc_now),
+        *exchange.intake.build_routers(
+            services.intake,
+            publisher=services.exchange.publisher,
+            settings=services.settings,
+            authentication=authentication,
+        ),
+        *exchange.assembly.build_routers(
+            services.exchange, settings=services.settings, authentication=authentication
+        ),
+        *_build_core_routers(services, authentication),
+        *subscriptions.assembly.build_routers(services.subscriptions, authentication=authentication),
+        subscriptions.lake.api.build_router(lake=services.lake.service, authentication=authentication),
+        *subscriptions.sharing.assembly.build_routers(services.sharing, authentication=authentication),
+        *certs.assembly.build_routers(
+            services.certificates,
+            authentication=authentication,
+            max_certificate_bytes=services.settings.max_certificate_bytes,
+            now=utc_now,
+        ),
+        *evidence.assembly.build_routers(services.evidence, authentication=authentication),
     ):
         app.include_router(router)
-    for router in certs.assembly.build_busy_routers(
-        services.certificates, authentication=authentication, now=utc_now
-    ):
-        app.include_router(router)
-    for router in exchange.intake.build_routers(
-        services.intake,
-        publisher=services.exchange.publisher,
-        settings=services.settings,
-        authentication=authentication,
-    ):
-        app.include_router(router)
-    for router in exchange.assembly.build_routers(
-        services.exchange, settings=services.settings, authentication=authentication
-    ):
-        app.include_router(router)
-    app.include_router(
+
+
+def _build_core_routers(services: Services, authentication: Authentication) -> list[APIRouter]:
+    return [
         core.identity.api_tokens.build_router(
             tokens=services.tokens, sign_out=services.sessions.sign_out, authentication=authentication
-        )
-    )
-    app.include_router(
-        core.people.api_sessions.build_router(sessions=services.sessions, authentication=authentication)
-    )
-    app.include_router(core.people.api.build_router(people=services.people, authentication=authentication))
-    app.include_router(
-        core.identity.api.build_router(identity=services.identity, authentication=authentication)
-    )
-    app.include_router(
+        ),
+        core.people.api_sessions.build_router(sessions=services.sessions, authentication=authentication),
+        core.people.api.build_router(people=services.people, authentication=authentication),
+        core.identity.api.build_router(identity=services.identity, authentication=authentication),
         core.identity.api_credentials.build_router(
             identity=services.identity, credentials=services.credentials, authentication=authentication
-        )
-    )
-    app.include_router(core.pki.api.build_router(pki=services.pki))
-    app.include_router(core.log.api.build_router(log=services.log, authentication=authentication))
-    app.include_router(core.log.api_audit.build_router(log=services.log, authentication=authentication))
-    for router in subscriptions.assembly.build_routers(services.subscriptions, authentication=authentication):
-        app.include_router(router)
-    app.include_router(
-        subscriptions.lake.api.build_router(lake=services.lake.service, authentication=authentication)
-    )
-    for router in subscriptions.sharing.assembly.build_routers(
-        services.sharing, authentication=authentication
-    ):
-        app.include_router(router)
-    for router in certs.assembly.build_routers(
-        services.certificates,
-        authentication=authentication,
-        max_certificate_bytes=services.settings.max_certificate_bytes,
-        now=utc_now,
-    ):
-        app.include_router(router)
-    for router in evidence.assembly.build_routers(services.evidence, authentication=authentication):
-        app.include_router(router)
+        ),
+        core.pki.api.build_router(pki=services.pki),
+        core.log.api.build_router(log=services.log, authentication=authentication),
+        core.log.api_audit.build_router(log=services.log, authentication=authentication),
+    ]
 
 
 def body_limits(settings: Settings) -> list[BodyLimit]:

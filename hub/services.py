@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypedDict
 
 from certs.assembly import CertificateServices
@@ -190,9 +191,7 @@ def _build(
     batcher: Batcher,
     hub_signer: CertifiedSigner,
 ) -> Services:
-    def derive(label: str) -> bytes:
-        return derive_key(master_key, label)
-
+    derive = partial(derive_key, master_key)
     exchange = assemble_exchange(
         database=database,
         log=writer,

@@ -45,9 +45,8 @@ class DigestQueue:
                 await self._digest(waiting)
 
     def start(self) -> None:
-        """Begin with the tables that wait, unless that is under way; those that come later may join."""
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._digest_all())
+        """Begin with the tables that wait; it is called once."""
+        self._task = asyncio.create_task(self._digest_all())
 
     def subtract(self, digest: RowsDigest) -> None:
         """Take rows out again that were refused after all."""

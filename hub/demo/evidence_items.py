@@ -172,8 +172,40 @@ def build(code: str, office: str, roles: list[Any], parts: list[Any], **members:
     } | members
 
 
+Part = tuple[str, dict[str, Any]]
+"""A material by its title, and the fact that it proves."""
+
+
 def food_business(office: str) -> dict[str, Any]:
     """Opening a food business: company, person, address, lease; twelve materials."""
+    credit = {"kind": "credit", "resource": "xy_mdxx", "where": {"XDRDM": "$company.code"}}
+    parts = [
+        *_company_parts(),
+        *_manager_parts(),
+        *_premises_parts(),
+        ("无严重违法失信记录证明", fact("credit", "信用", credit)),
+    ]
+    return build(
+        FOOD,
+        office,
+        [COMPANY, person("manager", "食品安全管理员")],
+        parts,
+        inputs=[
+            {"name": "representative", "title": "法定代表人"},
+            {"name": "lease", "title": "租赁备案编号"},
+            {"name": "address", "title": "住所"},
+        ],
+        form={
+            "企业名称": "$fact.register.name",
+            "法定代表人": "$fact.register.representative",
+            "住所": "$fact.register.address",
+            "经营场所": "$fact.lease.premises",
+            "经营范围": "$fact.licence.scope",
+        },
+    )
+
+
+def _company_parts() -> list[Part]:
     licence = {
         "kind": "certificate",
         "type_code": BUSINESS_LICENCE.code,
@@ -187,13 +219,7 @@ def food_business(office: str) -> dict[str, Any]:
         gives={"name": "frmc", "representative": "fddbr", "address": "zs"},
         requires=[equals("cxzt", "1")],
     )
-    not_past = {"item": "YXQZ", "test": "not_past"}
-    commitment = {
-        "kind": "commitment",
-        "template": "本企业承诺已取得环境影响登记备案",
-        "verify_within_days": 60,
-    }
-    parts = [
+    return [
         ("营业执照", fact("licence", "营业执照", licence)),
         ("企业登记基本信息", fact("register", "登记信息", register)),
         (
@@ -204,6 +230,12 @@ def food_business(office: str) -> dict[str, Any]:
                 check("fr_jbxx", "tyxydm", "$company.code", fddbr="$input.representative"),
             ),
         ),
+    ]
+
+
+def _manager_parts() -> list[Part]:
+    not_past = {"item": "YXQZ", "test": "not_past"}
+    return [
         ("食品安全管理员身份证", identity("manager")),
         (
             "食品安全管理员健康证明",
@@ -213,6 +245,16 @@ def food_business(office: str) -> dict[str, Any]:
             "食品安全管理员考核合格证明",
             fact("training", "考核", check("px_hg", "GMSFHM", "$manager.code", XM="$manager.name")),
         ),
+    ]
+
+
+def _premises_parts() -> list[Part]:
+    commitment = {
+        "kind": "commitment",
+        "template": "本企业承诺已取得环境影响登记备案",
+        "verify_within_days": 60,
+    }
+    return [
         (
             "经营场所使用证明",
             fact(
@@ -237,33 +279,7 @@ def food_business(office: str) -> dict[str, Any]:
             "环境影响登记备案",
             fact("environment", "环评", check("hb_ba", "DWDM", "$company.code", BAZT="已备案"), commitment),
         ),
-        (
-            "无严重违法失信记录证明",
-            fact(
-                "credit",
-                "信用",
-                {"kind": "credit", "resource": "xy_mdxx", "where": {"XDRDM": "$company.code"}},
-            ),
-        ),
     ]
-    return build(
-        FOOD,
-        office,
-        [COMPANY, person("manager", "食品安全管理员")],
-        parts,
-        inputs=[
-            {"name": "representative", "title": "法定代表人"},
-            {"name": "lease", "title": "租赁备案编号"},
-            {"name": "address", "title": "住所"},
-        ],
-        form={
-            "企业名称": "$fact.register.name",
-            "法定代表人": "$fact.register.representative",
-            "住所": "$fact.register.address",
-            "经营场所": "$fact.lease.premises",
-            "经营范围": "$fact.licence.scope",
-        },
-    )
 
 
 def real_estate(tax: str, estate: str, housing: str) -> list[dict[str, Any]]:
