@@ -32,10 +32,9 @@ def find_scalar(name: str) -> int | None:
 
 
 def open_key(scalar: int) -> sm2.CryptSM2:
-    secret = f"{scalar:064x}"
-    helper = sm2.CryptSM2(private_key=secret, public_key="")
-    point = helper._kg(int(secret, 16), helper.ecc_table["g"])
-    return sm2.CryptSM2(private_key=secret, public_key=point)
+    key = sm2.CryptSM2(private_key=f"{scalar:064x}", public_key="")
+    key.public_key = key._kg(scalar, key.ecc_table["g"])  # given above, it would lose its first 04, 004, …
+    return key
 
 
 class Handler(socketserver.StreamRequestHandler):

@@ -19,6 +19,7 @@ from core.pki.service import HUB_SIGNER_KEY
 from core.settings import Settings
 from hub.app import create_app
 from hub.services import open_services
+from signing.curve import parse_point
 from signing.errors import KeyUnusable
 from signing.merkle.hashing import HashSuite
 from signing.trust import TrustPolicy
@@ -27,7 +28,7 @@ from signing.x509.names import Name
 from signing.x509.profiles import Profile
 from tests.hubs import PURPOSE, RunningHub
 from tests.integration.certs.test_certificates import ORDER
-from tests.integration.hub.device import SCALARS, SOCKET
+from tests.integration.hub.device import SCALARS, SOCKET, find_scalar, open_key
 
 FINDER = "tests.integration.hub.device:find"
 
@@ -133,3 +134,12 @@ async def test_hub_does_not_start_without_its_device(hub_settings: Settings, tmp
 def test_setting_that_names_no_function_is_refused(path: str) -> None:
     with pytest.raises(KeyUnusable, match="SHUZHENG_SIGNERS"):
         load_finder(path)
+
+
+@pytest.mark.parametrize("name", ["seal-310", "seal-331", "seal-462"])
+def test_device_tells_the_whole_point_of_a_key_that_begins_with_04(name: str) -> None:
+    scalar = find_scalar(name)
+    assert scalar is not None
+    point = open_key(scalar).public_key
+    assert point.startswith("04")
+    assert parse_point(bytes.fromhex(f"04{point}"))
