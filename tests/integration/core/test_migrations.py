@@ -55,3 +55,23 @@ async def test_connect_to_a_database_that_is_down_says_what_to_check_and_no_pass
     with pytest.raises(Unavailable, match="SHUZHENG_DATABASE_URL") as caught:
         await Database.connect("postgresql://u:s3cr3t@127.0.0.1:9/none", pool_size=2, timeout_s=2)
     assert "s3cr3t" not in str(caught.value)
+
+
+_INDEXES = """
+SELECT i.indrelid::regclass::text AS owner, i.indexrelid::regclass::text AS name,
+       regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING ', '') AS definition
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname NOT IN ('pg_catalog', 'pg_toast')
+ORDER BY 1, 2
+"""
+
+
+async def test_no_two_indexes_of_a_table_are_the_same(empty: Database) -> None:
+    await apply_migrations(empty, load_migrations(MIGRATED_PACKAGES))
+    async with empty.acquire() as connection:
+        indexes = await connection.fetch(_INDEXES)
+    by_definition: dict[tuple[str, str], list[str]] = {}
+    for index in indexes:
+        by_definition.setdefault((index["owner"], index["definition"]), []).append(index["name"])
+    assert len(by_definition) > 100
+    assert [names for names in by_definition.values() if len(names) > 1] == []
