@@ -66,7 +66,7 @@ def build_annotator(fonts: FontShelf) -> Annotate:
         middle = _middle_of_seal(original)
         width, height = float(seal.seal.picture_width_mm), float(seal.seal.picture_height_mm)
         stamp = Stamp(page=0, x=middle[0] - width / 2, y=middle[1] - height / 2, width=width, height=height)
-        return _seal(OfdPackage.parse(unsigned), stamp, seal, sealed_at)
+        return _seal(unsigned, stamp, seal, sealed_at)
 
     return annotate
 

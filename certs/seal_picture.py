@@ -13,19 +13,19 @@ from typing import Final
 
 from PIL import Image, ImageDraw, ImageFont
 
+from certs.graded_picture import write_graded_png
 from certs.ofd.errors import TextOverflow
 from certs.ofd.font_search import FontShelf
 from certs.ofd.fonts import BOLD, FontFace, require_glyphs
 from core.errors import BadInput
 
 RED: Final = (213, 24, 30)
-DOTS_PER_MM: Final = 300 / 25.4
+DOTS_PER_INCH: Final = 300
+DOTS_PER_MM: Final = DOTS_PER_INCH / 25.4
 MIN_SIDE_MM: Final = 20
 MAX_SIDE_MM: Final = 80
 MAX_CHARACTERS: Final = 40
 _OVERSAMPLING: Final = 3
-_GRADES: Final = 16
-"""Grades of cover along edges: four bits a point."""
 _MARGIN: Final = 0.008
 """Blank left around the ring; all measures here are shares of the side."""
 _RING: Final = 0.029
@@ -59,23 +59,8 @@ def draw_seal_picture(name: str, side_mm: int, *, fonts: FontShelf, line: str = 
     _draw_name(mask, name, face)
     if line:
         _draw_line(mask, line, face)
-    return _write_png(mask.reduce(_OVERSAMPLING))
-
-
-def _write_png(cover: Image.Image) -> bytes:
-    """Write how far each point is covered by red, in sixteen grades, as a palette (ISO/IEC 15948 11.3.2).
-
-    Every signature holds the whole seal, and a file holds it twice. In full colours with 256 grades of cover,
-    which nobody can tell from these, the picture would be four times as many octets.
-    """
-    steps = _GRADES - 1
-    graded = cover.point(lambda value: round(value * steps / 255))
-    picture = Image.frombytes("P", cover.size, graded.tobytes())
-    picture.putpalette(RED * _GRADES)
-    grades = bytes(round(255 * grade / steps) for grade in range(_GRADES))
-    target = BytesIO()
-    picture.save(target, "PNG", dpi=(300, 300), bits=4, transparency=grades, optimize=False, compress_level=9)
-    return target.getvalue()
+    # Every signature holds the whole seal, and a file holds it twice: few octets matter.
+    return write_graded_png(mask.reduce(_OVERSAMPLING), RED, dots_per_inch=DOTS_PER_INCH)
 
 
 def _draw_ring(mask: Image.Image) -> None:

@@ -15,7 +15,6 @@ from certs.ofd.objects import Picture
 from certs.ofd.package import OFD_XML, OfdPackage, Page
 from certs.ofd.page_xml import picture_xml
 from certs.ofd.xml_writer import Attributes, document, element, text
-from certs.ofd.zip_writer import pack_entry, write_zip
 
 DrawOver = Callable[[float, float], bytes]
 """Draws the picture that lies over a page, as PNG: takes the page's width and height in millimetres."""
@@ -23,30 +22,28 @@ DrawOver = Callable[[float, float], bytes]
 _SIGNATURES: Final = re.compile(rb"<ofd:Signatures>[^<]*</ofd:Signatures>")
 _DOC_ID: Final = re.compile(rb"<ofd:DocID>[^<]*</ofd:DocID>")
 _MAX_ID: Final = re.compile(rb"<ofd:MaxUnitID>([0-9]{1,9})</ofd:MaxUnitID>")
+_DOCUMENT: Final = "/Doc_0/Document.xml"
 _RESOURCES: Final = "CopyRes.xml"
 
 
 def derive_package(
     data: bytes, *, document_id: str, metadata: Mapping[str, str], draw_over: DrawOver
-) -> bytes:
+) -> OfdPackage:
     """Return an unsigned package with `metadata` added and a picture on every page.
 
-    Raises DocumentInvalid for a package that this hub did not lay out, and PackageRefused.
+    Files that stay as they are stay as they are packed. Raises DocumentInvalid for a package that this hub
+    did not lay out, and PackageRefused.
     """
     package = OfdPackage.parse(data)
-    if len(package.bodies) != 1 or package.bodies[0].root_path != "/Doc_0/Document.xml":
+    if len(package.bodies) != 1 or package.bodies[0].root_path != _DOCUMENT:
         msg = "only a certificate that this hub laid out can be annotated"
         raise DocumentInvalid(msg)
     body = package.bodies[0]
-    signs = "/Doc_0/Signs/"
-    files = {
-        path.removeprefix("/"): package.read(path) for path in package.paths if not path.startswith(signs)
-    }
-    files["OFD.xml"] = _root(files[OFD_XML.removeprefix("/")], document_id, metadata)
-    pages = package.pages(body)
-    last_id = _lay_over(files, pages, draw_over)
-    files["Doc_0/Document.xml"] = _document(files["Doc_0/Document.xml"], last_id)
-    return write_zip(pack_entry(name, content) for name, content in files.items())
+    changes = {OFD_XML: _root(package.read(OFD_XML), document_id, metadata)}
+    last_id = _lay_over(package, package.pages(body), changes, draw_over)
+    changes[_DOCUMENT] = _document(package.read(_DOCUMENT), last_id)
+    signs = [path for path in package.paths if path.startswith("/Doc_0/Signs/")]
+    return package.change(changes, leave_out=signs)
 
 
 def _root(root: bytes, document_id: str, metadata: Mapping[str, str]) -> bytes:
@@ -56,9 +53,11 @@ def _root(root: bytes, document_id: str, metadata: Mapping[str, str]) -> bytes:
     return _insert_before(root, b"</ofd:CustomDatas>", custom.encode())
 
 
-def _lay_over(files: dict[str, bytes], pages: tuple[Page, ...], draw_over: DrawOver) -> int:
-    """Put a picture over every page; return the highest number used."""
-    found = _MAX_ID.search(files["Doc_0/Document.xml"])
+def _lay_over(
+    package: OfdPackage, pages: tuple[Page, ...], changes: dict[str, bytes], draw_over: DrawOver
+) -> int:
+    """Put a picture over every page, into `changes`; return the highest number used."""
+    found = _MAX_ID.search(package.read(_DOCUMENT))
     if found is None:
         msg = "Document.xml has no MaxUnitID"
         raise DocumentInvalid(msg)
@@ -70,7 +69,7 @@ def _lay_over(files: dict[str, bytes], pages: tuple[Page, ...], draw_over: DrawO
         number += 3
         name = f"over_{resource_id}.png"
         picture = draw_over(width, height)
-        files[f"Doc_0/Res/{name}"] = picture
+        changes[f"/Doc_0/Res/{name}"] = picture
         attributes: Attributes = {"ID": resource_id, "Type": "Image", "Format": "PNG"}
         resources.append(element("MultiMedia", attributes, element("MediaFile", None, name)))
         item = Picture(data=picture, x=0, y=0, width=width, height=height)
@@ -79,9 +78,8 @@ def _lay_over(files: dict[str, bytes], pages: tuple[Page, ...], draw_over: DrawO
             {"ID": layer_id, "Type": "Foreground"},
             picture_xml(item, object_id=object_id, resource_id=resource_id),
         )
-        path = page.path.removeprefix("/")
-        files[path] = _insert_before(files[path], b"</ofd:Content>", layer.encode())
-    files[f"Doc_0/{_RESOURCES}"] = document(
+        changes[page.path] = _insert_before(package.read(page.path), b"</ofd:Content>", layer.encode())
+    changes[f"/Doc_0/{_RESOURCES}"] = document(
         "Res", {"BaseLoc": "Res"}, element("MultiMedias", None, *resources)
     )
     return number

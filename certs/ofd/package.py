@@ -10,7 +10,7 @@ Files are unpacked when they are asked for, under caps checked before. Absolute 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Self
 from xml.etree.ElementTree import Element
@@ -235,6 +235,18 @@ class OfdPackage:
                 ) from error
             found[element.get("ID", "")] = location
         return found
+
+    def change(self, changes: Mapping[str, bytes], *, leave_out: Collection[str]) -> Self:
+        """Return this package with files added, replaced or left out; the others stay as they are packed."""
+        entries = {path: entry for path, entry in self._entries.items() if path not in leave_out}
+        kept = entries.keys() - changes.keys()
+        return type(self)(
+            entries | dict.fromkeys(changes),
+            self.limits,
+            _contents={path: data for path, data in self._contents.items() if path in kept} | {**changes},
+            _digests={path: digest for path, digest in self._digests.items() if path in kept},
+            _reader=self._reader,
+        )
 
     def with_files(self, changes: Mapping[str, bytes | SharedFile]) -> bytes:
         """Write this package with files added or replaced; every other file keeps its compressed octets."""

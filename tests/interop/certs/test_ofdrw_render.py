@@ -22,6 +22,7 @@ from certs.templates import load_template, render_certificate
 from tests.interop.harness import java_command, run
 from tests.unit.certs.template_samples import COMMON, METADATA, photo
 from tests.unit.certs.test_ofd_writer import full_document
+from tests.unit.certs.test_watermark import annotate
 
 pytestmark = pytest.mark.interop
 
@@ -92,6 +93,16 @@ def test_certificate_is_read_and_drawn_by_ofdrw_as_by_us(
     assert far < 0.002
     blank = Image.new("L", theirs.page.size, 255)
     assert distance(blank, theirs.page)[1] > 0.1, "a blank page must not pass for the certificate"
+
+
+def test_watermark_of_a_copy_is_drawn_by_ofdrw_as_by_us(command: list[str], tmp_path: Path) -> None:
+    _, package = annotate()
+    marked, plain = package.with_files({}), lay_out("business-licence")
+    theirs = [draw_with_ofdrw(command, each, tmp_path).page for each in (marked, plain)]
+    ours = [draw_ourselves(each, theirs[0].width) for each in (marked, plain)]
+    mark = ImageChops.difference(*theirs)
+    assert distance(Image.new("L", mark.size, 0), mark)[0] > 1
+    assert distance(ImageChops.difference(*ours), mark)[0] < 0.5
 
 
 def test_document_with_one_of_everything_is_read_by_ofdrw(command: list[str], tmp_path: Path) -> None:
