@@ -7,6 +7,7 @@ issue      POST /v1/certificates/batch against a hub of two processes over HTTP,
            processes and tasks, without HTTP, checks, layout, seal, face or log. The barest floor signs
            sixteen octets instead, and inserts three values under one index. Every order has a name, numbers,
            an address, a representative and a scope of its own, so that nothing of it was set or measured
+           before
 linear     certificates a second in one batch of 10,000 (CERTS_BATCH), against one of 1,000
 register   POST /v1/certificates/verify-data (type, number and holder, under a purpose, with its leaf in the
            log) against a bare FastAPI process that looks the row up with asyncpg
@@ -111,11 +112,11 @@ async def send_batch(client: httpx.AsyncClient, lines: Sequence[str]) -> httpx.R
     return await client.post("/v1/certificates/batch", content="\n".join(lines))
 
 
-def read_identifiers(answer: httpx.Response) -> list[str]:
-    """Return the identifiers that a batch was given; see that every line of it was issued."""
+def read_identifiers(answer: httpx.Response, count: int) -> list[str]:
+    """Return the identifiers that a batch was given; see that all of its `count` lines were issued."""
     answer.raise_for_status()
     *told, sums = [json.loads(line) for line in answer.text.splitlines()]
-    assert sums["issued"] == len(told), [each for each in told if each["status"] == "failed"][:3]
+    assert sums["issued"] == len(told) == count, [each for each in told if each["status"] == "failed"][:3]
     return [each["identifier"] for each in told]
 
 
@@ -134,7 +135,7 @@ class Issuing:
         for base in self._bases:
             client = httpx.AsyncClient(base_url=base, headers=self._headers, timeout=600)
             self._clients.append(await self._stack.enter_async_context(client))
-        return [read_identifiers(await send_batch(each, self._write(1)))[0] for each in self._clients]
+        return [read_identifiers(await send_batch(each, self._write(1)), 1)[0] for each in self._clients]
 
     async def close(self) -> None:
         """Disconnect."""
@@ -149,7 +150,7 @@ class Issuing:
         began = time.perf_counter()
         answers = await asyncio.gather(*map(send_batch, self._clients, batches))
         spent = time.perf_counter() - began
-        return sum(len(read_identifiers(each)) for each in answers) / spent
+        return sum(len(read_identifiers(each, BATCH)) for each in answers) / spent
 
     async def issue_singly(self) -> float:
         """Send one order a call; return certificates a second."""
@@ -163,7 +164,7 @@ class Issuing:
         began = time.perf_counter()
         answer = await send_batch(self._clients[0], lines)
         spent = time.perf_counter() - began
-        return len(read_identifiers(answer)) / spent
+        return len(read_identifiers(answer, size)) / spent
 
 
 async def measure_issue(url: str, issuing: Issuing, folder: Path, parts: Sequence[str]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from PIL import Image
 
-GRADES: Final = 16
+_GRADES: Final = 16
 OPAQUE: Final = 255
 
 
@@ -28,11 +28,11 @@ def write_graded_png(
     The same cover makes the same octets. `compress_level` is zlib's: 9 takes five times as long as 6, for a
     few hundredths less.
     """
-    steps = GRADES - 1
+    steps = _GRADES - 1
     graded = cover.point(lambda value: round(value * steps / OPAQUE))
     picture = Image.frombytes("P", cover.size, graded.tobytes())
-    picture.putpalette(colour * GRADES)
-    grades = bytes(round(opacity * grade / steps) for grade in range(GRADES))
+    picture.putpalette(colour * _GRADES)
+    grades = bytes(round(opacity * grade / steps) for grade in range(_GRADES))
     target = BytesIO()
     picture.save(
         target,

@@ -57,13 +57,14 @@ def build_annotator(fonts: FontShelf) -> Annotate:
         sealed_at: datetime,
     ) -> ProducedFile:
         facts = "\n".join([sm3.digest(original).hex(), *metadata.values()])
+        package = OfdPackage.parse(original)
         unsigned = derive_package(
-            original,
+            package,
             document_id=sm3.digest(facts.encode())[:16].hex(),
             metadata=metadata,
             draw_over=lambda width, height: draw_watermark(watermark, width, height, fonts=fonts),
         )
-        middle = _middle_of_seal(original)
+        middle = _middle_of_seal(package)
         width, height = float(seal.seal.picture_width_mm), float(seal.seal.picture_height_mm)
         stamp = Stamp(page=0, x=middle[0] - width / 2, y=middle[1] - height / 2, width=width, height=height)
         return _seal(unsigned, stamp, seal, sealed_at)
@@ -71,9 +72,8 @@ def build_annotator(fonts: FontShelf) -> Annotate:
     return annotate
 
 
-def _middle_of_seal(original: bytes) -> tuple[float, float]:
+def _middle_of_seal(package: OfdPackage) -> tuple[float, float]:
     """Find where the first seal of the original has its middle."""
-    package = OfdPackage.parse(original)
     listed = read_signature_list(package, package.bodies[0])
     for each in listed.signatures if listed is not None else ():
         for stamp in package.xml(each.path).findall("SignedInfo/StampAnnot"):

@@ -34,7 +34,7 @@ def draw_watermark(text: str, width_mm: float, height_mm: float, *, fonts: FontS
     font = ImageFont.truetype(
         BytesIO(face.subset(text)), round(SIZE_MM * DOTS_PER_MM), layout_engine=ImageFont.Layout.BASIC
     )
-    words = _turn(_write(text, font))
+    words = _write(text, font).rotate(SLANT_DEGREES, Image.Resampling.BICUBIC, expand=True)
     cover = Image.new("L", (width, height), 0)
     for x, y in _middles(width, height, length=font.getlength(text)):
         cover.paste(OPAQUE, (round(x - words.width / 2), round(y - words.height / 2)), words)
@@ -48,10 +48,6 @@ def _write(text: str, font: ImageFont.FreeTypeFont) -> Image.Image:
     words = Image.new("L", (max(round(right - left), 1), max(round(bottom - top), 1)), 0)
     ImageDraw.Draw(words).text((-left, -top), text, fill=OPAQUE, font=font)
     return words
-
-
-def _turn(words: Image.Image) -> Image.Image:
-    return words.rotate(SLANT_DEGREES, Image.Resampling.BICUBIC, expand=True)
 
 
 def _middles(width: int, height: int, *, length: float) -> Iterator[tuple[float, float]]:

@@ -59,7 +59,7 @@ def _find_roomy_memory() -> Path | None:
     """Find a file system in memory with room for a server; None where there is none.
 
     A database has some 1,500 files, and each test has a database of its own: a file system on a disk spends a
-    quarter of the processor on finding numbers for new files that no file had a moment ago.
+    fifth of the processor on finding numbers for new files that no file had a moment ago.
     """
     memory = Path("/dev/shm")
     return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOMY_BYTES else None

@@ -27,14 +27,13 @@ _RESOURCES: Final = "CopyRes.xml"
 
 
 def derive_package(
-    data: bytes, *, document_id: str, metadata: Mapping[str, str], draw_over: DrawOver
+    package: OfdPackage, *, document_id: str, metadata: Mapping[str, str], draw_over: DrawOver
 ) -> OfdPackage:
     """Return an unsigned package with `metadata` added and a picture on every page.
 
     Files that stay as they are stay as they are packed. Raises DocumentInvalid for a package that this hub
     did not lay out, and PackageRefused.
     """
-    package = OfdPackage.parse(data)
     if len(package.bodies) != 1 or package.bodies[0].root_path != _DOCUMENT:
         msg = "only a certificate that this hub laid out can be annotated"
         raise DocumentInvalid(msg)

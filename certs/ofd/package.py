@@ -239,12 +239,11 @@ class OfdPackage:
     def change(self, changes: Mapping[str, bytes], *, leave_out: Collection[str]) -> Self:
         """Return this package with files added, replaced or left out; the others stay as they are packed."""
         entries = {path: entry for path, entry in self._entries.items() if path not in leave_out}
-        kept = entries.keys() - changes.keys()
+        contents = {path: data for path, data in self._contents.items() if path in entries}
         return type(self)(
-            entries | dict.fromkeys(changes),
+            {**entries, **dict.fromkeys(changes)},
             self.limits,
-            _contents={path: data for path, data in self._contents.items() if path in kept} | {**changes},
-            _digests={path: digest for path, digest in self._digests.items() if path in kept},
+            _contents={**contents, **changes},
             _reader=self._reader,
         )
 

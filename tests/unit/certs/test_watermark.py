@@ -24,7 +24,7 @@ TEXT = "仅供示例市食品经营许可办理使用 示例市行政审批局 2
 
 
 @pytest.mark.parametrize("size", [(297, 210), (210, 148), (85.6, 54), (1, 1)])
-@pytest.mark.parametrize("text", [TEXT, "仅", TEXT * 4])
+@pytest.mark.parametrize("text", [TEXT, "仅", TEXT * 6])
 def test_watermark_covers_every_part_of_the_page_and_hides_none(size: tuple[float, float], text: str) -> None:
     picture = Image.open(io.BytesIO(draw_watermark(text, *size, fonts=load_fonts())))
     points = np.asarray(picture.convert("RGBA"))
@@ -60,7 +60,7 @@ def annotate() -> tuple[bytes, OfdPackage]:
         signed_at=datetime(2026, 1, 5, tzinfo=UTC),
     ).data
     derived = derive_package(
-        original,
+        OfdPackage.parse(original),
         document_id="0" * 32,
         metadata={"JZ_SY": "办理"},
         draw_over=lambda width, height: draw_watermark(TEXT, width, height, fonts=load_fonts()),
