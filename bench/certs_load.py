@@ -1,21 +1,17 @@
-"""What `bench.certs` orders, the floor of issuing, and who drives calls: wrk, or Python without it."""
+"""What `bench.certs` orders, the servers that it calls, and who drives calls: wrk, or Python without it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from enum import StrEnum
 from pathlib import Path
 from random import Random
 from typing import Any, Final
-from uuid import uuid4
 
 import asyncpg
 import httpx
@@ -25,14 +21,12 @@ from fastapi import FastAPI
 from certs.types.shipped import BUSINESS_LICENCE
 from core import memory
 from core.codes import credit
-from core.objects import open_object_store
 from core.settings import Settings
 from hub.app import create_app
 from hub.serve import PlainStart
-from signing.sm2 import PrivateKey
 
 TASKS: Final = 8
-PROCESSES: Final = 2
+TURNS: Final = 3
 TURN_S: Final = 3
 TRADES: Final = (
     "食品销售",
@@ -123,77 +117,13 @@ def order(number: int) -> dict[str, Any]:
     }
 
 
-class FloorKind(StrEnum):
-    """What a floor of issuing does for one certificate."""
-
-    ISSUING = "issuing"
-    """Sign the octets of a file, write it, and insert a row of the register under the register's indexes."""
-    BARE = "bare"
-    """Sign sixteen octets, write a file, and insert three values under one index."""
-
-
-_TABLES: Final = {
-    FloorKind.ISSUING: "CREATE TABLE public.floor_issuing (LIKE certs.certificate INCLUDING INDEXES)",
-    FloorKind.BARE: "CREATE TABLE public.floor_bare (id text PRIMARY KEY, number text, digest_sm3 bytea)",
-}
-
-
-async def _repeat_floor(url: str, home: Path, size: int, tasks: int, kind: FloorKind) -> int:
-    pool = await asyncpg.create_pool(url, min_size=tasks, max_size=tasks)
-    objects = open_object_store(Settings(home=home))
-    key, content = PrivateKey.generate(), bytes(size)
-    row: dict[str, Any] = {"identifier": "", "number": "", "digest_sm3": b""}
-    if kind is FloorKind.ISSUING:
-        row = dict(await pool.fetchrow("SELECT * FROM certs.certificate LIMIT 1"))
-    places = ", ".join(f"${place}" for place in range(1, len(row) + 1))
-    insert = f"INSERT INTO public.floor_{kind} VALUES ({places})"
-    done, ends = 0, time.perf_counter() + TURN_S
-
-    async def repeat() -> None:
-        nonlocal done
-        while time.perf_counter() < ends:
-            number = uuid4()
-            value = key.sign(content if kind is FloorKind.ISSUING else number.bytes)
-            await asyncio.to_thread(objects.put, f"floor/{number.hex[:2]}/{number}", content)
-            own = {"identifier": str(number), "number": number.hex, "digest_sm3": value[:32]}
-            await pool.execute(insert, *(row | own).values())
-            done += 1
-
-    await asyncio.gather(*(repeat() for _ in range(tasks)))
-    await pool.close()
-    return done
-
-
-def _work_on_floor(url: str, home: Path, size: int, tasks: int, kind: FloorKind) -> int:
-    return asyncio.run(_repeat_floor(url, home, size, tasks, kind))
-
-
-class Floor:
-    """One SM2 signature, one row, one object of `size` octets, each committed; as many processes as hubs."""
-
-    def __init__(self, url: str, home: Path, size: int, kind: FloorKind) -> None:
-        spawn = multiprocessing.get_context("spawn")
-        self._pool = ProcessPoolExecutor(PROCESSES, mp_context=spawn)
-        self._given = (url, home, size, TASKS // PROCESSES, kind)
-
-    @classmethod
-    async def open(cls, url: str, home: Path, kind: FloorKind) -> Floor:
-        """Make the table; objects are as large as the largest file of the register."""
-        connection = await asyncpg.connect(url)
-        await connection.execute(_TABLES[kind])
-        size = await connection.fetchval("SELECT max(size_bytes) FROM certs.certificate")
-        await connection.close()
-        return cls(url, home, size, kind)
-
-    async def rate(self) -> float:
-        """Work for TURN_S; return how often a second it was done."""
-        loop = asyncio.get_running_loop()
-        works = [loop.run_in_executor(self._pool, _work_on_floor, *self._given) for _ in range(PROCESSES)]
-        return sum(await asyncio.gather(*works)) / TURN_S
-
-    def close(self) -> None:
-        """End the processes."""
-        self._pool.shutdown()
+async def best_of(contenders: dict[str, Callable[[], Awaitable[float]]]) -> dict[str, float]:
+    """Let the contenders take turns; return the best turn of each."""
+    best = dict.fromkeys(contenders, 0.0)
+    for _ in range(TURNS):
+        for name, turn in contenders.items():
+            best[name] = max(best[name], await turn())
+    return best
 
 
 async def drive(

@@ -21,32 +21,31 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 import uvicorn
 from minio import Minio
 from pydantic import SecretStr
 
+from bench.stores import BUCKET, settings_on, stores
 from core.database.embedded import start_embedded
 from core.settings import Settings
 from hub.app import create_app
 from tests.hubs import RunningHub
 from tests.integration.exchange.test_publish import publish, register
 from tests.interop.harness import python_venv
-from tests.interop.s3_server import S3Server, running_s3_server
+from tests.interop.s3_server import S3Server
 from tests.interop.subscriptions.clients import DELTA_SHARING
 from tests.sharing_world import SharingWorld, fetch_profile, give
 
 ROWS = 1_000_000
 TURNS = 5
 EXPECT = {"load_as_pandas_to_bare_directory": 0.7, "load_as_pandas_to_bare_s3": 0.7}
-BUCKET = "bench"
 ITEMS: list[dict[str, Any]] = [
     {"name": "code", "title": "编号", "format": "C18", "is_key": True, "is_required": True},
     {"name": "name", "title": "名称", "format": "C..50"},
@@ -113,39 +112,6 @@ def build_csv(rows: int) -> bytes:
         for number in range(rows)
     )  # fmt: skip
     return out.getvalue().encode()
-
-
-@contextmanager
-def stores(folder: Path) -> Iterator[dict[str, S3Server | None]]:
-    """Name the stores there are: the directory, and S3 where a server can be built."""
-    data = folder / "s3"
-    data.mkdir()
-    try:
-        with running_s3_server(data) as server:
-            yield {"directory": None, "s3": server}
-    except pytest.skip.Exception as reason:
-        print(f"S3 IS LEFT OUT: {reason}", flush=True)
-        yield {"directory": None}
-
-
-def settings_for(home: Path, url: str, port: int, server: S3Server | None) -> Settings:
-    """Settings of a hub on one of the stores."""
-    fields: dict[str, Any] = {
-        "home": home,
-        "database_url": SecretStr(url),
-        "port": port,
-        "public_url": f"http://127.0.0.1:{port}",
-        "lake_interval_s": 0.2,
-    }
-    if server is not None:
-        fields |= {
-            "object_store": f"s3://{BUCKET}",
-            "s3_endpoint": server.endpoint,
-            "s3_access_key": SecretStr(server.access_key),
-            "s3_secret_key": SecretStr(server.secret_key),
-            "s3_secure": False,
-        }
-    return Settings(**fields)
 
 
 @asynccontextmanager
@@ -253,7 +219,15 @@ def main() -> int:
             for store, server in served.items():
                 database = start_embedded(folder / f"pg-{store}")
                 try:
-                    settings = settings_for(folder / f"home-{store}", database.url, free_port(), server)
+                    port = free_port()
+                    settings = settings_on(
+                        server,
+                        home=folder / f"home-{store}",
+                        database_url=SecretStr(database.url),
+                        port=port,
+                        public_url=f"http://127.0.0.1:{port}",
+                        lake_interval_s=0.2,
+                    )
                     found[store] = asyncio.run(measure(settings, server, content, folder))
                 finally:
                     database.stop()
