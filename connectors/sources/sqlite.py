@@ -9,6 +9,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from connectors.cursors import read_values, write_values
 from connectors.errors import ConnectorError, TerminalError, TransientError
 from connectors.model import Batch, Cursor, SourceCapabilities
 from connectors.protocols import BaseSource
@@ -16,9 +17,9 @@ from connectors.sources.rows import build_batch
 from connectors.sources.tables import (
     Dialect,
     TableOptions,
+    build_from,
     build_select,
     build_unmarked_count,
-    cursor_after,
     quote_standard,
     require_columns,
     require_marked,
@@ -70,15 +71,16 @@ class SqliteSource(BaseSource):
     def read(self, cursor: Cursor | None) -> Iterator[Batch]:
         """Read on after the cursor, or everything."""
         options, schema = self._options, self.fetch_schema()
-        statement, values = build_select(options, DIALECT, cursor)
+        places = [schema.names.index(name) for name in options.position]
         try:
+            statement, values = build_select(options, DIALECT, self._as_stored(cursor))
             if options.watermark is not None:
                 unmarked = self._connect().execute(build_unmarked_count(options, DIALECT)).fetchone()
                 require_marked(unmarked[0], options)
             found = self._connect().execute(statement, values)
             while rows := found.fetchmany(options.batch_rows):
-                batch = build_batch(rows, schema)
-                yield Batch(rows=batch, cursor=cursor_after(options, batch))
+                last = write_values(rows[-1][place] for place in places)
+                yield Batch(rows=build_batch(rows, schema), cursor={"after": last} if last else None)
         except sqlite3.Error as trouble:
             raise _translate(trouble) from trouble
 
@@ -94,6 +96,26 @@ class SqliteSource(BaseSource):
             self._open = sqlite3.connect(address, uri=True, timeout=BUSY_S, check_same_thread=False)
         return self._open
 
+    def _as_stored(self, cursor: Cursor | None) -> Cursor | None:
+        """Give texts of a cursor the type of the numbers that they were written from.
+
+        To SQLite a number without a declared type comes before every text, so a text in its place would find
+        no row. Cursors hold the stored values; those of earlier versions held texts of them.
+        """
+        options = self._options
+        if cursor is None or not options.position:
+            return cursor
+        values = read_values(cursor.get("after"))
+        for place, name in enumerate(options.position[: len(values)]):
+            if isinstance(values[place], str) and self._holds_numbers(name):
+                values[place] = _read_number(values[place])
+        return {"after": write_values(values)}
+
+    def _holds_numbers(self, column: str) -> bool:
+        """Tell whether a column holds numbers alone: any text would be its greatest value."""
+        greatest = f"SELECT typeof(max(q.{quote_standard(column)})) FROM {build_from(self._options, DIALECT)}"  # noqa: S608
+        return self._connect().execute(greatest).fetchone()[0] in {"integer", "real"}
+
     def _declared_types(self) -> dict[str, str]:
         """Return the declared types of a table's columns; a query declares none."""
         if self._options.table is None:
@@ -102,6 +124,16 @@ class SqliteSource(BaseSource):
             "SELECT name, upper(type) FROM pragma_table_info(?)", [self._options.table.rpartition(".")[2]]
         )
         return dict(rows.fetchall())
+
+
+def _read_number(text: str) -> int | float | str:
+    """Read the number that a text was written from; the text itself where it is none."""
+    for read in (int, float):
+        try:
+            return read(text)
+        except ValueError:
+            continue
+    return text
 
 
 def _translate(trouble: sqlite3.Error) -> ConnectorError:

@@ -65,6 +65,41 @@ def test_changed_row_is_read_again_and_nothing_else(file: Path) -> None:
     assert read_ids(source(file), cursor)[0] == [3]
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"table": "v"},
+        {"table": "u"},
+        {"table": None, "query": "SELECT id, coalesce(changed, made) AS changed FROM counted"},
+    ],
+    ids=["view", "column without a type", "query"],
+)
+@pytest.mark.parametrize("is_old", [False, True], ids=["cursor as written", "cursor of texts"])
+def test_numbers_without_a_declared_type_are_read_on_by(
+    tmp_path: Path, where: dict[str, Any], is_old: bool
+) -> None:
+    file = tmp_path / "a.db"
+    connection = sqlite3.connect(file)
+    with connection:
+        connection.execute("CREATE TABLE counted (id TEXT PRIMARY KEY, made INTEGER, changed INTEGER)")
+        connection.executemany(
+            "INSERT INTO counted VALUES (?, ?, NULL)", [(f"K{n}", 1000 + n) for n in range(9)]
+        )
+        connection.execute("CREATE VIEW v AS SELECT id, coalesce(changed, made) AS changed FROM counted")
+        connection.execute("CREATE TABLE u AS SELECT * FROM v")
+    ids, cursor = read_ids(source(file, **where), None)
+    assert len(ids) == 9
+    if is_old:
+        cursor = {"after": write_values(map(str, read_values((cursor or {})["after"])))}
+    with connection:
+        connection.execute("INSERT INTO counted VALUES ('K9', 2000, NULL)")
+        connection.execute("UPDATE counted SET changed = 2001 WHERE id = 'K3'")
+        connection.execute("INSERT INTO u VALUES ('K9', 2000)")
+        connection.execute("UPDATE u SET changed = 2001 WHERE id = 'K3'")
+    connection.close()
+    assert read_ids(source(file, **where), cursor)[0] == ["K9", "K3"]
+
+
 def test_row_without_watermark_stops_the_read_instead_of_being_passed_by(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE t SET changed = NULL WHERE id IN (3, 4)")
