@@ -108,3 +108,9 @@ def read_rows(package: PackageName) -> Iterator[pa.RecordBatch]:
     """Read the rows of a package, a batch at a time."""
     with zipfile.ZipFile(package.path) as archive, archive.open(ROWS) as rows:
         yield from pa_ipc.open_stream(rows)
+
+
+def read_schema(package: PackageName) -> pa.Schema:
+    """Read the columns of a package."""
+    with zipfile.ZipFile(package.path) as archive, archive.open(ROWS) as rows:
+        return pa_ipc.open_stream(rows).schema

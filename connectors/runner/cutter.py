@@ -23,7 +23,8 @@ class CutRules:
     """When a parcel is full, and what may stand in it.
 
     `unique_by`: no two rows of a parcel have the same values there (the newest is kept), because a sink
-    takes the rows of a parcel as of one moment. `needs_cursor`: parcels wait for a cursor of the source.
+    takes the rows of a parcel as of one moment. A snapshot is one parcel, whatever stands in it: cut in two,
+    the second would delete the first. `needs_cursor`: parcels wait for a cursor of the source.
     """
 
     connector: str
@@ -63,6 +64,8 @@ class Cutter:
             self._cut_where_full(batch.operation)
         if rows.num_rows == 0 and batch.operation is Operation.SNAPSHOT:
             self._write(rows, batch.operation)
+            self._cursor = batch.cursor
+            self._cut_where_full(batch.operation)
         elif rows.num_rows == 0 and batch.cursor is not None:
             self._cursor = batch.cursor
             self._cut()
@@ -90,10 +93,21 @@ class Cutter:
 
     def _write(self, rows: pa.RecordBatch, operation: Operation) -> None:
         keys: list[str] = []
-        if self.rules.unique_by:
+        is_whole = operation is Operation.SNAPSHOT
+        if self.rules.unique_by and not is_whole:
             require_key(rows.schema, self.rules.unique_by)
             rows, keys = keep_last(rows, write_keys(rows, self.rules.unique_by))
         file = self._file
+        if (
+            file is not None
+            and is_whole
+            and file.operation is operation
+            and not file.schema.equals(rows.schema)
+        ):
+            msg = (
+                "the columns change within one snapshot, which is sent whole; give all of it the same columns"
+            )
+            raise TerminalError(msg)
         if file is not None and (
             file.operation is not operation
             or not file.schema.equals(rows.schema)

@@ -12,7 +12,7 @@ from connectors.cursors import FOREIGN_CURSOR
 from connectors.errors import TerminalError, TransientError
 from connectors.model import Batch, Cursor, Reading, SourceCapabilities
 from connectors.options import Options
-from connectors.packages import PackageName, list_packages, read_rows, verify_package
+from connectors.packages import PackageName, list_packages, read_rows, read_schema, verify_package
 from connectors.protocols import BaseSource
 
 
@@ -48,8 +48,7 @@ class PackagesSource(BaseSource):
     def fetch_schema(self) -> pa.Schema:
         """Return the schema of the first package that is there; no columns where none is."""
         for package in self._list():
-            for rows in read_rows(package):
-                return rows.schema
+            return read_schema(package)
         return pa.schema([])
 
     def read(self, cursor: Cursor | None) -> Iterator[Batch]:
@@ -85,9 +84,9 @@ class PackagesSource(BaseSource):
         for rows in batches:
             yield Batch(rows=last, operation=operation)
             last = rows
-        at = {"epoch": package.epoch, "number": package.number}
-        if last is not None:
-            yield Batch(rows=last, operation=operation, cursor=at)
+        if last is None:  # a snapshot of nothing: what there was is gone
+            last = pa.RecordBatch.from_pylist([], schema=read_schema(package))
+        yield Batch(rows=last, operation=operation, cursor={"epoch": package.epoch, "number": package.number})
 
     def _list(self) -> list[PackageName]:
         if not self._options.folder.is_dir():

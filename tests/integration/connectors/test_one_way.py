@@ -24,6 +24,7 @@ class Gap:
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.out, self.into = folder, folder / "out", folder / "in"
+        self.shape = 'full_reading = "diff"'
         for made in (self.out, self.into):
             made.mkdir()
 
@@ -41,7 +42,7 @@ kind = "packages"
 folder = "out"
 private_key = "{SCALAR}"
 [run]
-full_reading = "diff"
+{self.shape}
 parcel_rows = 400
 """,
             "there": f"""
@@ -157,3 +158,45 @@ def test_file_that_is_no_package_is_refused_with_a_sentence(gap: Gap) -> None:
     (gap.into / name).write_bytes(b"nothing")
     with pytest.raises(TerminalError, match="damaged or no package"):
         gap.run("there")
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Gap:
+    """A gap that whole snapshots cross."""
+    made = Gap(tmp_path)
+    made.shape = 'full_reading = "snapshot"\nallow_empty_snapshot = true'
+    return made
+
+
+def put_rows(file: Path, rows: list[tuple[Any, ...]]) -> None:
+    connection = sqlite3.connect(file)
+    with connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS t (id TEXT, name TEXT, changed TEXT, seq INTEGER)")
+        connection.execute("DELETE FROM t")
+        connection.executemany("INSERT INTO t VALUES (?, ?, '', 0)", rows)
+    connection.close()
+
+
+def test_snapshot_with_a_key_twice_crosses_the_gap_as_one(whole: Gap) -> None:
+    rows = [(f"K{n:06}", "x") for n in range(70_000)]
+    put_rows(whole.folder / "a.db", [*rows, ("K000003", "y")])
+    whole.run("here")
+    whole.carry()
+    whole.run("there")
+    found = whole.rows("b.db")
+    assert len(found) == 70_000
+    assert found[3][:2] == ("K000003", "y")
+
+
+def test_snapshot_of_nothing_crosses_the_gap(whole: Gap) -> None:
+    put_rows(whole.folder / "a.db", [("K1", "x"), ("K2", "x")])
+    whole.run("here")
+    whole.carry()
+    whole.run("there")
+    assert len(whole.rows("b.db")) == 2
+    put_rows(whole.folder / "a.db", [])
+    whole.run("here")
+    whole.carry()
+    whole.run("there")
+    assert whole.rows("b.db") == []
+    assert not list(whole.into.iterdir())
