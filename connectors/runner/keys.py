@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import unicodedata
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -32,6 +33,17 @@ def write_keys(rows: pa.RecordBatch, key: Sequence[str]) -> list[str]:
         raise TerminalError(msg)
     values = zip(*(column.to_pylist() for column in columns), strict=True)
     return [json.dumps(write_values(row), ensure_ascii=False, separators=(",", ":")) for row in values]
+
+
+def plain_spelling(key: str) -> str:
+    """Spell a key of `write_keys` as a hub does: texts without outer blanks, in half width (NFKC)."""
+    if key.isascii() and " " not in key and "\\" not in key:
+        return key
+    values = [
+        unicodedata.normalize("NFKC", value.strip()) if isinstance(value, str) else value
+        for value in read_values(json.loads(key))
+    ]
+    return json.dumps(write_values(values), ensure_ascii=False, separators=(",", ":"))
 
 
 def read_keys(keys: Sequence[str], schema: pa.Schema) -> pa.RecordBatch:

@@ -258,6 +258,8 @@ class Runner:
             yield differ.compare(batch)
         schema = source.fetch_schema()
         yield from differ.find_deleted(schema if self._mapper is None else self._mapper.map_schema(schema))
+        if differ.respelt:
+            yield from map(differ.take_again, self._map(source.read(None)))
 
     def _make_room(self, connection: sqlite3.Connection, deliverer: Deliverer) -> bool:
         """Wait while the spool is full; tell whether to go on. Raises TransientError where it stays full."""

@@ -220,6 +220,10 @@ def begin_scan(connection: sqlite3.Connection) -> None:
     """Begin to note which keys are seen."""
     connection.execute("DROP TABLE IF EXISTS temp.seen")
     connection.execute("CREATE TEMP TABLE seen (key TEXT PRIMARY KEY) WITHOUT ROWID")
+    connection.execute("DROP TABLE IF EXISTS temp.spelt")
+    connection.execute(
+        "CREATE TEMP TABLE spelt (plain TEXT, key TEXT, PRIMARY KEY (plain, key)) WITHOUT ROWID"
+    )
 
 
 def note_seen(connection: sqlite3.Connection, keys: Sequence[str]) -> int:
@@ -229,6 +233,25 @@ def note_seen(connection: sqlite3.Connection, keys: Sequence[str]) -> int:
     connection.executemany("INSERT OR IGNORE INTO temp.seen VALUES (?)", ((key,) for key in keys))
     connection.execute("COMMIT")
     return connection.total_changes - before
+
+
+def note_spellings(connection: sqlite3.Connection, spellings: Iterable[tuple[str, str]]) -> None:
+    """Note the plain spellings of keys, of those that have another."""
+    found = [(plain, key) for plain, key in spellings if plain != key]
+    connection.executemany("INSERT OR IGNORE INTO temp.spelt VALUES (?, ?)", found)
+
+
+def load_spellings(connection: sqlite3.Connection, plain: Sequence[str]) -> set[str]:
+    """Return the keys that this scan has seen of which these are the plain spellings."""
+    asked = json.dumps(plain)
+    return {
+        row[0]
+        for row in connection.execute(
+            "SELECT key FROM temp.seen WHERE key IN (SELECT value FROM json_each(?))"
+            " UNION SELECT key FROM temp.spelt WHERE plain IN (SELECT value FROM json_each(?))",
+            [asked, asked],
+        )
+    }
 
 
 def load_missing(connection: sqlite3.Connection, *, size: int) -> Iterator[list[str]]:

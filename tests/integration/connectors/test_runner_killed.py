@@ -18,6 +18,7 @@ import pytest
 from connectors import HubClient
 from core.settings import Settings
 from tests.integration.connectors.hub_world import (
+    ITEMS,
     THINGS,
     kill,
     make_publisher,
@@ -135,6 +136,31 @@ async def test_diff_sends_what_changed_and_deletes_what_is_gone(
         assert "1990 of 2990 rows are gone" in trouble
     rows, _ = await read_hub(hub_settings)
     assert (len(rows), rows["100"], rows["101"], rows["102"]) == (2990, "改100", "改101", "第102行")
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after"),
+    [("C..10", "7 ", "7"), ("C..10", "7", " 7"), ("n..10", "７", "7"), ("n..10", "7 ", "７")],
+)
+async def test_diff_keeps_the_row_whose_key_is_only_spelt_anew(
+    hub_settings: Settings, tmp_path: Path, kind: str, before: str, after: str
+) -> None:
+    credentials = await make_publisher(hub_settings)
+    _execute(tmp_path / "a.db", "CREATE TABLE t (id TEXT PRIMARY KEY, name TEXT, changed TEXT, seq INTEGER)")
+    write_rows(tmp_path / "a.db", 3)
+    _execute(tmp_path / "a.db", f"INSERT INTO t VALUES ('{before}', '第七行', '2026-03-04', 9)")
+    identifier, *rest = ITEMS
+    with hub_process(hub_settings) as hub, HubClient(hub, **credentials) as client:
+        client.post("/v1/resources", THINGS | {"items": [identifier | {"format": kind}, *rest]})
+        config = write_config(tmp_path, hub, credentials, run='full_reading = "diff"', source="#")
+        unmapped = config.read_text(encoding="utf-8").partition("[mapping]")[0].replace(', "seq"]', "]")
+        config.write_text(unmapped, encoding="utf-8")
+        assert (await asyncio.to_thread(run, config, credentials))[0] == 0
+        _execute(tmp_path / "a.db", f"UPDATE t SET id = '{after}' WHERE id = '{before}'")
+        assert (await asyncio.to_thread(run, config, credentials))[0] == 0
+        assert (await read_hub(hub_settings))[0]["7"] == "第七行"
+        code, events, _ = await asyncio.to_thread(run, config, credentials)
+        assert (code, [event for event in events if event["event"] == "written"]) == (0, [])
 
 
 async def test_parcel_that_the_hub_refuses_stops_the_run_and_can_be_parked(
