@@ -99,9 +99,13 @@ def save_parcel(
 
 
 def save_cursor(connection: sqlite3.Connection, *, cursor: Cursor) -> None:
-    """Let held parcels go and go on from the cursor."""
+    """Let held parcels go and go on from the cursor, which is safe once all parcels so far are."""
     with _transaction(connection):
         _release(connection, cursor)
+        connection.execute(
+            "UPDATE parcel SET cursor = ? WHERE number = (SELECT max(number) FROM parcel)",
+            [json.dumps(cursor)],
+        )
 
 
 def drop_held(connection: sqlite3.Connection) -> None:
@@ -148,13 +152,19 @@ def save_parked(connection: sqlite3.Connection, *, number: int, parked: bool) ->
 
 
 def load_written_cursor(connection: sqlite3.Connection) -> Cursor | None:
-    """Return the last cursor up to which everything has reached the sink."""
-    held = connection.execute(
-        "SELECT cursor FROM parcel WHERE cursor IS NOT NULL AND state = 'written' AND number < coalesce("
+    """Return the last cursor up to which everything has reached the sink.
+
+    That is where reading goes on, unless parcels wait or are parked: held ones come after it.
+    """
+    held = _one(
+        connection,
+        "SELECT coalesce((SELECT value FROM meta WHERE name = 'cursor'"
+        " AND NOT EXISTS (SELECT 1 FROM parcel WHERE state IN ('waiting', 'parked'))),"
+        " (SELECT cursor FROM parcel WHERE cursor IS NOT NULL AND state = 'written' AND number < coalesce("
         "(SELECT min(number) FROM parcel WHERE state <> 'written'), 9223372036854775807)"
-        " ORDER BY number DESC LIMIT 1"
-    ).fetchone()
-    return None if held is None else dict(json.loads(held[0]))
+        " ORDER BY number DESC LIMIT 1))",
+    )
+    return None if held is None else dict(json.loads(held))
 
 
 def load_waiting_bytes(connection: sqlite3.Connection) -> int:

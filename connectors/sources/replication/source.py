@@ -27,8 +27,9 @@ class ReplicationOptions(Options):
     """The options of `kind = "postgresql-log"`. The server runs with `wal_level = logical`.
 
     The role needs REPLICATION and SELECT on the table, and owns it where the publication is to be made.
-    Until changes are acknowledged the server keeps its log: give `max_slot_wal_keep_size` a bound, and drop
-    the slot when the connector is given up (`SELECT pg_drop_replication_slot('…')`).
+    Until changes are acknowledged the server keeps its log, also while a parcel waits or is parked: give
+    `max_slot_wal_keep_size` a bound, and drop the slot when the connector is given up
+    (`SELECT pg_drop_replication_slot('…')`).
     """
 
     url: SecretStr = Field(description="postgresql://user:password@host/database, or libpq's key=value")

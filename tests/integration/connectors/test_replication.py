@@ -15,8 +15,10 @@ import asyncpg
 import pytest
 
 from connectors import TerminalError, TransientError
+from connectors.config import load_config
 from connectors.kit import assess_source
 from connectors.model import Batch, Cursor, Operation
+from connectors.runner.runner import Runner
 from connectors.sources.replication.pgoutput import decode
 from connectors.sources.replication.source import ReplicationOptions, ReplicationSource
 from core.database.embedded import start_embedded
@@ -264,6 +266,36 @@ def test_idle_table_does_not_hold_the_log_of_others(url: str, monkeypatch: pytes
     ) == [(True,)]
     run(url, "INSERT INTO t (id) VALUES (1)")
     assert count(read(url, after)[0]) == 1
+
+
+def test_runs_without_rows_let_the_log_of_others_go(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("connectors.sources.replication.source.SEGMENT_BYTES", 1000)
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f"""
+name = "c"
+[source]
+kind = "postgresql-log"
+url = "{url}"
+table = "t"
+key = ["id"]
+slot = "s1"
+[sink]
+kind = "sqlite"
+file = "o.db"
+table = "o"
+key = ["id"]
+""",
+        encoding="utf-8",
+    )
+    run(url, "CREATE TABLE other (id int, v text)", "INSERT INTO t (id) VALUES (1)")
+    for _ in range(3):
+        run(url, "INSERT INTO other SELECT n, repeat('x', 100) FROM generate_series(1, 1000) n")
+        Runner(load_config(config), report=lambda _event, _fields: None).run_once()
+    held = "SELECT pg_current_wal_lsn() - confirmed_flush_lsn < 100000 FROM pg_replication_slots"
+    assert run(url, held) == [(True,)]
 
 
 def test_source_passes_the_conformance_kit(url: str) -> None:

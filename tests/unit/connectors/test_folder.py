@@ -17,7 +17,9 @@ import pyarrow.parquet as pa_parquet
 import pytest
 
 from connectors import TerminalError, TransientError
+from connectors.config import load_config
 from connectors.model import Batch, Cursor, Operation, Reading
+from connectors.runner.runner import Runner
 from connectors.sinks.folder import FolderSink, FolderSinkOptions
 from connectors.sources.folder import FolderOptions, FolderPlace, FolderSource
 from tests.parcels import build_parcel
@@ -107,6 +109,31 @@ def test_files_are_moved_when_they_are_acknowledged_and_not_before(folder: Path,
     reader.acknowledge(cursor or {})
     assert not list(folder.iterdir())
     assert len(list((tmp_path / "done").iterdir())) == 6
+
+
+def test_run_moves_a_file_without_rows_too(folder: Path, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(
+        f"""
+name = "c"
+[source]
+kind = "folder"
+folder = "{folder}"
+move_to = "{tmp_path / "done"}"
+settle_s = 0
+[sink]
+kind = "sqlite"
+file = "{tmp_path / "o.db"}"
+table = "o"
+key = ["id"]
+""",
+        encoding="utf-8",
+    )
+    for name, rows in (("a.csv", 0), ("b.csv", 2), ("c.csv", 0)):
+        put(folder, name, 0, rows)
+        Runner(load_config(config), report=lambda _event, _fields: None).run_once()
+        assert not list(folder.iterdir()), name
+    assert len(list((tmp_path / "done").iterdir())) == 3
 
 
 def test_newest_file_is_everything_and_none_is_not_taken_for_empty(folder: Path) -> None:
