@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar, TypeVar
 
@@ -40,8 +40,8 @@ class SourceAhead:
         """Return the columns that the source yields."""
         return self._do(self._source.fetch_schema)
 
-    def read(self, cursor: Cursor | None) -> Iterator[Batch]:
-        """Yield what the source does, one behind it."""
+    def read(self, cursor: Cursor | None) -> Generator[Batch, None, None]:
+        """Yield what the source does, one behind it. Close what this returns before the source."""
         batches = self._do(lambda: iter(self._source.read(cursor)))
 
         def fetch() -> Batch | None:

@@ -77,10 +77,16 @@ class Cutter:
             msg = "the source ended a read without a cursor after its last rows; its last batch needs one"
             raise TerminalError(msg)
 
+    def release(self) -> bool:
+        """Cut the open parcel where it has a cursor, which lets held ones go; tell whether it had."""
+        has_cursor = self._cursor is not None
+        if has_cursor:
+            self._cut()
+        return has_cursor
+
     def keep(self) -> None:
         """Enter what has a cursor, and give up the rest: the read has ended with a trouble of the source."""
-        if self._cursor is not None:
-            self._cut()
+        self.release()
         self.drop()
 
     def drop(self) -> None:

@@ -6,14 +6,14 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
 import pyarrow as pa
 
 from connectors.config import Config, FullReading
-from connectors.errors import ConnectorError, TransientError, describe_fault
+from connectors.errors import ConnectorError, TerminalError, TransientError, describe_fault
 from connectors.mapping.apply import Mapper, load_mapper
 from connectors.model import Batch, Cursor, Operation, Parcel, Reading, SourceCapabilities
 from connectors.protocols import Source
@@ -153,10 +153,10 @@ class Runner:
             try:
                 return self._read(connection, deliverer, source)
             except ConnectorError as trouble:
+                store.drop_held(connection)
                 if not trouble.is_transient:
                     self._report("failed", {"where": "source", "reason": str(trouble)})
                     raise
-                store.drop_held(connection)
                 wait_s = patience.next_wait_s()
                 self._report("waiting", {"where": "source", "wait_s": wait_s, "reason": str(trouble)})
                 if wait_s is None:
@@ -171,21 +171,21 @@ class Runner:
                 source.close()
                 self._save_counts(connection)
 
-    def _read(self, connection: sqlite3.Connection, deliverer: Deliverer, source: Source) -> int:
+    def _read(self, connection: sqlite3.Connection, deliverer: Deliverer, source: SourceAhead) -> int:
         capabilities = source.capabilities
         require_fit(self._config, capabilities, self._key(capabilities))
         cutter = self._make_cutter(connection, capabilities)
         rows = 0
         try:
-            batches = self._map(source.read(store.load_cursor(connection)))
-            for batch, digests in self._shape(connection, source, batches):
-                if not self._make_room(connection, deliverer):
-                    cutter.drop()
-                    return rows
-                cutter.add(batch, digests)
-                rows += batch.rows.num_rows
-                self._report("read", {"rows": batch.rows.num_rows})
-                self._acknowledge(connection, source)
+            with closing(source.read(store.load_cursor(connection))) as batches:
+                for batch, digests in self._shape(connection, source, self._map(batches)):
+                    if not self._make_room(connection, deliverer, cutter, batch):
+                        cutter.drop()
+                        return rows
+                    cutter.add(batch, digests)
+                    rows += batch.rows.num_rows
+                    self._report("read", {"rows": batch.rows.num_rows})
+                    self._acknowledge(connection, source)
             cutter.finish()
         except ConnectorError:
             cutter.keep()
@@ -261,12 +261,23 @@ class Runner:
         if differ.respelt:
             yield from map(differ.take_again, self._map(source.read(None)))
 
-    def _make_room(self, connection: sqlite3.Connection, deliverer: Deliverer) -> bool:
-        """Wait while the spool is full; tell whether to go on. Raises TransientError where it stays full."""
-        told = False
+    def _make_room(
+        self, connection: sqlite3.Connection, deliverer: Deliverer, cutter: Cutter, batch: Batch
+    ) -> bool:
+        """Wait while the spool is too full for a batch; tell whether to go on.
+
+        Raises TransientError where it stays full, and TerminalError where it is full of parcels that wait for
+        a cursor of the source, as none of them can be delivered.
+        """
+        told, limit = False, self._config.run.spool_bytes
         while not self._stop.is_set() and deliverer.error is None:
-            if store.load_waiting_bytes(connection) < self._config.run.spool_bytes:
+            waiting, held = store.load_spooled_bytes(connection)
+            if waiting + held < limit:
                 return True
+            if waiting == 0 and not cutter.release():
+                if batch.cursor is not None:
+                    return True
+                raise _no_cursor(held, limit)
             if deliverer.has_given_up:
                 msg = "the spool is full and the sink is away"
                 raise TransientError(msg)
@@ -314,3 +325,11 @@ class Runner:
         finally:
             connection.close()
         return sum(int(parcels.get(state, {}).get("parcels", 0)) for state in ("waiting", "parked"))
+
+
+def _no_cursor(held_bytes: int, limit_bytes: int) -> TerminalError:
+    return TerminalError(
+        f"{held_bytes} bytes were read without a cursor of the source, before which nothing is delivered, "
+        f"and run.spool_bytes ({limit_bytes}) allows no more: set run.spool_bytes higher than all that "
+        "the source yields up to a cursor (in a first read that may be everything)"
+    )

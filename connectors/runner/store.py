@@ -167,11 +167,14 @@ def load_written_cursor(connection: sqlite3.Connection) -> Cursor | None:
     return None if held is None else dict(json.loads(held))
 
 
-def load_waiting_bytes(connection: sqlite3.Connection) -> int:
-    """Return how much lies on disk."""
-    return int(
-        _one(connection, "SELECT coalesce(sum(size_bytes), 0) FROM parcel WHERE state IN ('held', 'waiting')")
-    )
+def load_spooled_bytes(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Return how many bytes wait for the sink, and how many are held until a cursor comes."""
+    waiting, held = connection.execute(
+        "SELECT coalesce(sum(size_bytes) FILTER (WHERE state = 'waiting'), 0),"
+        " coalesce(sum(size_bytes) FILTER (WHERE state = 'held'), 0)"
+        " FROM parcel WHERE state IN ('held', 'waiting')"
+    ).fetchone()
+    return int(waiting), int(held)
 
 
 def load_files(connection: sqlite3.Connection) -> set[str]:

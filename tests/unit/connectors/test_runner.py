@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors import TerminalError
 from connectors.config import load_config
 from connectors.runner.runner import Outcome, Runner
 
@@ -161,3 +162,31 @@ def test_kill_9_before_the_receipt_is_kept_acknowledges_nothing(world: World) ->
     world.run()
     assert world.acknowledged[-1] == 2
     assert world.written[0] == world.written[1]
+
+
+FULL = "spool_bytes = 1"  # so that any parcel fills the spool
+
+
+def test_rows_without_a_cursor_that_fill_the_spool_end_the_run_and_the_next_begins_cleanly(
+    world: World,
+) -> None:
+    batches = [(10, True), (10, False), (10, False), (10, True)]
+    world.tell(*batches, run=FULL)
+    with pytest.raises(TerminalError, match=r"run\.spool_bytes \(1\).*set run\.spool_bytes higher"):
+        world.run()
+    assert world.ids == list(range(10))
+    world.tell(*batches)
+    assert world.run().is_delivered
+    assert world.ids == [100 * place + n for place in range(4) for n in range(10)]
+
+
+def test_cursor_that_comes_last_lets_go_what_fills_the_spool(world: World) -> None:
+    world.tell((10, False), (0, True), (10, False), (10, True), run=FULL)
+    assert world.run().is_delivered
+    assert len(world.ids) == 30
+
+
+def test_cursor_of_a_parcel_that_is_open_lets_go_what_fills_the_spool(world: World) -> None:
+    world.tell((10, False), (3, True), (3, True), run=FULL)
+    assert world.run().is_delivered
+    assert len(world.ids) == 16
