@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -20,6 +20,7 @@ from connectors.errors import ConfigurationError, TerminalError
 from connectors.registry import list_kinds
 from connectors.runner import mapped, store
 from connectors.runner.lock import locked
+from connectors.runner.report import load_health
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -37,8 +38,7 @@ def status(
     with _opened(loaded) as state:
         shown = store.load_summary(state) | {"cursor": store.load_cursor(state)}
         shown["mapping"] = next((known["version"] for known in mapped.load_mappings(state)), None)
-    health = loaded.state / "health.json"
-    told: dict[str, Any] = json.loads(health.read_text(encoding="utf-8")) if health.exists() else {}
+    told = load_health(loaded.state / "health.json")
     shown |= {
         "connector": loaded.name,
         "trouble": told.get("trouble"),

@@ -31,11 +31,17 @@ def report_json(connector: str, out: IO[str] | None = None) -> Report:
 
 @dataclass(slots=True)
 class Health:
-    """Keeps `health.json` beside the state: what is going on, and what went wrong last."""
+    """Keeps `health.json` beside the state: what is going on, what went wrong last, when it last went well.
+
+    What the process before noted stays until it is no longer so.
+    """
 
     path: Path
-    _told: dict[str, Any] = field(default_factory=dict)
+    _told: dict[str, Any] = field(init=False)
     _noting: Lock = field(default_factory=Lock)
+
+    def __post_init__(self) -> None:
+        self._told = load_health(self.path)
 
     def __call__(self, event: str, fields: Mapping[str, Any]) -> None:
         """Note an event; those that come often are left out."""
@@ -45,11 +51,19 @@ class Health:
             self._told |= {"event": event, "at": _now(), "pid": os.getpid()}
             if event in {"waiting", "failed"}:
                 self._told["trouble"] = fields.get("reason")
-            if event in {"written", "caught_up"}:
+            if event == "written" or fields.get("ended_well"):
                 self._told |= {"trouble": None, "last_good_at": _now()}
             beside = self.path.with_suffix(".new")
             beside.write_text(json.dumps(self._told, ensure_ascii=False), encoding="utf-8")
             beside.replace(self.path)
+
+
+def load_health(path: Path) -> dict[str, Any]:
+    """Return what `Health` noted; nothing where there is no file, or none that is whole."""
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (FileNotFoundError, ValueError):
+        return {}
 
 
 def report_systemd(event: str, fields: Mapping[str, Any]) -> None:

@@ -57,6 +57,7 @@ class Runner:
         self._report = report
         self._stop = stop or threading.Event()
         self._acknowledged: Cursor | None = None
+        self._is_unheard = False  # the source could not be told what has reached the sink
         self._mapper: Mapper | None = load_mapper(config.mapping)
 
     def run_once(self) -> Outcome:
@@ -67,9 +68,7 @@ class Runner:
         patience_s = self._config.run.patience_s
         with self._opened(patience_s=patience_s) as (connection, deliverer):
             rows = self._read_patiently(connection, deliverer, self._patience(patience_s))
-        waiting = self._count_waiting()
-        self._report("stopped", {"rows_read": rows, "waiting": waiting})
-        return Outcome(rows_read=rows, waiting=waiting)
+        return self._tell_end("stopped", rows)
 
     def run_scheduled(self, schedule: Schedule) -> None:
         """Read again and again until stopped; the sink is waited for for ever. Raises ConnectorError."""
@@ -83,9 +82,17 @@ class Runner:
                     break
                 started_s = time.monotonic()
                 rows = self._read_patiently(connection, deliverer, self._patience(None))
-                self._report("caught_up", {"rows_read": rows})
+                self._tell_end("caught_up", rows)
                 tell_left_s = schedule.await_next(started_s=started_s)
         self._report("stopped", {"waiting": self._count_waiting()})
+
+    def _tell_end(self, event: str, rows: int) -> Outcome:
+        """Tell that a read is over, and whether it ended well: nothing is left to be done."""
+        outcome = Outcome(rows_read=rows, waiting=self._count_waiting())
+        ended_well = outcome.is_delivered and not self._is_unheard and not self._stop.is_set()
+        fields = {"rows_read": rows, "waiting": outcome.waiting, "ended_well": ended_well}
+        self._report(event, fields)
+        return outcome
 
     def _patience(self, total_s: float | None) -> Patience:
         return Patience(stop=self._stop, max_wait_s=self._config.run.max_wait_s, total_s=total_s)
@@ -94,8 +101,7 @@ class Runner:
     def _opened(self, *, patience_s: float | None) -> Iterator[tuple[sqlite3.Connection, Deliverer]]:
         """Hold the lock and the state; deliver meanwhile, and at the end until nothing waits."""
         state = self._config.state
-        with locked(state):
-            connection = store.open_state(state)
+        with locked(state), closing(store.open_state(state)) as connection:
             store.drop_held(connection)
             clean_spool(state / "spool", needed=store.load_files(connection))
             self._enter_mapping(connection)
@@ -116,7 +122,6 @@ class Runner:
                 deliverer.finish.set()
                 thread.join()
                 self._acknowledge_late(connection)
-                connection.close()
             if deliverer.error is not None:
                 raise deliverer.error
 
@@ -149,13 +154,13 @@ class Runner:
     ) -> int:
         """Read until the source has no more; a source that is away is opened anew."""
         while True:
-            source = SourceAhead(self._config.make_source)
             try:
-                return self._read(connection, deliverer, source)
+                with closing(SourceAhead(self._config.make_source)) as source:
+                    return self._read(connection, deliverer, source)
             except ConnectorError as trouble:
                 store.drop_held(connection)
                 if not trouble.is_transient:
-                    self._report("failed", {"where": "source", "reason": str(trouble)})
+                    self._tell_failed(str(trouble))
                     raise
                 wait_s = patience.next_wait_s()
                 self._report("waiting", {"where": "source", "wait_s": wait_s, "reason": str(trouble)})
@@ -163,13 +168,21 @@ class Runner:
                     raise
                 if not patience.wait(wait_s):
                     return 0
-            except sqlite3.Error:
+            except sqlite3.Error as trouble:
+                self._tell_failed(f"SQLite failed with {type(trouble).__name__}")
                 raise
             except Exception as fault:
-                raise describe_fault(fault, part="source or mapping") from fault
+                raise self._tell_fault(fault, part="source or mapping") from fault
             finally:
-                source.close()
                 self._save_counts(connection)
+
+    def _tell_failed(self, reason: str) -> None:
+        self._report("failed", {"where": "source", "reason": reason})
+
+    def _tell_fault(self, fault: Exception, *, part: str) -> TerminalError:
+        described = describe_fault(fault, part=part)
+        self._tell_failed(str(described))
+        return described
 
     def _read(self, connection: sqlite3.Connection, deliverer: Deliverer, source: SourceAhead) -> int:
         capabilities = source.capabilities
@@ -302,21 +315,22 @@ class Runner:
         cursor = store.load_written_cursor(connection)
         if cursor is None or cursor == self._acknowledged:
             return
-        source = self._config.make_source()
         try:
-            self._acknowledge(connection, source)
+            with closing(self._config.make_source()) as source:
+                self._acknowledge(connection, source)
         except ConnectorError as trouble:
+            self._is_unheard = True
             self._report("waiting", {"where": "source", "reason": str(trouble)})
-        finally:
-            source.close()
+        except Exception as fault:
+            raise self._tell_fault(fault, part="source") from fault
 
     def _acknowledge(self, connection: sqlite3.Connection, source: Source) -> None:
-        if not source.capabilities.acknowledges:
-            return
-        cursor = store.load_written_cursor(connection)
-        if cursor is not None and cursor != self._acknowledged:
-            source.acknowledge(cursor)
-            self._acknowledged = cursor
+        if source.capabilities.acknowledges:
+            cursor = store.load_written_cursor(connection)
+            if cursor is not None and cursor != self._acknowledged:
+                source.acknowledge(cursor)
+                self._acknowledged = cursor
+        self._is_unheard = False
 
     def _count_waiting(self) -> int:
         connection = store.open_state(self._config.state)
