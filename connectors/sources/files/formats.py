@@ -57,6 +57,11 @@ def read_file(path: Path, name: str, options: FileOptions) -> Iterator[pa.Record
     except (pa.ArrowException, UnicodeError, csv.Error, LookupError) as trouble:
         msg = f"{name}: {_explain(trouble)}"
         raise TerminalError(msg) from None
+    except OSError as trouble:
+        if trouble.errno is not None:  # the system's own; pyarrow gives none for what cannot be unpacked
+            raise
+        msg = f"{name}: it cannot be unpacked to its end; it is damaged, or was cut off on its way"
+        raise TerminalError(msg) from None
 
 
 def require_header(names: Sequence[str], name: str) -> list[str]:

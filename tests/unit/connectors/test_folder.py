@@ -176,6 +176,21 @@ def test_damaged_csv_is_named_without_its_content(folder: Path, content: bytes, 
     assert "secret" not in str(wrong.value)
 
 
+@pytest.mark.parametrize("name", ["a.csv.gz", "a.parquet"])
+def test_file_that_was_cut_off_or_damaged_on_its_way_is_named(folder: Path, name: str) -> None:
+    if name.endswith(".gz"):
+        rows = b"id,name\n" + b"".join(f"{n},{n * 7919}\n".encode() for n in range(50_000))
+        (folder / name).write_bytes(gzip.compress(rows)[:-9000])
+    else:
+        table = pa.table({"id": [str(n * 7919) for n in range(50_000)]})
+        pa_parquet.write_table(table, folder / name, use_dictionary=False, compression="gzip")
+        content = bytearray((folder / name).read_bytes())
+        content[2000:2600] = bytes(600)
+        (folder / name).write_bytes(content)
+    with pytest.raises(TerminalError, match=f"{name}.*damaged"):
+        read(source(folder))
+
+
 def test_csv_of_any_encoding_and_compression_reads_alike(folder: Path) -> None:
     text = 'id,"na""me"\r\n1,"张\n三"\r\n2,\r\n3,""\r\n'
     (folder / "1.csv").write_bytes(b"\xef\xbb\xbf" + text.encode())
