@@ -35,7 +35,7 @@ REMEMBERED_ROWS: Final = 500_000  # of a parcel, where the key of each is held i
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a run ended: rows read by it, and parcels that still wait for the sink."""
+    """How a run ended: rows read by it, and parcels that still wait for the sink; parked ones do not."""
 
     rows_read: int
     waiting: int
@@ -335,10 +335,9 @@ class Runner:
     def _count_waiting(self) -> int:
         connection = store.open_state(self._config.state)
         try:
-            parcels = store.load_summary(connection)["parcels"]
+            return store.count_waiting(connection)
         finally:
             connection.close()
-        return sum(int(parcels.get(state, {}).get("parcels", 0)) for state in ("waiting", "parked"))
 
 
 def _no_cursor(held_bytes: int, limit_bytes: int) -> TerminalError:

@@ -134,6 +134,11 @@ def load_waiting(connection: sqlite3.Connection, *, name: str, spool: Path) -> P
     )
 
 
+def count_waiting(connection: sqlite3.Connection) -> int:
+    """Count the parcels that wait for the sink."""
+    return int(_one(connection, "SELECT count(*) FROM parcel WHERE state = 'waiting'"))
+
+
 def save_written(connection: sqlite3.Connection, *, number: int, receipt: Receipt) -> None:
     """Enter what the sink answered."""
     connection.execute(

@@ -94,3 +94,17 @@ def test_reading_on_a_schedule_with_the_sink_away_is_not_good(world: World) -> N
     world.mark("away")
     world.make_runner(stop=threading.Event()).run_scheduled(Interval(every_s=3600))
     assert status(world)[1]["last_good_at"] is None
+
+
+def test_parked_parcel_does_not_wait_and_status_tells_of_it(world: World) -> None:
+    world.tell((3, True))
+    world.mark("refuses")
+    with pytest.raises(TerminalError):
+        world.run()
+    assert command(world, "park", "1")[0] == 0
+    world.mark("refuses", there=False)
+    world.tell((3, True), (3, True))
+    assert world.run().is_delivered
+    assert world.run().is_delivered
+    code, shown = status(world)
+    assert (code, shown["trouble"], shown["parcels"]["parked"]) == (1, None, {"parcels": 1, "rows": 3})
