@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from connectors.config import load_config
 from connectors.runner.report import Bars, Health, Report, report_json, report_systemd, to_all
 from connectors.runner.runner import Runner
+from connectors.runner.store import make_folder
 
 EX_TEMPFAIL: Final = 75
 ConfigFile = Annotated[Path, typer.Argument(help="configuration of the connector (TOML)")]
@@ -43,7 +44,7 @@ def run(
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    loaded.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_folder(loaded.state)
     with _reporting(loaded.name, json_lines=json_lines) as told:
         report = to_all(told, Health(loaded.state / "health.json"), report_systemd)
         runner = Runner(loaded, report=report, stop=stop)

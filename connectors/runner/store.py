@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -39,19 +40,43 @@ CREATE TABLE IF NOT EXISTS digest (key TEXT PRIMARY KEY, row BLOB NOT NULL) WITH
 
 
 def open_state(folder: Path) -> sqlite3.Connection:
-    """Open the state below a folder, made where it is missing. One connection for each thread."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    """Open the state below a folder, made where it is missing. One connection for each thread.
+
+    Raises TerminalError where the folder cannot be written, or the file is damaged or of another format.
+    """
+    make_folder(folder)
     connection = sqlite3.connect(folder / "state.db", timeout=BUSY_S, isolation_level=None)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(_SCHEMA + mapped.SCHEMA)
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", [FORMAT])
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", [secrets.token_hex(6)])
-    found = _meta(connection, "format")
+    try:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.executescript(_SCHEMA + mapped.SCHEMA)
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('format', ?)", [FORMAT])
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('epoch', ?)", [secrets.token_hex(6)])
+        found = _meta(connection, "format")
+    except sqlite3.DatabaseError as trouble:
+        connection.close()
+        if getattr(trouble, "sqlite_errorname", "") not in {"SQLITE_NOTADB", "SQLITE_CORRUPT"}:
+            raise
+        msg = f"{folder / 'state.db'} is damaged; bring it back from a backup, or `reset` begins anew"
+        raise TerminalError(msg) from None
     if found != FORMAT:
         msg = f"the state in {folder} has format {found}; this version reads {FORMAT}"
         raise TerminalError(msg)
     return connection
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of the state. Raises TerminalError where it cannot be made or written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        is_writable = os.access(folder, os.W_OK | os.X_OK)
+    except OSError:
+        is_writable = False
+    if not is_writable:
+        msg = (
+            f"the state cannot be written in {folder}; let `run.state` name a folder that this user may write"
+        )
+        raise TerminalError(msg)
 
 
 def load_epoch(connection: sqlite3.Connection) -> str:

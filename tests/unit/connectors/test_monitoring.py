@@ -108,3 +108,24 @@ def test_parked_parcel_does_not_wait_and_status_tells_of_it(world: World) -> Non
     assert world.run().is_delivered
     code, shown = status(world)
     assert (code, shown["trouble"], shown["parcels"]["parked"]) == (1, None, {"parcels": 1, "rows": 3})
+
+
+def test_damaged_state_is_named_by_every_command_and_reset_begins_anew(world: World) -> None:
+    world.tell((3, True))
+    world.run()
+    file = world.folder / "c.state" / "state.db"
+    for beside in file.parent.glob("state.db-*"):
+        beside.unlink()
+    file.write_bytes(b"no database at all" * 500)
+    for name in ("run", "status", "parcels"):
+        code, said = command(world, name)
+        assert (code, "state.db is damaged" in said) == (1, True), name
+    assert command(world, "reset", "--yes")[0] == 0
+    assert command(world, "run")[0] == 0
+
+
+def test_state_that_cannot_be_written_ends_in_a_sentence(world: World) -> None:
+    (world.folder / "file").touch()
+    world.tell((3, True), run='state = "file/state"')
+    code, said = command(world, "run")
+    assert (code, "`run.state`" in said) == (1, True)
