@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -21,6 +21,8 @@ from connectors.registry import list_kinds
 from connectors.runner import mapped, store
 from connectors.runner.lock import locked
 from connectors.runner.report import load_health
+
+SHOWN_PARCELS: Final = 10
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -96,17 +98,41 @@ def park(config: ConfigFile, number: int) -> None:
     _park(config, number, parked=True)
 
 
-def unpark(config: ConfigFile, number: int) -> None:
-    """Let a parcel that was put aside wait for the sink again, before all younger ones."""
-    _park(config, number, parked=False)
+def unpark(
+    config: ConfigFile,
+    number: int,
+    anyway: Annotated[
+        bool, typer.Option("--anyway", help="though later parcels were written since it was put aside")
+    ] = False,
+) -> None:
+    """Let a parcel that was put aside wait for the sink again, before all younger ones.
+
+    Where younger ones were written meanwhile its older rows would replace theirs: that takes --anyway.
+    """
+    _park(config, number, parked=False, anyway=anyway)
 
 
-def _park(config: ConfigFile, number: int, *, parked: bool) -> None:
+def _park(config: ConfigFile, number: int, *, parked: bool, anyway: bool = False) -> None:
     loaded = load_config(config)
     with locked(loaded.state), _opened(loaded) as state:
+        if not parked and not anyway:
+            _require_newest(number, store.load_overtaking(state, number=number))
         if not store.save_parked(state, number=number, parked=parked):
             msg = f"no parcel {number} {'waits' if parked else 'is parked'}; see `connector parcels`"
             raise TerminalError(msg)
+
+
+def _require_newest(number: int, younger: list[int]) -> None:
+    """Raises TerminalError that says which younger parcels were written."""
+    if younger:
+        named = ", ".join(map(str, younger[:SHOWN_PARCELS]))
+        if len(younger) > SHOWN_PARCELS:
+            named += f" and {len(younger) - SHOWN_PARCELS} more"
+        msg = (
+            f"parcels {named} were written since; the older rows of parcel {number} would replace newer ones "
+            "of the same keys, and bring deleted ones back. Give --anyway where that is meant"
+        )
+        raise TerminalError(msg)
 
 
 def reset(config: ConfigFile, yes: Annotated[bool, typer.Option("--yes", help="do not ask")] = False) -> None:

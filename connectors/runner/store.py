@@ -181,6 +181,16 @@ def save_parked(connection: sqlite3.Connection, *, number: int, parked: bool) ->
     return changed.rowcount == 1
 
 
+def load_overtaking(connection: sqlite3.Connection, *, number: int) -> list[int]:
+    """List the written parcels that are younger than a parked one; none where it is not parked."""
+    rows = connection.execute(
+        "SELECT number FROM parcel WHERE state = 'written' AND number > ?1"
+        " AND EXISTS (SELECT 1 FROM parcel WHERE number = ?1 AND state = 'parked') ORDER BY number",
+        [number],
+    )
+    return [row[0] for row in rows]
+
+
 def load_written_cursor(connection: sqlite3.Connection) -> Cursor | None:
     """Return the last cursor up to which everything has reached the sink.
 

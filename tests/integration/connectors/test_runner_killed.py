@@ -182,7 +182,9 @@ async def test_parcel_that_the_hub_refuses_stops_the_run_and_can_be_parked(
         write_rows(tmp_path / "a.db", 1, start=9)
         code, _, trouble = await asyncio.to_thread(run, config, credentials)
         assert (code, trouble) == (0, "")
-        assert (await asyncio.to_thread(_command, "unpark", config, credentials, "1")).returncode == 0
+        assert (await asyncio.to_thread(_command, "unpark", config, credentials, "1")).returncode == 1
+        unparked = await asyncio.to_thread(_command, "unpark", config, credentials, "1", "--anyway")
+        assert unparked.returncode == 0
         assert (await asyncio.to_thread(run, config, credentials))[0] == 0
     rows, _ = await read_hub(hub_settings)
     assert sorted(rows) == ["0", "1", "2", "3", "4", "9"]

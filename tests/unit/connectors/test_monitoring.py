@@ -129,3 +129,23 @@ def test_state_that_cannot_be_written_ends_in_a_sentence(world: World) -> None:
     world.tell((3, True), run='state = "file/state"')
     code, said = command(world, "run")
     assert (code, "`run.state`" in said) == (1, True)
+
+
+def test_unpark_asks_where_later_parcels_were_written_since(world: World) -> None:
+    world.tell((3, True))
+    world.run(away=True)
+    assert command(world, "park", "1")[0] == 0
+    assert command(world, "unpark", "1")[0] == 0
+    assert command(world, "park", "1")[0] == 0
+    world.tell((3, True), (10, True), (10, True))
+    world.run()
+    code, said = command(world, "unpark", "1")
+    assert code == 1
+    assert "parcels 2, 3 were written since" in said
+    assert "--anyway" in said
+    assert world.run().waiting == 0
+    assert "no parcel 2 is parked" in command(world, "unpark", "2")[1]
+    assert command(world, "unpark", "1", "--anyway")[0] == 0
+    world.run()
+    assert world.ids == [*range(100, 110), *range(200, 210), 0, 1, 2]
+    assert status(world)[0] == 0
