@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
 
 from core.china_time import CHINA_TIME
@@ -90,12 +90,16 @@ def _parse_second(item: Item, text: str) -> datetime:
     try:
         if found := _SECOND.fullmatch(text):
             year, month, day, hour, minute, second = (int(part) for part in found.groups())
-            return datetime(year, month, day, hour, minute, second, tzinfo=CHINA_TIME)
-        moment = datetime.fromisoformat(text)
-        return moment if moment.tzinfo is not None else moment.replace(tzinfo=CHINA_TIME)
-    except ValueError as wrong:
+            moment = datetime(year, month, day, hour, minute, second, tzinfo=CHINA_TIME)
+        else:
+            moment = datetime.fromisoformat(text)
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=CHINA_TIME)
+        moment.astimezone(UTC)  # as it is compared: there is no year 0, and none after 9999
+    except (ValueError, OverflowError) as wrong:
         msg = f"the value for {item.name} must be a time such as 2026-01-02T03:04:05+08:00"
         raise BadInput(msg) from wrong
+    return moment
 
 
 def _parse_decimal(item: Item, text: str) -> Decimal:

@@ -16,6 +16,8 @@ from exchange.publish.columns import Bytes, Mask, TextColumn, to_mask
 LAST_YEAR: Final = 9999
 LONG_TERM: Final = pa.array(["长期", "永久", "长期有效"])
 BEIJING_AHEAD_S: Final = 8 * 3600
+FIRST_SECOND: Final = int(datetime(1, 1, 1, tzinfo=UTC).timestamp())
+"""Earlier seconds are of the year 0 in UTC, which neither Python nor JSON can write."""
 _DAY_FORM: Final = r"^(?P<y>\d{4})[-/.年](?P<m>\d{1,2})[-/.月](?P<d>\d{1,2})日?$"
 _SEPARATORS: Final = np.frombuffer(b"-/.", dtype=np.uint8)
 _FAR_DAY: Final = (date(9999, 12, 31) - date(1970, 1, 1)).days
@@ -102,6 +104,7 @@ def standardise_seconds(column: pa.Array) -> tuple[pa.Array, Mask]:
     hour, minute, second = (clock[place] * 10 + clock[place + 1] for place in (0, 2, 4))
     sound &= (hour < 24) & (minute < 60) & (second < 60)
     total = days.astype(np.int64) * 86_400 + hour * 3600 + minute * 60 + second - BEIJING_AHEAD_S
+    sound &= total >= FIRST_SECOND
     times = np.zeros(len(cells), dtype=np.int64)
     real = np.zeros(len(cells), dtype=np.bool_)
     times[fixed.places], real[fixed.places] = np.where(sound, total * 1_000_000, 0), sound
