@@ -10,6 +10,7 @@ from core.errors import BadInput
 MAX_NAME_BYTES = 63
 _RESOURCE_CODE = re.compile(r"[a-z][a-z0-9_]{1,39}")
 _ITEM_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,59}")
+_SYSTEM_COLUMNS = frozenset({"tableoid", "xmin", "cmin", "xmax", "cmax", "ctid"})  # PostgreSQL 5.6
 
 
 @lru_cache(maxsize=4096)
@@ -36,5 +37,8 @@ def check_item_name(name: str) -> str:
     """Return `name` if it may name an item: a letter, then letters, digits and `_`, at most 60."""
     if not _ITEM_NAME.fullmatch(name):
         msg = "an item name has 1 to 60 characters: letters, digits and _, beginning with a letter"
+        raise BadInput(msg)
+    if name in _SYSTEM_COLUMNS:
+        msg = f"an item cannot be named {name}, as the database names a column of its own so"
         raise BadInput(msg)
     return name

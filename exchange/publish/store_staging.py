@@ -232,7 +232,7 @@ async def insert_first(
     begins = await create_partition(connection, code=code, version=version)
     await connection.execute(
         f"INSERT INTO {partition_of(code, version)} (_version, _sequence, _operation, _before, _after)"
-        f" SELECT $1, row_number() OVER (), 'insert', NULL, t FROM {table_of(code)} t",
+        f" SELECT $1, row_number() OVER (), 'insert', NULL, _row FROM {table_of(code)} _row",
         version,
         timeout=None,
     )
@@ -359,7 +359,8 @@ def _select_changes(resource: Resource, item_names: Sequence[str], mode: Mode) -
 
 def _merge_statement(resource: Resource, item_names: Sequence[str], mode: Mode, source: str) -> str:
     target = f"MERGE INTO {table_of(resource.code)} AS t USING {source} AS s ON t.ctid = s.{LIES_AT}"
-    returning = f" RETURNING merge_action() AS action, s.{PLACE}, old AS before, new AS after"
+    names = "WITH (OLD AS _old, NEW AS _new)"  # which no item can have
+    returning = f" RETURNING {names} merge_action() AS action, s.{PLACE}, _old AS before, _new AS after"
     if mode is Mode.DELETE:
         # $1 is named so that the statement has its parameter in every mode.
         return f"{target} WHEN MATCHED AND $1::bigint > 0 THEN DELETE{returning}"

@@ -159,7 +159,7 @@ def write_past_rows(resource_code: str, key_items: Sequence[str], *, version: st
         for name in key_items
     )
     return (
-        f"(SELECT now AS held FROM {table_of(resource_code)} now WHERE now._version <= {version} UNION ALL"
+        f"(SELECT _now AS held FROM {table_of(resource_code)} _now WHERE _now._version <= {version} UNION ALL"
         f" SELECT f.held FROM (SELECT DISTINCT ON ({either}) c._before AS held FROM {changes} c"
         f" WHERE c._version > {version} ORDER BY {either}, c._version, c._sequence) f"
         " WHERE f.held IS DISTINCT FROM NULL) d"

@@ -57,12 +57,12 @@ def select_snapshot(
     def beyond_key(keys: Sequence[str]) -> str:
         return f" AND ({', '.join(keys)}){beyond}" if beyond else ""
 
-    current_keys = [f"d.{quote_name(name)}" for name in key_items]
+    current_keys = [f"_d.{quote_name(name)}" for name in key_items]
     changed_keys = write_change_keys(key_items)
     columns = ", ".join(write_item("(x.held)", name, masks) for name in items)
     current = (
-        f"SELECT {write_keys(current_keys)}, d AS held FROM {table_of(resource.code)} d"
-        f" WHERE d._version <= $1 AND {compile_row_filter(row_filter, row='d', parameters=parameters)}"
+        f"SELECT {write_keys(current_keys)}, _d AS held FROM {table_of(resource.code)} _d"
+        f" WHERE _d._version <= $1 AND {compile_row_filter(row_filter, row='_d', parameters=parameters)}"
         f"{beyond_key(current_keys)} ORDER BY {', '.join(current_keys)} LIMIT $2"
     )
     changed = (
@@ -144,15 +144,15 @@ def select_current(
     parameters += columns
     arrays = ", ".join(f"${number}::{sql_type}[]" for number, sql_type in enumerate(formats, start=3))
     names = [f"k{number}" for number in range(len(formats))]
-    own = ", ".join(f"d.{quote_name(item.name)}" for item in resource.key_items)
-    inside = compile_row_filter(row_filter, row="d", parameters=parameters)
+    own = ", ".join(f"_d.{quote_name(item.name)}" for item in resource.key_items)
+    inside = compile_row_filter(row_filter, row="_d", parameters=parameters)
     of_key = {item.name: f"k.{name}" for item, name in zip(resource.key_items, names, strict=True)}
     shown = ", ".join(of_key.get(name) or write_item("(x.held)", name, masks) for name in items)
     sql = (
         "SELECT k.at_version, k.at_sequence, CASE WHEN x.held IS DISTINCT FROM NULL"
         f" THEN '{Operation.INSERT}' ELSE '{Operation.DELETE}' END, {shown}"
         f" FROM unnest($1::bigint[], $2::bigint[], {arrays}) k(at_version, at_sequence, {', '.join(names)})"
-        f" LEFT JOIN LATERAL (SELECT d AS held FROM {table_of(resource.code)} d"
+        f" LEFT JOIN LATERAL (SELECT _d AS held FROM {table_of(resource.code)} _d"
         f" WHERE ({own}) = ({', '.join(f'k.{name}' for name in names)}) AND {inside}) x ON true"
         " ORDER BY k.at_version, k.at_sequence"
     )

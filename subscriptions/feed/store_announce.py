@@ -94,11 +94,11 @@ class _Writer:
 
     def write_unchanged(self, is_inside: bool) -> str:
         """Select rows that no later version has touched."""
-        keys = [f"d.{quote_name(name)}" for name in self._keys]
-        told = self._tell("d", "d", keys)
+        keys = [f"_d.{quote_name(name)}" for name in self._keys]
+        told = self._tell("_d", "_d", keys)
         return (
-            f"(SELECT k.* FROM (SELECT {write_keys(keys)}, d AS held, {told} FROM {self._table} d"
-            f" WHERE d._version <= $1{self._after(keys)}{self._not_in_rest(keys, is_inside)}) k"
+            f"(SELECT k.* FROM (SELECT {write_keys(keys)}, _d AS held, {told} FROM {self._table} _d"
+            f" WHERE _d._version <= $1{self._after(keys)}{self._not_in_rest(keys, is_inside)}) k"
             f" WHERE k.was <> k.now ORDER BY {self._order('k')} LIMIT $2)"
         )
 
