@@ -34,7 +34,7 @@ async def apply(
     Rows of a `direct` load are in the table already, under that number.
     """
     staged = await staging.count_staged(connection) + (0 if direct is None else direct.rows)
-    current_version, current_rows = await store.lock_resource(connection, code=resource.code)
+    current_version, current_rows = await store.lock_resource(connection, resource=resource)
     operations: dict[str, int] = {}
     version, closed = None, 0
     if staged or (mode is Mode.SNAPSHOT and tally.received == 0 and current_rows > 0):

@@ -40,7 +40,7 @@ def may_load_directly(resource: Resource, item_names: Sequence[str]) -> bool:
 
 async def begin_direct_load(connection: Connection, *, resource: Resource) -> DirectLoad | None:
     """Lock a resource and begin its next version; None where rows came in before the lock."""
-    version, _ = await store.lock_resource(connection, code=resource.code)
+    version, _ = await store.lock_resource(connection, resource=resource)
     if not await staging.is_empty(connection, code=resource.code):
         return None
     return DirectLoad(version=version + 1)

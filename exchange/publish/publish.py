@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID, uuid4
+from weakref import WeakValueDictionary
 
 import asyncpg
 
@@ -15,6 +16,7 @@ from core.caller import Caller
 from core.database import Connection, Database
 from core.errors import (
     BadInput,
+    Closed,
     Conflict,
     Forbidden,
     IdempotencyConflict,
@@ -41,6 +43,8 @@ from exchange.quality import store as quality_store
 
 LISTED_BATCHES = 100
 LARGE_BYTES = 16 * 1024 * 1024
+TURNS: Final = 2
+"""Publishes to one resource that hold a connection of this process: one commits, one gets ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,14 @@ class PublishService:
     def __init__(self, *, database: Database, log: LogWriter) -> None:
         self._database = database
         self._log = log
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
+
+    def turn(self, resource_code: str) -> asyncio.Semaphore:
+        """Return what one waits in before it takes a connection to publish with.
+
+        They queue in order; without it, many to one resource would leave none for the others.
+        """
+        return self._turns.setdefault(resource_code, asyncio.Semaphore(TURNS))
 
     async def require_own(self, code: str, *, caller: Caller) -> Resource:
         """Load a resource that the caller's organisation provides, with its rules.
@@ -144,7 +156,7 @@ class PublishService:
                 mode=mode,
                 confirm=confirm,
             )
-        except (BadInput, PreconditionFailed) as error:
+        except (BadInput, Closed, PreconditionFailed) as error:
             await self.fail(batch_id, error)
             raise
         finally:
@@ -231,7 +243,7 @@ class PublishService:
         confirm: bool,
     ) -> Published:
         progress = Progress(self._database, batch_id)
-        async with self._database.transaction() as connection:
+        async with self.turn(resource.code), self._database.transaction() as connection:
             replay = await _take_batch(connection, resource=resource, batch_id=batch_id)
             if replay is not None:
                 return Published(answer=replay, replayed=True)
@@ -319,7 +331,7 @@ class PublishService:
         )
         await progress.report(Phase.JUDGING, tally.received)
         if any(rule.kind is RuleKind.UNIQUE for rule in resource.rules) and not tally.is_dry:
-            await store.lock_resource(connection, code=resource.code)
+            await store.lock_resource(connection, resource=resource)
         judgement = await judge(
             connection,
             resource=resource,

@@ -7,6 +7,7 @@ writers do not wait for each other; each gets its own answer.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -29,6 +30,8 @@ from exchange.publish.progress import Progress
 from exchange.publish.publish import PublishService
 from exchange.publish.stage import Source
 from signing import sm3
+
+logger = logging.getLogger(__name__)
 
 MAX_ROWS: Final = 1000
 MAX_GROUP_ROWS: Final = 10_000
@@ -94,9 +97,9 @@ class RowWriter:
         except ShuzhengError as error:
             _fail(writes, error)
         except Exception:
+            logger.exception("rows of %s were not written", resource.code)
             msg = "the rows were not written; nothing was changed; try again later"
             _fail(writes, Unavailable(msg))
-            raise
         else:
             for write, answer in zip(writes, answers, strict=True):
                 if not write.answer.done():
@@ -109,7 +112,7 @@ class RowWriter:
         self, writes: list[_Write], resource: Resource, caller: Caller, mode: Mode
     ) -> list[dict[str, Any] | ShuzhengError]:
         """Commit the writes that are new as one version; answer all."""
-        async with self._database.transaction() as connection:
+        async with self._publisher.turn(resource.code), self._database.transaction() as connection:
             known = await store_rows.load_answers(
                 connection,
                 system_id=caller.system_id,

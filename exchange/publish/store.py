@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 
 from core.database import Connection
+from exchange.catalogue.model import Resource, ResourceState
+from exchange.catalogue.standing import verify_open
 from exchange.publish.model import BatchResult, BatchState, Mode
 
 WORK_MEMORY_MB = 64
@@ -111,12 +115,25 @@ async def prepare_transaction(connection: Connection) -> None:
     await connection.execute(f"SET LOCAL work_mem = '{WORK_MEMORY_MB}MB'")
 
 
-async def lock_resource(connection: Connection, *, code: str) -> tuple[int, int]:
-    """Let one transaction at a time publish to a resource: (current version, current rows)."""
+async def lock_resource(connection: Connection, *, resource: Resource) -> tuple[int, int]:
+    """Let one transaction at a time publish to a resource: (current version, current rows).
+
+    Raises Closed where the resource was recalled, or its last day came, since it was loaded.
+    """
     row = await connection.fetchrow(
-        "SELECT current_version, current_rows FROM exchange.resource WHERE code = $1 FOR NO KEY UPDATE", code
+        "SELECT current_version, current_rows, state, state_reason, readable_until, superseded_by"
+        " FROM exchange.resource WHERE code = $1 FOR NO KEY UPDATE",
+        resource.code,
     )
     assert row is not None
+    standing = replace(
+        resource,
+        state=ResourceState(row["state"]),
+        state_reason=row["state_reason"],
+        readable_until=row["readable_until"],
+        superseded_by=row["superseded_by"],
+    )
+    verify_open(standing, at=datetime.now(UTC))
     return row["current_version"], row["current_rows"]
 
 
