@@ -37,6 +37,7 @@ def shape_full(
     rows = 0
     for batch in batches:
         rows += batch.rows.num_rows
-        yield replace(batch, operation=Operation.SNAPSHOT, cursor=None), ()
+        if batch.rows.num_rows:
+            yield replace(batch, operation=Operation.SNAPSHOT, cursor=None), ()
     if rows == 0 and (empty := make_empty()) is not None:
         yield empty, ()
