@@ -97,12 +97,21 @@ class AuthoriseService:
     ) -> NewAuthorisation:
         """Authorise an organisation in the name of the holder, or of a delegate of the holder.
 
-        `acting` is who is signed in at the portal. Raises NotFound unless that is the holder or somebody
-        to whom the holder delegated the certificate.
+        `acting` is who is signed in at the portal. What a delegate gives ends with the delegation's time.
+        Raises NotFound unless that is the holder or somebody to whom the holder delegated the certificate.
         """
         self._check(terms)
         async with self._database.transaction() as connection:
             certificate, mode = await self.load_for(connection, identifier, acting)
+            if mode is AuthorisationMode.DELEGATION:
+                ends_at = await store.find_delegation_end(
+                    connection,
+                    identifier=identifier,
+                    code=acting.code,
+                    code_type=acting.code_type,
+                    at=self._now(),
+                )
+                terms = replace(terms, life=min(terms.life, (ends_at or self._now()) - self._now()))
             return await self._give(connection, certificate, mode, terms, actor=portal, purpose=None)
 
     async def delegate(
@@ -140,9 +149,12 @@ class AuthoriseService:
     async def revoke_delegation(
         self, identifier: str, delegation_id: UUID, *, holder: Holder, portal: Caller
     ) -> None:
-        """Take a delegation back. Raises NotFound."""
+        """Take a delegation back. Raises NotFound, and Forbidden for a delegate."""
         async with self._database.transaction() as connection:
-            certificate, _ = await self.load_for(connection, identifier, holder)
+            certificate, mode = await self.load_for(connection, identifier, holder)
+            if mode is not AuthorisationMode.HOLDER:
+                msg = "only the holder takes a delegation back"
+                raise Forbidden(msg)
             done = await store.revoke_delegation(
                 connection, delegation_id=delegation_id, identifier=identifier, revoked_at=self._now()
             )
@@ -156,7 +168,8 @@ class AuthoriseService:
     ) -> Authorisation:
         """Revoke an authorisation: its grantee may, or the holder (`acting`) through a portal.
 
-        Revoking one that is revoked changes nothing. Raises NotFound, SchemaViolation.
+        Revoking one that is revoked changes nothing. Raises NotFound, SchemaViolation, and Forbidden for a
+        delegate and what no delegate gave.
         """
         if errors := check_text("/reason", reason, max_characters=500):
             msg = "a revocation has a reason"
@@ -164,7 +177,10 @@ class AuthoriseService:
         async with self._database.transaction() as connection:
             found = await store.load_authorisation(connection, authorisation_id=authorisation_id)
             if acting is not None:
-                certificate, _ = await self.load_for(connection, found.identifier, acting)
+                certificate, mode = await self.load_for(connection, found.identifier, acting)
+                if mode is AuthorisationMode.DELEGATION and found.mode is not mode:
+                    msg = "a delegate takes back what delegates gave, not what the holder gave"
+                    raise Forbidden(msg)
             elif found.organisation_code != actor.organisation_code:
                 msg = "no such authorisation"
                 raise NotFound(msg)
@@ -206,14 +222,14 @@ class AuthoriseService:
         holder = certificate.holder
         if (holder.code, holder.code_type) == (acting.code, acting.code_type):
             return certificate, AuthorisationMode.HOLDER
-        delegated = await store.has_delegation(
+        ends_at = await store.find_delegation_end(
             connection,
             identifier=identifier,
             code=acting.code,
             code_type=acting.code_type,
             at=self._now(),
         )
-        if not delegated:
+        if ends_at is None:
             msg = "no certificate of that identifier is held by, or delegated to, whom the portal signed in"
             raise NotFound(msg)
         return certificate, AuthorisationMode.DELEGATION

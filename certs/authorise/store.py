@@ -94,20 +94,19 @@ async def save_delegation(connection: Connection, *, delegation: Delegation) -> 
     )
 
 
-async def has_delegation(
+async def find_delegation_end(
     connection: Connection, *, identifier: str, code: str, code_type: str, at: datetime
-) -> bool:
-    """Tell whether a delegate may act for the holder of a certificate at a time."""
-    return bool(
-        await connection.fetchval(
-            "SELECT EXISTS (SELECT FROM certs.delegation WHERE identifier = $1 AND delegate_code = $2"
-            " AND delegate_code_type = $3 AND revoked_at IS NULL AND expires_at > $4)",
-            identifier,
-            code,
-            code_type,
-            at,
-        )
+) -> datetime | None:
+    """Find until when a delegate may act for the holder of a certificate; None where it may not."""
+    ends_at: datetime | None = await connection.fetchval(
+        "SELECT max(expires_at) FROM certs.delegation WHERE identifier = $1 AND delegate_code = $2"
+        " AND delegate_code_type = $3 AND revoked_at IS NULL AND expires_at > $4",
+        identifier,
+        code,
+        code_type,
+        at,
     )
+    return ends_at
 
 
 async def revoke_delegation(

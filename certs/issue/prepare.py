@@ -61,7 +61,9 @@ class Preparer:
         """
         async with self._database.acquire() as connection:
             changed = await find_changed(connection, [actor for _, actor in orders])
-            kinds = await load_types_by_code(connection, codes=[order.type_code for order, _ in orders])
+            kinds = await load_types_by_code(
+                connection, codes=[order.type_code for order, _ in orders if "\x00" not in order.type_code]
+            )
             outcomes: list[PreparedOrder | ShuzhengError | StandingChanged] = []
             for (order, actor), refusal in zip(orders, changed, strict=True):
                 try:
@@ -137,7 +139,8 @@ def _facts(prepared: PreparedOrder) -> FaceFacts:
 async def _check_predecessor(
     connection: Connection, order: IssueOrder, actor: Caller
 ) -> tuple[int, list[FieldError]]:
-    old = await store.find_certificate(connection, identifier=order.predecessor or "")
+    named = order.predecessor or ""
+    old = None if "\x00" in named else await store.find_certificate(connection, identifier=named)
     detail = None
     if old is None or old.issuer_code != actor.organisation_code:
         detail = "no certificate of this identifier was issued by your organisation"

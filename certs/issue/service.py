@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -32,6 +33,8 @@ from core.errors import Conflict, IdempotencyConflict, PurposeMissing, ShuzhengE
 from core.grouping import Grouper
 from core.log.writer import LogWriter
 from core.objects import ObjectStore
+
+logger = logging.getLogger(__name__)
 
 GROUPS: Final = 2
 """Groups of certificates under way at a time: one is made while the other is being registered."""
@@ -217,6 +220,9 @@ class IssueService:
                 raise
             except ShuzhengError as refusal:
                 return refusal
+            except Exception:
+                logger.exception("the file of one order cannot be made")
+                return Unavailable("the hub cannot make the file of this order; its log says why")
             entry = Entry(
                 certificate=certificate,
                 actor=work.prepared.actor,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import struct
 from io import BytesIO
 from typing import Final
 
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from core.errors import FieldError, SchemaViolation
 
@@ -16,7 +17,20 @@ MAX_PIXELS: Final = 12_000_000
 MIN_SIDE_PX: Final = 60
 DOTS_PER_MM: Final = 300 / 25.4
 _QUALITY: Final = 88
-_UNREADABLE: Final = (binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError)
+_UNREADABLE: Final = (
+    *(binascii.Error, OSError, ValueError, SyntaxError, Image.DecompressionBombError),
+    *(struct.error, TypeError, AttributeError, OverflowError),  # of what a camera is said to have written
+)
+_TURNS: Final = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+"""What puts a picture upright, by the orientation that its camera wrote (Exif 2.32, 4.6.4)."""
 
 
 def prepare_photo(encoded: str, *, width_mm: float, height_mm: float, pointer: str) -> bytes:
@@ -45,7 +59,8 @@ def open_photo(encoded: str, *, pointer: str) -> Image.Image:
             if opened.width * opened.height > MAX_PIXELS or min(opened.size) < MIN_SIDE_PX:
                 sizes = f"must have {MIN_SIDE_PX} pixels a side or more, {MAX_PIXELS} in all at most"
                 raise _refuse(pointer, sizes)
-            upright = ImageOps.exif_transpose(opened)
+            turn = _TURNS.get(opened.getexif().get(ExifTags.Base.Orientation, 1))
+            upright = opened if turn is None else opened.transpose(turn)
             clear = Image.new("RGB", upright.size, (255, 255, 255))
             rgba = upright.convert("RGBA")
             clear.paste(rgba, mask=rgba.getchannel("A"))

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from certs.authorise.model import AuthorisationMode
 from certs.authorise.service import AuthoriseService
 from certs.authorise.store import is_copies_only
 from certs.face.payload import read_face
@@ -210,7 +211,10 @@ class UseService:
                     connection, code, identifier=identifier, caller=caller, purpose=purpose
                 )
             if authorisation is not None:
-                basis, has_original = UseBasis(authorisation.mode), authorisation.original or has_original
+                by_rule = authorisation.mode is not AuthorisationMode.FUNCTION  # whose rule may have changed
+                covered = by_rule or kind.may_be_used_for(purpose.service_item)
+                basis = UseBasis(authorisation.mode) if covered else basis
+                has_original |= authorisation.original and covered and (by_rule or not copies_only)
             refusal = refusal or _find_refusal(basis, status, purpose=purpose, allow_invalid=allow_invalid)
             if refusal is None and act == ORIGINAL and not has_original:
                 refusal = UseRefused(ONLY_COPIES)

@@ -15,6 +15,7 @@ from certs.use.store_statements import Asked, Stated, StatedCertificate, load_st
 from core.caller import Caller, Purpose
 from core.china_time import china_day
 from core.database import Database
+from core.errors import BadInput
 from core.grouping import Grouper
 from core.identity.store_standing import StandingChanged, confirm_standing
 from core.log.model import Event
@@ -121,8 +122,12 @@ class StatementService:
         Who does not know holder and number learns nothing: another holder is answered like no certificate.
         Raises UseRefused where the case may use no certificates of the type, unless it is the caller's own
         organisation that issued this one; and StandingChanged for a caller whose token is no longer what it
-        was when it let the call in.
+        was when it let the call in, and BadInput for text that no register holds.
         """
+        holder = statement.holder
+        if any("\x00" in each for each in (statement.type_code, statement.number, holder.code, holder.name)):
+            msg = "type, number and holder of a statement hold no NUL character"
+            raise BadInput(msg)
         return await self._together.submit(_Question(statement=statement, caller=caller, purpose=purpose))
 
     async def _verify_group(self, questions: Sequence[_Question]) -> list[Verdict | Exception]:
